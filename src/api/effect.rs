@@ -1,0 +1,69 @@
+//! Changes to the world, as data, and what came of them.
+
+use super::status::{ContainerImage, Workload};
+use super::{EffectId, Image, NsName};
+use serde::{Deserialize, Serialize};
+
+/// The one visible change that a decision may ask for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Effect {
+    SetFinalizer,
+    RemoveFinalizer,
+    Write(Box<TargetWrite>),
+}
+
+/// Brings `images` to one workload, if it is still the object and version that the decision was taken on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetWrite {
+    pub stage: String,
+    pub target: String,
+    pub workload: Workload,
+    pub uid: String,
+    pub resource_version: String,
+    /// Every container whose image Tidegate owns there after this write: one that is left out is given up.
+    pub images: Vec<ContainerImage>,
+    pub stamp: Stamp,
+}
+
+/// What Tidegate leaves on a workload with each write, so that the world can be read after a crash or a lost status.
+///
+/// It counts only with its exact effect id *and* the image: `kubectl rollout undo` copies old annotations back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stamp {
+    pub effect: EffectId,
+    /// The Release that wrote, and its uid.
+    pub release: NsName,
+    pub uid: String,
+    /// What this write brought.
+    pub images: Vec<ContainerImage>,
+    /// What a restore brings; of a restoring write, what it brought.
+    pub way_back: Vec<ContainerImage>,
+    pub verified: bool,
+    /// After a restore: the images taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<Image>,
+}
+
+/// What came of an effect: an observation of the next step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    Applied { generation: i64, resource_version: String },
+    Refused { kind: Refused, message: String },
+    /// No answer, or one that does not say whether it was done: look at the world again.
+    Ambiguous { message: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refused {
+    /// The object changed since it was read: decide anew.
+    Conflict,
+    /// Another object stands under that name, or none.
+    Gone,
+    /// RBAC or an admission webhook.
+    Forbidden,
+    /// Validation or an admission policy.
+    Invalid,
+    /// Too many requests: nothing was done.
+    Throttled,
+}

@@ -1,0 +1,147 @@
+//! Identities: of objects, rollouts, targets and effects.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// `<namespace>/<name>` of a Release or of any namespaced object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NsName {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// `<generation>-<attempt>`, never used twice for one Release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RolloutId {
+    pub generation: i64,
+    pub attempt: i32,
+}
+
+/// A target within a Release: stage name and target name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TargetId {
+    pub stage: String,
+    pub target: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    Forward,
+    Restore,
+}
+
+/// `<release uid>/<rollout>/<stage>/<target>/<verb>`: names one effect for ever, and is stamped on what it changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct EffectId(#[schemars(length(max = 200))] String);
+
+impl NsName {
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+impl TargetId {
+    pub fn new(stage: impl Into<String>, target: impl Into<String>) -> Self {
+        Self { stage: stage.into(), target: target.into() }
+    }
+}
+
+/// The parts of an [`EffectId`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectParts {
+    pub uid: String,
+    pub rollout: RolloutId,
+    pub target: TargetId,
+    pub verb: Verb,
+}
+
+impl EffectId {
+    pub fn new(uid: &str, rollout: RolloutId, target: &TargetId, verb: Verb) -> Self {
+        Self(format!("{uid}/{rollout}/{}/{}/{verb}", target.stage, target.target))
+    }
+    pub fn parts(&self) -> Option<EffectParts> {
+        let mut parts = self.0.split('/');
+        let uid = parts.next()?.to_owned();
+        let rollout = parts.next()?.parse().ok()?;
+        let target = TargetId::new(parts.next()?, parts.next()?);
+        let verb = match parts.next()? {
+            "forward" => Verb::Forward,
+            "restore" => Verb::Restore,
+            _ => return None,
+        };
+        parts.next().is_none().then_some(EffectParts { uid, rollout, target, verb })
+    }
+}
+
+impl fmt::Display for NsName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.stage, self.target)
+    }
+}
+impl fmt::Display for RolloutId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.generation, self.attempt)
+    }
+}
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forward => "forward",
+            Self::Restore => "restore",
+        })
+    }
+}
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl std::str::FromStr for RolloutId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is not a rollout id such as 3-1");
+        let (generation, attempt) = text.split_once('-').ok_or_else(bad)?;
+        Ok(Self { generation: generation.parse().map_err(|_| bad())?, attempt: attempt.parse().map_err(|_| bad())? })
+    }
+}
+impl Serialize for RolloutId {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for RolloutId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+impl JsonSchema for RolloutId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RolloutId".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "maxLength": 32})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_id_comes_apart_again() {
+        let id = EffectId::new("u-1", RolloutId { generation: 3, attempt: 2 }, &TargetId::new("staging", "web"), Verb::Restore);
+        assert_eq!(id.to_string(), "u-1/3-2/staging/web/restore");
+        let parts = id.parts().unwrap();
+        assert_eq!((parts.uid.as_str(), parts.rollout.attempt, parts.verb), ("u-1", 2, Verb::Restore));
+    }
+}

@@ -1,0 +1,242 @@
+//! Questions to the running application.
+
+use super::AnyValue;
+use crate::api::time::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+pub enum ChecksMode {
+    /// No checks on purpose.
+    None,
+}
+
+/// Asked until it passes often enough, or fails too often in a row.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthCheck {
+    #[schemars(length(min = 1, max = 30))]
+    pub name: String,
+    pub http: HttpCheck,
+    /// How long after the targets became available it is first asked. Default 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_delay: Option<Duration>,
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// Asked after all health checks passed, one after the other.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SmokeTest {
+    #[schemars(length(min = 1, max = 30))]
+    pub name: String,
+    pub http: HttpCheck,
+    /// Default: one attempt.
+    #[serde(default = "Retry::once")]
+    pub retry: Retry,
+}
+
+/// Load put on the application, with thresholds.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PerformanceCheck {
+    #[schemars(length(min = 1, max = 30))]
+    pub name: String,
+    pub http: HttpLoad,
+    pub thresholds: Thresholds,
+}
+
+/// How often a check is asked.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Retry {
+    /// Failing rounds in a row after which it has failed, 1 to 100. Default 10.
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: i32,
+    /// From the end of a round to the next. Default 5s.
+    pub interval: Duration,
+    /// Passing rounds in a row after which it has passed, 1 to 100. Default 1.
+    #[schemars(range(min = 1, max = 100))]
+    pub successes: i32,
+}
+
+/// One HTTP question, with exactly one of `pods`, `service` and `url`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpCheck {
+    #[serde(flatten)]
+    pub probe: Probe,
+    /// Begins with `/`. Default `/`. Not with `url`, which carries its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub path: Option<String>,
+    /// For one request, 100ms to 60s. Default 5s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub headers: Vec<Header>,
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// Whom to ask.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Probe {
+    /// Every pod of the new revision, by its own address.
+    Pods(PodsProbe),
+    /// A Service, at its cluster IP.
+    Service(ServiceProbe),
+    /// Anything outside the cluster, `http` or `https`.
+    Url(#[schemars(length(min = 8, max = 1024))] String),
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodsProbe {
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+    /// Which target's pods. Needed where the stage has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 30))]
+    pub target: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceProbe {
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// Default: the Release's namespace. Another one needs consent by `tidegate.dev/allow-from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+}
+
+/// What a right answer looks like; everything named must hold.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Expect {
+    /// Accepted status codes. Default: 200 to 299.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(range(min = 100, max = 599)))]
+    pub status: Vec<i32>,
+    /// Values inside a JSON body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub json: Vec<JsonExpect>,
+    /// Text that the body contains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub body: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JsonExpect {
+    /// RFC 6901, such as `/status`.
+    #[schemars(length(max = 256))]
+    pub pointer: String,
+    /// The exact JSON value.
+    #[schemars(schema_with = "super::any_value")]
+    pub equals: AnyValue,
+}
+
+/// A request header, with exactly one of `value` and `secret`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    #[schemars(length(min = 1, max = 64))]
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub value: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretKey>,
+}
+
+/// A key of a Secret in the Release's namespace, labelled `tidegate.dev/use: check-headers`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// An HTTP question asked many times.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpLoad {
+    #[serde(flatten)]
+    pub probe: Probe,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub headers: Vec<Header>,
+    #[serde(default)]
+    pub expect: Expect,
+    /// 1 to 100000. Default 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests: Option<i32>,
+    /// 1 to 50. Default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
+    pub concurrency: Option<i32>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Thresholds {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Threshold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p90: Option<Threshold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Threshold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Threshold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<Threshold>,
+}
+
+/// A limit: absolute (`300ms`, `1%`), or relative to the old version (`20%`).
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Threshold {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub max: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub max_increase: Option<String>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 10, interval: Duration::from_secs(5), successes: 1 }
+    }
+}
+impl Retry {
+    pub fn once() -> Self {
+        Self { attempts: 1, ..Self::default() }
+    }
+}
+impl HttpCheck {
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(5))
+    }
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or("/")
+    }
+}

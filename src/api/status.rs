@@ -1,0 +1,231 @@
+//! What the controller says of a Release, and everything it must remember across a crash.
+//!
+//! Waiting is data here: deadlines are computed from the instants stored below, never from a sleeping task.
+
+use super::spec::{AnyValue, WorkloadKind};
+use super::time::Time;
+use super::{Digest, EffectId, Image, Reason, RolloutId};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod rollout;
+pub use rollout::{
+    Approval, Cause, CheckKind, CheckState, ContainerImage, Purpose, PromotionState, Progressing, Refusal, Restarts, Rollout,
+    StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
+};
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// The generation that the conditions speak of; -1 before the first look.
+    #[serde(default = "never_observed")]
+    pub observed_generation: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// What it does or waits for, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What the last ended rollout was for: the same again starts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Attempts>,
+    /// Annotation values that were acted on, or found at the start.
+    #[serde(default)]
+    pub handled: Handled,
+    /// What was written forward and neither verified nor taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub debts: Vec<Debt>,
+    /// Per target the last image that was verified there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stable: Vec<Stable>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<Quarantined>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
+    /// The current rollout, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// The events of the last transition, published after it was stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announced: Vec<Announcement>,
+    /// How many events this Release has announced.
+    #[serde(default)]
+    pub announcements: i64,
+}
+
+/// What became of the targets.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
+pub enum Phase {
+    /// Nothing is written yet: something is missing, suspended, or being prepared.
+    Pending,
+    /// A stage is written and becoming available.
+    Rolling,
+    /// A stage is available and being asked.
+    Verifying,
+    AwaitingPromotion,
+    /// A stage is being brought to its way back and asked again.
+    Restoring,
+    /// All stages are verified.
+    Verified,
+    /// Restored, and verified after it.
+    RolledBack,
+    /// Ended with something unverified.
+    Failed,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Settled {
+    pub image: Image,
+    /// Version-prefixed hash of stage names, order, target identities, repositories and containers.
+    pub hash: String,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempts {
+    pub generation: i64,
+    pub highest: i32,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Handled {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promote: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
+}
+
+/// Which workload a target is, in full.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    pub kind: WorkloadKind,
+    pub namespace: String,
+    pub name: String,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Debt {
+    pub stage: String,
+    pub target: String,
+    pub workload: Workload,
+    pub uid: String,
+    /// The rollout that wrote it.
+    pub rollout: RolloutId,
+    pub effect: EffectId,
+    pub written: Vec<ContainerImage>,
+    pub way_back: WayBack,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stable {
+    pub stage: String,
+    pub target: String,
+    pub workload: Workload,
+    pub images: Vec<ContainerImage>,
+    /// The workload's generation when it was verified.
+    pub generation: i64,
+    /// Hashes of the health checks and smoke tests that it passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<String>,
+    pub at: Time,
+}
+
+/// An image that failed here by its own fault.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Quarantined {
+    pub image: Image,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    pub rollout: RolloutId,
+    pub stage: String,
+    pub reason: Reason,
+    /// It was once verified in every stage, so going back to it is not refused.
+    #[serde(default)]
+    pub verified_before: bool,
+    pub at: Time,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    pub id: RolloutId,
+    pub image: Image,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    pub phase: Phase,
+    pub reason: Reason,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<String>,
+    pub started_at: Time,
+    pub ended_at: Time,
+}
+
+/// An event that was decided together with the status that carries it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Announcement {
+    pub name: String,
+    pub at: Time,
+    pub warning: bool,
+    pub reason: Reason,
+    pub note: String,
+}
+
+impl Default for ReleaseStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: never_observed(),
+            phase: None,
+            message: None,
+            conditions: Vec::new(),
+            settled: None,
+            attempts: None,
+            handled: Handled::default(),
+            debts: Vec::new(),
+            stable: Vec::new(),
+            quarantine: Vec::new(),
+            history: Vec::new(),
+            rollout: None,
+            announced: Vec::new(),
+            announcements: 0,
+        }
+    }
+}
+
+impl ReleaseStatus {
+    /// The rollout in work, if any.
+    pub fn running(&self) -> Option<&Rollout> {
+        self.rollout.as_ref().filter(|r| r.step != Step::Ended)
+    }
+}
+
+impl std::fmt::Display for Workload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+fn never_observed() -> i64 {
+    -1
+}
+
+pub(super) type Frozen = AnyValue;

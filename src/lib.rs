@@ -1,0 +1,20 @@
+//! Tidegate rolls one image, named by its SHA tag, from staging to production, asks after every stage whether the
+//! application is well, and proves every way back.
+//!
+//! - [`api`]: the `Release` and the words all modules share. Types only.
+//! - [`rollout`]: the pure core. What to do next, as a function of what is seen and the time.
+//! - [`observe`]: every read, gathered into one [`rollout::Observed`].
+//! - [`target`]: every write to a workload.
+//! - [`check`]: asking the running application, behind an address guard.
+//! - [`controller`]: watching, reconciling, writing the status, holding the lease.
+//! - [`cli`]: what people type.
+//! - [`telemetry`]: logs and metrics.
+
+pub mod api;
+pub mod check;
+pub mod cli;
+pub mod controller;
+pub mod observe;
+pub mod rollout;
+pub mod target;
+pub mod telemetry;
