@@ -48,10 +48,18 @@ pub struct Stamp {
 /// What came of an effect: an observation of the next step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
-    Applied { generation: i64, resource_version: String },
-    Refused { kind: Refused, message: String },
+    Applied {
+        generation: i64,
+        resource_version: String,
+    },
+    Refused {
+        kind: Refused,
+        message: String,
+    },
     /// No answer, or one that does not say whether it was done: look at the world again.
-    Ambiguous { message: String },
+    Ambiguous {
+        message: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

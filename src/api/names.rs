@@ -139,7 +139,12 @@ mod tests {
 
     #[test]
     fn an_effect_id_comes_apart_again() {
-        let id = EffectId::new("u-1", RolloutId { generation: 3, attempt: 2 }, &TargetId::new("staging", "web"), Verb::Restore);
+        let id = EffectId::new(
+            "u-1",
+            RolloutId { generation: 3, attempt: 2 },
+            &TargetId::new("staging", "web"),
+            Verb::Restore,
+        );
         assert_eq!(id.to_string(), "u-1/3-2/staging/web/restore");
         let parts = id.parts().unwrap();
         assert_eq!((parts.uid.as_str(), parts.rollout.attempt, parts.verb), ("u-1", 2, Verb::Restore));

@@ -14,8 +14,8 @@ mod hooks;
 mod targets;
 
 pub use checks::{
-    ChecksMode, Expect, Header, HealthCheck, HttpCheck, HttpLoad, JsonExpect, PerformanceCheck, PodsProbe, Probe, Retry,
-    SecretKey, ServiceProbe, SmokeTest, Threshold, Thresholds,
+    ChecksMode, Expect, Header, HealthCheck, HttpCheck, HttpLoad, JsonExpect, PerformanceCheck, PodsProbe, Probe,
+    Retry, SecretKey, ServiceProbe, SmokeTest, Threshold, Thresholds,
 };
 pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};

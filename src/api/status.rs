@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 mod rollout;
 pub use rollout::{
-    Approval, Cause, CheckKind, CheckState, ContainerImage, Purpose, PromotionState, Progressing, Refusal, Restarts, Rollout,
-    StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
+    Approval, Cause, CheckKind, CheckState, ContainerImage, Progressing, PromotionState, Purpose, Refusal, Restarts,
+    Rollout, StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
 };
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]

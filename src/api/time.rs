@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn durations_read_and_print_alike() {
-        for (text, ms, print) in [("90s", 90_000, "1m30s"), ("1h30m", 5_400_000, "1h30m"), ("250ms", 250, "250ms"), ("0s", 0, "0s")] {
+        for (text, ms, print) in
+            [("90s", 90_000, "1m30s"), ("1h30m", 5_400_000, "1h30m"), ("250ms", 250, "250ms"), ("0s", 0, "0s")]
+        {
             let d: Duration = text.parse().unwrap();
             assert_eq!((d.millis(), d.to_string().as_str()), (ms, print));
             assert_eq!(print.parse::<Duration>().unwrap(), d);

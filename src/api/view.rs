@@ -117,6 +117,8 @@ impl LiveTarget {
     /// What the listed containers run now, digests included where known.
     pub fn images(&self, containers: &[String]) -> Vec<ContainerImage> {
         let found = containers.iter().filter_map(|name| self.container(name));
-        found.map(|c| ContainerImage { container: c.name.clone(), image: c.image.clone(), digest: c.digest.clone() }).collect()
+        found
+            .map(|c| ContainerImage { container: c.name.clone(), image: c.image.clone(), digest: c.digest.clone() })
+            .collect()
     }
 }
