@@ -23,6 +23,12 @@ pub struct ReleaseStatus {
     pub observed_generation: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// What the phase speaks of: the tag, or the first 12 hex digits of the digest, of `rollout.image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// What ran verified in the last stage before that, and would be restored: its tag, or 12 hex digits of its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_tag: Option<String>,
     /// What it does or waits for, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -195,6 +201,8 @@ impl Default for ReleaseStatus {
         Self {
             observed_generation: never_observed(),
             phase: None,
+            tag: None,
+            previous_tag: None,
             message: None,
             conditions: Vec::new(),
             settled: None,
