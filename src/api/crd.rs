@@ -96,11 +96,15 @@ mod tests {
 
     #[test]
     fn every_field_is_described() {
+        let mut missing = Vec::new();
         walk(&release_schema().unwrap(), "", &mut |path, node| {
-            if !path.is_empty() && !path.ends_with("[]") {
-                assert!(node["description"].is_string(), "{path} has no description");
+            let own = path.starts_with(".spec.") || path.matches('.').count() < 3;
+            let described = path.is_empty() || path.ends_with("[]") || !own || node["description"].is_string();
+            if !described {
+                missing.push(path.to_owned());
             }
         });
+        assert!(missing.is_empty(), "no description: {missing:#?}");
     }
 
     #[test]

@@ -86,7 +86,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     // stages
     (
         "spec.stages",
-        "size(self) > 1 || has(self[0].promotion)",
+        "size(self) != 1 || has(self[0].promotion)",
         "a Release with one stage must say how it is entered: add promotion: {mode: Manual} or promotion: {mode: Automatic} to the stage",
     ),
     (
@@ -144,7 +144,7 @@ const PLACED: &[(&str, &str, &str, &str)] = &[
     (
         "spec.stages[]",
         ".{list}",
-        "!has(self.{list}) || size(self.targets) == 1 \
+        "!has(self.{list}) || size(self.targets) < 2 \
          || self.{list}.all(c, !has(c.http.pods) || has(c.http.pods.target))",
         "http.pods needs a target where the stage has several: say whose pods are asked",
     ),
@@ -158,7 +158,7 @@ const PLACED: &[(&str, &str, &str, &str)] = &[
     (
         "spec.stages[]",
         ".{list}",
-        "!has(self.{list}) || self.{list}.all(c, !has(c.http.pods) || !self.targets.exists(t, has(t.ecs) \
+        "!has(self.{list}) || self.{list}.all(c, !has(c.http.pods) || !self.targets.exists(t, has(t.ecs) && !has(t.kubernetes) \
          && (has(c.http.pods.target) ? t.name == c.http.pods.target : size(self.targets) == 1)))",
         "http.pods asks pods, and an ECS service has none: use url",
     ),
