@@ -4,7 +4,7 @@ use super::people::RELEASE;
 use super::scene::Scene;
 use tidegate::api::condition::{AWAITING_PROMOTION, READY, RECONCILING, STALLED, find};
 use tidegate::api::status::Step;
-use tidegate::api::{Image, Phase, Reason, ReleaseStatus};
+use tidegate::api::{Phase, Reason, ReleaseStatus};
 
 impl Scene {
     /// Waits until the rollout of this tag waits for a person; the token to give.
@@ -56,6 +56,20 @@ impl Scene {
         status
     }
 
+    /// Waits until the rollout stands still before its first write, for this reason.
+    pub async fn blocked(&self, reason: Reason) -> ReleaseStatus {
+        self.blocked_of(RELEASE, reason).await
+    }
+
+    pub async fn blocked_of(&self, name: &str, reason: Reason) -> ReleaseStatus {
+        let says = |s: &ReleaseStatus| {
+            s.phase == Some(Phase::Pending) && s.conditions.iter().any(|c| c.reason == reason.to_string())
+        };
+        let status = self.until_status_of(name, &format!("it is blocked by {reason}"), says).await;
+        conditions_tell(&status);
+        status
+    }
+
     pub fn cause(&self, status: &ReleaseStatus) -> Option<Reason> {
         status.rollout.as_ref().and_then(|r| r.cause.as_ref()).map(|c| c.reason)
     }
@@ -89,9 +103,4 @@ pub fn conditions_tell(status: &ReleaseStatus) {
         _ => vec![(unknown, t, None, None)],
     };
     assert!(wanted.contains(&seen), "{:?} says {seen:?}, should say {wanted:?}", status.phase);
-}
-
-/// Whether `image` is this tag.
-pub fn tagged(image: &Image, tag: &str) -> bool {
-    image.short() == tag
 }

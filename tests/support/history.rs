@@ -1,6 +1,5 @@
 //! What the world looked like from start to end, read from the audit log: not only how it ended.
 
-use super::audit::Record;
 use super::scene::Scene;
 use super::workloads::tag_of;
 use serde_json::Value;
@@ -21,10 +20,11 @@ impl Scene {
         distinct(said.filter_map(|r| r.response["status"]["phase"].as_str().map(str::to_owned)))
     }
 
-    /// How often the controller has written here, Events apart.
-    pub async fn writes(&self) -> usize {
+    /// How often the controller has written this Release or its status.
+    pub async fn writes_to(&self, release: &str) -> usize {
         let records = self.records(std::slice::from_ref(&self.ns)).await;
-        records.iter().filter(|r: &&Record| r.by_controller() && r.object_ref.resource != "events").count()
+        let ours = records.iter().filter(|r| r.by_controller() && r.object_ref.resource == "releases");
+        ours.filter(|r| r.object_ref.name == release).count()
     }
 }
 

@@ -162,9 +162,14 @@ impl Scene {
 
     /// Something that the controller does after everything it was told before: a Release of its own, from start to end.
     pub async fn marker(&self, name: &str) {
-        let deployment = manifests::deployment(name, &manifests::image("sha-0000001"), 1);
+        self.marker_of(name, "sha-0000001").await;
+    }
+
+    /// The same with an image of its own, where that of the others does not work.
+    pub async fn marker_of(&self, name: &str, tag: &str) {
+        let deployment = manifests::deployment(name, &manifests::image(tag), 1);
         self.apply_deployment(&deployment).await;
-        let mut spec = manifests::single_stage("sha-0000001");
+        let mut spec = manifests::single_stage(tag);
         spec["stages"][0] = json!({
             "name": "only", "checks": "None", "promotion": {"mode": "Automatic"}, "targets": [manifests::target("web", name)],
         });
