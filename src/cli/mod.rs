@@ -1,1 +1,4 @@
-//! To be filled.
+//! What people type: arguments, and the commands they name.
+
+pub mod replay;
+pub mod run;

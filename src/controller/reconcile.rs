@@ -65,6 +65,7 @@ pub async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Out
     let Some(mut release) = cx.read(name).await? else { return Ok(cx.drop_release(name)) };
     let (mut answer, mut conflicts) = (None, 0);
     for _ in 0..STEPS {
+        cx.lead()?;
         let view = release_view(&release);
         tell(&view);
         let (observed, decision) = cx.decide(&view, touched, answer.take()).await;
@@ -170,8 +171,11 @@ impl Context {
         self.lead()?;
         let (answer, now) = match effect {
             Effect::SetFinalizer => self.writer.finalizer(release, true).await,
-            // The object may be gone with its last finalizer, so it is read.
-            Effect::RemoveFinalizer => (self.writer.finalizer(release, false).await.0, None),
+            Effect::RemoveFinalizer => {
+                let (answer, now) = self.writer.finalizer(release, false).await;
+                // A deleted object may be gone with its last finalizer, so it is read.
+                (answer, now.filter(|r| r.metadata.deletion_timestamp.is_none()))
+            }
             Effect::Write(write) => {
                 let span = info_span!("write", stage = %write.stage, target = %write.target);
                 let answer = self.target.write(write).instrument(span.clone()).await;
@@ -180,7 +184,7 @@ impl Context {
             }
         };
         self.metrics.answered(effect, &answer);
-        if let Some(now) = &now {
+        if let Some(now) = now.as_ref().filter(|now| now.resource_version() != release.resource_version()) {
             self.memory.wrote(&super::status::name(release), now.resource_version().as_deref());
         }
         Ok((answer, now))
@@ -237,7 +241,7 @@ fn report(metrics: &Metrics, before: &ReleaseView, after: &ReleaseView) {
         tracing::info!(?phase, message = new.message.as_deref().unwrap_or_default());
     }
     let ended = new.rollout.as_ref().filter(|r| r.step == Step::Ended);
-    if let Some(rollout) = ended.filter(|r| old.rollout.as_ref().is_none_or(|o| o.id != r.id || o.step != Step::Ended)) {
+    if let Some(rollout) = ended.filter(|r| old.running().is_some() || old.rollout.as_ref().is_none_or(|o| o.id != r.id)) {
         metrics.ended(rollout, new.phase);
     }
 }

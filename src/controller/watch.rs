@@ -24,12 +24,12 @@ use tokio::time::Instant;
 
 /// What the watches share.
 pub struct Watches {
-    pub memory: Arc<Memory>,
-    pub queue: Arc<Queue>,
-    pub metrics: Arc<Metrics>,
+    memory: Arc<Memory>,
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
     /// Whether each has listed everything once.
-    pub releases_synced: AtomicBool,
-    pub workloads_synced: AtomicBool,
+    releases_synced: AtomicBool,
+    workloads_synced: AtomicBool,
 }
 
 /// Several changes of a workload in a row are one look.
@@ -38,6 +38,10 @@ const GATHER: Duration = Duration::from_millis(20);
 const REBUILD_AFTER: u32 = 5;
 
 impl Watches {
+    pub fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+        let (releases_synced, workloads_synced) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { memory, queue, metrics, releases_synced, workloads_synced }
+    }
     pub fn synced(&self) -> bool {
         self.releases_synced.load(Ordering::Relaxed) && self.workloads_synced.load(Ordering::Relaxed)
     }

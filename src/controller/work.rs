@@ -121,11 +121,12 @@ impl Work {
                 }
             }
             Err(Error::NotLeading) => None,
-            Err(error) => Some(span.in_scope(|| self.failed(&job, &error))),
+            Err(error) => {
+                let at = span.in_scope(|| self.failed(&job, &error));
+                self.queue.add(&job.name, at, job.touched);
+                None
+            }
         };
-        if let Some(at) = again.filter(|_| category != "rest" && category != "work") {
-            self.queue.add(&job.name, at, job.touched);
-        }
         self.queue.done(&job.name, again);
     }
 
