@@ -84,3 +84,6 @@ fn owns_an_image(entry: &ManagedFieldsEntry) -> bool {
     let lists = ["f:containers", "f:initContainers"].into_iter().filter_map(|list| containers(entry, list));
     lists.filter_map(Value::as_object).flatten().any(|(_, fields)| fields.get("f:image").is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,6 @@ fn progressing(condition: &DeploymentCondition) -> Progressing {
         last_update: condition.last_update_time.as_ref().map(|t| Time::new(t.0)),
     }
 }
+
+#[cfg(test)]
+mod tests;
