@@ -1,7 +1,7 @@
 //! Arguments and dispatch; nothing else.
 
 use clap::{Parser, Subcommand};
-use tidegate::cli::{replay, run};
+use tidegate::cli::{generate, replay, run};
 
 /// Rolls one image from staging to production, asks whether it is well, and proves every way back.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Take the decisions of a recording again.
     Replay(replay::ReplayArgs),
+    /// Write the files that come from the code.
+    Generate(generate::GenerateArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,5 +30,6 @@ fn main() -> anyhow::Result<()> {
     match args.command {
         Command::Run(args) => run::run(*args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Generate(args) => generate::generate(&args),
     }
 }

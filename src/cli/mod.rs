@@ -1,4 +1,5 @@
 //! What people type: arguments, and the commands they name.
 
+pub mod generate;
 pub mod replay;
 pub mod run;

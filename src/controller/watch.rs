@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What the watches share.
-pub struct Watches {
+pub(super) struct Watches {
     memory: Arc<Memory>,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
@@ -38,16 +38,16 @@ const GATHER: Duration = Duration::from_millis(20);
 const REBUILD_AFTER: u32 = 5;
 
 impl Watches {
-    pub fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
         let (releases_synced, workloads_synced) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { memory, queue, metrics, releases_synced, workloads_synced }
     }
-    pub fn synced(&self) -> bool {
+    pub(super) fn synced(&self) -> bool {
         self.releases_synced.load(Ordering::Relaxed) && self.workloads_synced.load(Ordering::Relaxed)
     }
 
     /// Follows every Release. Never returns.
-    pub async fn releases(&self, api: Api<DeserializeGuard<Release>>) {
+    pub(super) async fn releases(&self, api: Api<DeserializeGuard<Release>>) {
         let mut listed = HashSet::new();
         follow("releases", api, &self.metrics, |event| match event {
             Event::Init => listed.clear(),
@@ -68,7 +68,7 @@ impl Watches {
     }
 
     /// Follows the metadata of every Deployment. Never returns.
-    pub async fn deployments(&self, api: Api<PartialObjectMeta<Deployment>>) {
+    pub(super) async fn deployments(&self, api: Api<PartialObjectMeta<Deployment>>) {
         let mut listed = HashSet::new();
         follow("deployments", api, &self.metrics, |event| match event {
             Event::Init => listed.clear(),

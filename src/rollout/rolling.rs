@@ -105,7 +105,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.restarts_before = evidence::restarts(live);
     let way_back = state.way_back.clone();
     let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
-    warn_orphans(d, live, &w.stage().targets[i].containers().to_vec());
+    warn_orphans(d, live, w.stage().targets[i].containers());
     let stamp = stamp(d, effect, &images, images_back, verified);
     d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp));
     Flow::Stay
@@ -165,6 +165,8 @@ pub(super) fn target_write(
             images.push(ContainerImage { container, image, digest: None });
         }
     }
+    let init = live.containers.iter().filter(|c| c.init && images.iter().any(|i| i.container == c.name));
+    let init = init.map(|c| c.name.clone()).collect();
     Effect::Write(Box::new(TargetWrite {
         stage: stage.to_owned(),
         target: state.name.clone(),
@@ -172,6 +174,7 @@ pub(super) fn target_write(
         uid: live.uid.clone(),
         resource_version: live.resource_version.clone(),
         images,
+        init,
         stamp,
     }))
 }
