@@ -165,16 +165,16 @@ pub(super) fn target_write(
             images.push(ContainerImage { container, image, digest: None });
         }
     }
-    let named = |name: &str| images.iter().any(|i| i.container == name);
-    let init = live.containers.iter().filter(|c| c.init && named(&c.name)).map(|c| c.name.clone()).collect();
+    let init = live.containers.iter().filter(|c| c.init && images.iter().any(|i| i.container == c.name));
+    let init = init.map(|c| c.name.clone()).collect();
     Effect::Write(Box::new(TargetWrite {
-        init,
         stage: stage.to_owned(),
         target: state.name.clone(),
         workload: live.workload.clone(),
         uid: live.uid.clone(),
         resource_version: live.resource_version.clone(),
         images,
+        init,
         stamp,
     }))
 }
