@@ -4,12 +4,14 @@
 
 pub mod ask;
 pub mod condition;
+pub mod crd;
 pub mod effect;
 pub mod image;
 pub mod names;
 pub mod reason;
 pub mod spec;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod view;
 

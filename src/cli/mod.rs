@@ -1,1 +1,3 @@
-//! To be filled.
+//! What people type.
+
+pub mod generate;

@@ -121,9 +121,9 @@ fn choose(d: &Draft, stage: &Stage, target: &str, containers: &[String], live: &
 
 /// What we wrote there and neither verified nor took back, if it still runs.
 pub(super) fn debt_of(d: &Draft, stage: &str, target: &str, live: &LiveTarget) -> Option<Debt> {
-    let debts = d.status.debts.iter();
+    let mut debts = d.status.debts.iter();
     let mine = |b: &&Debt| b.stage == stage && b.target == target && b.uid == live.uid && live.runs(&b.written);
-    debts.filter(mine).next_back().cloned()
+    debts.rfind(mine).cloned()
 }
 
 fn any_stable<'s>(d: &'s Draft, stage: &Stage, target: &str, live: &LiveTarget) -> Option<&'s Stable> {
@@ -176,6 +176,6 @@ pub(super) fn digests_agree(
     wanted.iter().all(|want| {
         let found = live.container(&want.container).and_then(|c| c.digest.clone());
         let same_repository = want.image.repository() == spec.image.repository;
-        !differ(&found, &want.digest) && !(same_repository && differ(&found, &verified.cloned()))
+        !(differ(&found, &want.digest) || (same_repository && differ(&found, &verified.cloned())))
     })
 }

@@ -27,6 +27,9 @@ mod say;
 mod unsupported;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use decision::{Decision, Need};
 pub use observed::{Observed, ReleaseView};
 pub use plan::token;

@@ -105,7 +105,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.restarts_before = evidence::restarts(live);
     let way_back = state.way_back.clone();
     let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
-    warn_orphans(d, live, &w.stage().targets[i].containers().to_vec());
+    warn_orphans(d, live, w.stage().targets[i].containers());
     let stamp = stamp(d, effect, &images, images_back, verified);
     d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp));
     Flow::Stay
