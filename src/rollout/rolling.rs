@@ -165,7 +165,10 @@ pub(super) fn target_write(
             images.push(ContainerImage { container, image, digest: None });
         }
     }
+    let named = |name: &str| images.iter().any(|i| i.container == name);
+    let init = live.containers.iter().filter(|c| c.init && named(&c.name)).map(|c| c.name.clone()).collect();
     Effect::Write(Box::new(TargetWrite {
+        init,
         stage: stage.to_owned(),
         target: state.name.clone(),
         workload: live.workload.clone(),
