@@ -7,21 +7,21 @@ use tokio::time::Instant;
 
 /// Never goes back and never jumps, whatever is done to the machine's clock while the process runs.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     wall: Timestamp,
     started: Instant,
 }
 
 impl Clock {
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { wall: Timestamp::now(), started: Instant::now() }
     }
-    pub fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         let passed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
         Time::new(self.wall.saturating_add(passed).unwrap_or(Timestamp::MAX))
     }
     /// The instant at which [`Self::now`] will say `at`; now, if that is past.
-    pub fn instant(&self, at: Time) -> Instant {
+    pub(super) fn instant(&self, at: Time) -> Instant {
         let wait = at.timestamp().duration_since(self.now().timestamp());
         Instant::now() + Duration::try_from(wait).unwrap_or(Duration::ZERO)
     }

@@ -4,7 +4,7 @@ use crate::observe;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     #[error("the Release cannot be read: {0}")]
     Read(#[source] observe::Error),
     #[error("the status cannot be written: {0}")]
@@ -22,7 +22,7 @@ pub enum Error {
 
 impl Error {
     /// Stable, for a metric label.
-    pub fn category(&self) -> &'static str {
+    pub(super) fn category(&self) -> &'static str {
         match self {
             Self::Read(e) => e.category(),
             Self::Write(e) => match &**e {
@@ -37,7 +37,7 @@ impl Error {
         }
     }
     /// Whether looking again may help without anybody's doing.
-    pub fn is_transient(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Read(e) => e.is_transient(),
             Self::Write(_) => !matches!(self.category(), "denied" | "invalid"),

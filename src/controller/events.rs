@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 /// Where reconciles leave announcements.
 #[derive(Clone)]
-pub struct Events {
+pub(super) struct Events {
     queue: mpsc::Sender<Event>,
     metrics: Arc<Metrics>,
     instance: String,
@@ -38,14 +38,14 @@ const INSTANCE: usize = 128;
 
 impl Events {
     /// The task publishes until every [`Events`] is dropped.
-    pub fn start(client: Client, metrics: Arc<Metrics>, instance: &str) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(super) fn start(client: Client, metrics: Arc<Metrics>, instance: &str) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(WAITING);
         let task = tokio::spawn(publish(client, metrics.clone(), waiting));
         (Self { queue, metrics, instance: cut(instance, INSTANCE) }, task)
     }
 
     /// Publishes what `after` announces and `before` did not.
-    pub fn announce(&self, of: &ReleaseView, before: &[Announcement]) {
+    pub(super) fn announce(&self, of: &ReleaseView, before: &[Announcement]) {
         let new = of.status.announced.iter().filter(|a| before.iter().all(|b| b.name != a.name));
         for announcement in new {
             self.metrics.announced(announcement.reason);
@@ -54,7 +54,7 @@ impl Events {
     }
 
     /// Publishes what may have been lost in a crash between the status and its events.
-    pub fn announce_again(&self, of: &ReleaseView, now: Time) {
+    pub(super) fn announce_again(&self, of: &ReleaseView, now: Time) {
         let fresh = |a: &&Announcement| now.since(a.at) < FRESH;
         of.status.announced.iter().filter(fresh).for_each(|a| self.send(of, a));
     }

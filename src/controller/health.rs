@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// The last proof of life of the work loop. Says nothing of the API server: no restart mends that.
 #[derive(Debug)]
-pub struct Health {
+pub(super) struct Health {
     last: Mutex<Beat>,
 }
 
@@ -30,12 +30,12 @@ impl Default for Health {
 }
 
 impl Health {
-    pub fn beat(&self, oldest: Duration) {
+    pub(super) fn beat(&self, oldest: Duration) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Beat { at: Instant::now(), oldest };
     }
 
     /// Why the process should be restarted, if it should.
-    pub fn trouble(&self) -> Option<String> {
+    pub(super) fn trouble(&self) -> Option<String> {
         let Beat { at, oldest } = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if at.elapsed() > SILENT {
             return Some(format!("the work loop has not turned for {} s", at.elapsed().as_secs()));

@@ -10,22 +10,22 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(super) struct Memory {
     inner: Mutex<Inner>,
 }
 
 /// A Release as the watch brought it.
 #[derive(Debug)]
-pub struct Cached {
-    pub view: ReleaseView,
-    pub resource_version: String,
+pub(super) struct Cached {
+    pub(super) view: ReleaseView,
+    pub(super) resource_version: String,
 }
 
 /// A Release that should be looked at.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Trigger {
-    pub name: NsName,
-    pub touched: bool,
+pub(super) struct Trigger {
+    pub(super) name: NsName,
+    pub(super) touched: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,27 +47,27 @@ struct Known {
 
 /// All that is kept of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    pub uid: String,
-    pub generation: i64,
+pub(super) struct Seen {
+    pub(super) uid: String,
+    pub(super) generation: i64,
 }
 
 /// How many of our own writes are remembered until the watch brings them.
 const OWN: usize = 32;
 
 impl Memory {
-    pub fn release(&self, name: &NsName) -> Option<Arc<Cached>> {
+    pub(super) fn release(&self, name: &NsName) -> Option<Arc<Cached>> {
         self.lock().releases.get(name).map(|k| k.release.clone())
     }
-    pub fn names(&self) -> Vec<NsName> {
+    pub(super) fn names(&self) -> Vec<NsName> {
         self.lock().releases.keys().cloned().collect()
     }
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.lock().releases.len()
     }
 
     /// Whether it must be looked at: not for the echo of our own write.
-    pub fn put(&self, release: Cached) -> bool {
+    pub(super) fn put(&self, release: Cached) -> bool {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let name = release.view.name.clone();
@@ -95,7 +95,7 @@ impl Memory {
         !(known && echo)
     }
 
-    pub fn remove(&self, name: &NsName) {
+    pub(super) fn remove(&self, name: &NsName) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         if let Some(known) = inner.releases.remove(name) {
@@ -106,12 +106,12 @@ impl Memory {
     }
 
     /// Says what a reconcile found: whether a rollout is in work, and which version it wrote.
-    pub fn set_active(&self, name: &NsName, active: bool) {
+    pub(super) fn set_active(&self, name: &NsName, active: bool) {
         if let Some(known) = self.lock().releases.get_mut(name) {
             known.active = active;
         }
     }
-    pub fn wrote(&self, name: &NsName, resource_version: Option<&str>) {
+    pub(super) fn wrote(&self, name: &NsName, resource_version: Option<&str>) {
         let mut inner = self.lock();
         let (Some(known), Some(version)) = (inner.releases.get_mut(name), resource_version) else { return };
         if known.own.len() == OWN {
@@ -121,23 +121,23 @@ impl Memory {
     }
 
     /// A workload was added or changed. At rest only a new generation or another object is worth a look.
-    pub fn workload(&self, workload: Workload, seen: Seen) -> Vec<Trigger> {
+    pub(super) fn workload(&self, workload: Workload, seen: Seen) -> Vec<Trigger> {
         let mut inner = self.lock();
         let before = inner.workloads.insert(workload.clone(), seen.clone());
         let changed = before.is_none_or(|b| b != seen);
         inner.triggers(&workload, changed)
     }
-    pub fn workload_gone(&self, workload: &Workload) -> Vec<Trigger> {
+    pub(super) fn workload_gone(&self, workload: &Workload) -> Vec<Trigger> {
         let mut inner = self.lock();
         inner.workloads.remove(workload);
         inner.triggers(workload, true)
     }
-    pub fn workloads(&self) -> Vec<Workload> {
+    pub(super) fn workloads(&self) -> Vec<Workload> {
         self.lock().workloads.keys().cloned().collect()
     }
 
     /// Whether a workload changed while nobody watched: its generation is not the one that was verified.
-    pub fn changed_unseen(&self, name: &NsName) -> bool {
+    pub(super) fn changed_unseen(&self, name: &NsName) -> bool {
         let inner = self.lock();
         let Some(known) = inner.releases.get(name) else { return false };
         let stable = &known.release.view.status.stable;

@@ -18,13 +18,13 @@ use tokio::time::Instant;
 
 /// Which pods: a namespace and a label selector.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pods {
-    pub namespace: String,
-    pub selector: String,
+pub(super) struct Pods {
+    pub(super) namespace: String,
+    pub(super) selector: String,
 }
 
 /// One watch per distinct [`Pods`], however many Releases care.
-pub struct PodWatches {
+pub(super) struct PodWatches {
     client: Client,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
@@ -40,12 +40,12 @@ struct Watch {
 const GATHER: Duration = Duration::from_millis(50);
 
 impl PodWatches {
-    pub fn new(client: Client, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(client: Client, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
         Self { client, queue, metrics, watches: Mutex::default() }
     }
 
     /// From now on `release` cares for exactly these.
-    pub fn care(&self, release: &NsName, wanted: &BTreeSet<Pods>) {
+    pub(super) fn care(&self, release: &NsName, wanted: &BTreeSet<Pods>) {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         watches.retain(|pods, watch| {
             let mut cares = watch.cares.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,12 +88,7 @@ impl PodWatches {
 }
 
 /// One watch request until the server ends it. It begins with what is there, so nothing is missed in between.
-async fn once(
-    api: &Api<Pod>,
-    selector: &str,
-    queue: &Queue,
-    cares: &Mutex<BTreeSet<NsName>>,
-) -> kube::Result<()> {
+async fn once(api: &Api<Pod>, selector: &str, queue: &Queue, cares: &Mutex<BTreeSet<NsName>>) -> kube::Result<()> {
     let params = WatchParams::default().labels(selector).timeout(290);
     let mut stream = Box::pin(api.watch_metadata(&params, "0").await?);
     while let Some(event) = stream.try_next().await? {

@@ -11,19 +11,19 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     inner: Mutex<Inner>,
     changed: Notify,
 }
 
 /// A Release to look at.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Job {
-    pub name: NsName,
+pub(super) struct Job {
+    pub(super) name: NsName,
     /// A workload or pod of it changed since the last look.
-    pub touched: bool,
+    pub(super) touched: bool,
     /// How long it was due before it was handed out.
-    pub waited: Duration,
+    pub(super) waited: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ struct Item {
 
 impl Queue {
     /// Asks for a look at `due`, or earlier if one is already asked for.
-    pub fn add(&self, name: &NsName, due: Instant, touched: bool) {
+    pub(super) fn add(&self, name: &NsName, due: Instant, touched: bool) {
         let mut inner = self.lock();
         let item = inner.items.entry(name.clone()).or_default();
         item.touched |= touched;
@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// The next Release that is due; waits until there is one. It must be given back by [`Self::done`].
-    pub async fn next(&self) -> Job {
+    pub(super) async fn next(&self) -> Job {
         loop {
             let wait = match self.take(Instant::now()) {
                 Ok(job) => return job,
@@ -81,7 +81,7 @@ impl Queue {
     }
 
     /// Ends a look; `again` is when to look although nothing happened.
-    pub fn done(&self, name: &NsName, again: Option<Instant>) {
+    pub(super) fn done(&self, name: &NsName, again: Option<Instant>) {
         let mut inner = self.lock();
         let Some(item) = inner.items.get_mut(name) else { return };
         item.running = false;
@@ -95,7 +95,7 @@ impl Queue {
     }
 
     /// How many Releases are due, and for how long the oldest of them.
-    pub fn overdue(&self) -> (usize, Duration) {
+    pub(super) fn overdue(&self) -> (usize, Duration) {
         let now = Instant::now();
         let inner = self.lock();
         let due = inner.order.iter().take_while(|(at, _)| *at <= now).count();

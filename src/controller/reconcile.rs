@@ -27,23 +27,23 @@ use tokio::sync::watch;
 use tracing::{Instrument, Span, info_span};
 
 /// What every look needs. Shared by all, owned by none.
-pub struct Context {
-    pub clock: Clock,
-    pub memory: Arc<Memory>,
-    pub observer: Observer,
-    pub writer: Writer,
-    pub target: Arc<dyn Target>,
-    pub pool: Arc<Pool>,
-    pub pods: PodWatches,
-    pub events: Events,
-    pub metrics: Arc<Metrics>,
-    pub recorder: Option<Recorder>,
-    pub leadership: watch::Receiver<Leadership>,
+pub(super) struct Context {
+    pub(super) clock: Clock,
+    pub(super) memory: Arc<Memory>,
+    pub(super) observer: Observer,
+    pub(super) writer: Writer,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) pods: PodWatches,
+    pub(super) events: Events,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) leadership: watch::Receiver<Leadership>,
 }
 
 /// How a look ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Nothing was to be done, and nothing was asked of the API server.
     Rest(Option<Time>),
     /// When to look again although nothing happens.
@@ -57,7 +57,7 @@ const STEPS: u32 = 40;
 const CONFLICTS: u32 = 5;
 
 /// One look at `name`. `touched`: a workload or pod of it changed since the last one.
-pub async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
+pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
     let Some(cached) = cx.memory.release(name) else { return Ok(cx.drop_release(name)) };
     if let Some(again) = at_rest(&cached.view, touched, cx.clock.now()) {
         return Ok(Outcome::Rest(again));
@@ -65,6 +65,7 @@ pub async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Out
     let Some(mut release) = cx.read(name).await? else { return Ok(cx.drop_release(name)) };
     let (mut answer, mut conflicts) = (None, 0);
     for _ in 0..STEPS {
+        cx.lead()?;
         let view = release_view(&release);
         tell(&view);
         let (observed, decision) = cx.decide(&view, touched, answer.take()).await;
@@ -132,12 +133,7 @@ impl Context {
     }
 
     /// `None`: it stands there already.
-    async fn store(
-        &self,
-        release: &Release,
-        view: &ReleaseView,
-        decision: &Decision,
-    ) -> Result<Option<Stored>, Error> {
+    async fn store(&self, release: &Release, view: &ReleaseView, decision: &Decision) -> Result<Option<Stored>, Error> {
         if decision.status == view.status {
             return Ok(None);
         }
@@ -170,17 +166,22 @@ impl Context {
         self.lead()?;
         let (answer, now) = match effect {
             Effect::SetFinalizer => self.writer.finalizer(release, true).await,
-            // The object may be gone with its last finalizer, so it is read.
-            Effect::RemoveFinalizer => (self.writer.finalizer(release, false).await.0, None),
+            Effect::RemoveFinalizer => {
+                let (answer, now) = self.writer.finalizer(release, false).await;
+                // A deleted object may be gone with its last finalizer, so it is read.
+                (answer, now.filter(|r| r.metadata.deletion_timestamp.is_none()))
+            }
             Effect::Write(write) => {
                 let span = info_span!("write", stage = %write.stage, target = %write.target);
                 let answer = self.target.write(write).instrument(span.clone()).await;
-                span.in_scope(|| tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"));
+                span.in_scope(
+                    || tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"),
+                );
                 (answer, Some(release.clone()))
             }
         };
         self.metrics.answered(effect, &answer);
-        if let Some(now) = &now {
+        if let Some(now) = now.as_ref().filter(|now| now.resource_version() != release.resource_version()) {
             self.memory.wrote(&super::status::name(release), now.resource_version().as_deref());
         }
         Ok((answer, now))
@@ -237,7 +238,9 @@ fn report(metrics: &Metrics, before: &ReleaseView, after: &ReleaseView) {
         tracing::info!(?phase, message = new.message.as_deref().unwrap_or_default());
     }
     let ended = new.rollout.as_ref().filter(|r| r.step == Step::Ended);
-    if let Some(rollout) = ended.filter(|r| old.rollout.as_ref().is_none_or(|o| o.id != r.id || o.step != Step::Ended)) {
+    if let Some(rollout) =
+        ended.filter(|r| old.running().is_some() || old.rollout.as_ref().is_none_or(|o| o.id != r.id))
+    {
         metrics.ended(rollout, new.phase);
     }
 }

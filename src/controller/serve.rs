@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 /// What the answers are made of.
 #[derive(Clone)]
-pub struct Served {
-    pub health: Arc<Health>,
-    pub watches: Arc<Watches>,
-    pub metrics: Arc<Metrics>,
+pub(super) struct Served {
+    pub(super) health: Arc<Health>,
+    pub(super) watches: Arc<Watches>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
-pub fn router(served: Served) -> Router {
+pub(super) fn router(served: Served) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -27,7 +27,7 @@ pub fn router(served: Served) -> Router {
 }
 
 /// Serves until the task is dropped.
-pub async fn serve(listener: tokio::net::TcpListener, served: Served) {
+pub(super) async fn serve(listener: tokio::net::TcpListener, served: Served) {
     if let Err(error) = axum::serve(listener, router(served)).await {
         tracing::error!(%error, "the HTTP server ended");
     }

@@ -15,13 +15,13 @@ use tokio::time::timeout;
 
 /// Writes Releases.
 #[derive(Clone)]
-pub struct Writer {
+pub(super) struct Writer {
     client: Client,
     timeout: Duration,
 }
 
 /// What became of a status write that was answered.
-pub enum Stored {
+pub(super) enum Stored {
     Yes(Box<Release>),
     /// The Release changed, or is gone: decide anew.
     Conflict,
@@ -29,12 +29,12 @@ pub enum Stored {
 
 impl Writer {
     /// `client` must not retry; `timeout` is that of one write.
-    pub fn new(client: Client, timeout: Duration) -> Self {
+    pub(super) fn new(client: Client, timeout: Duration) -> Self {
         Self { client, timeout }
     }
 
     /// Stores `status` if the Release is still the version that `release` is.
-    pub async fn status(&self, release: &Release, status: &ReleaseStatus) -> Result<Stored, Error> {
+    pub(super) async fn status(&self, release: &Release, status: &ReleaseStatus) -> Result<Stored, Error> {
         let body = json!({
             "apiVersion": Release::api_version(&()),
             "kind": Release::kind(&()),
@@ -49,7 +49,7 @@ impl Writer {
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let api = self.api(release);
         let name = release.name_any();
-        let request = api.replace_subresource("status", &name, &params, body.to_string().into_bytes());
+        let request = api.replace_subresource("status", &name, &params, &body);
         let after = self.timeout;
         match timeout(after, request).await {
             Ok(Ok(stored)) => Ok(Stored::Yes(Box::new(stored))),
@@ -60,7 +60,7 @@ impl Writer {
     }
 
     /// Sets or removes our finalizer. The Release as it stands then, if that is known.
-    pub async fn finalizer(&self, release: &Release, present: bool) -> (Answer, Option<Release>) {
+    pub(super) async fn finalizer(&self, release: &Release, present: bool) -> (Answer, Option<Release>) {
         let others = release.finalizers().iter().filter(|f| *f != FINALIZER).cloned();
         let wanted: Vec<String> = others.chain(present.then(|| FINALIZER.to_owned())).collect();
         let body = json!({"metadata": {
@@ -84,7 +84,7 @@ impl Writer {
 }
 
 /// Name and namespace of a Release.
-pub fn name(release: &Release) -> NsName {
+pub(super) fn name(release: &Release) -> NsName {
     NsName::new(release.namespace().unwrap_or_default(), release.name_any())
 }
 

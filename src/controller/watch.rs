@@ -23,13 +23,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What the watches share.
-pub struct Watches {
-    pub memory: Arc<Memory>,
-    pub queue: Arc<Queue>,
-    pub metrics: Arc<Metrics>,
+pub(super) struct Watches {
+    memory: Arc<Memory>,
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
     /// Whether each has listed everything once.
-    pub releases_synced: AtomicBool,
-    pub workloads_synced: AtomicBool,
+    releases_synced: AtomicBool,
+    workloads_synced: AtomicBool,
 }
 
 /// Several changes of a workload in a row are one look.
@@ -38,12 +38,16 @@ const GATHER: Duration = Duration::from_millis(20);
 const REBUILD_AFTER: u32 = 5;
 
 impl Watches {
-    pub fn synced(&self) -> bool {
+    pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+        let (releases_synced, workloads_synced) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { memory, queue, metrics, releases_synced, workloads_synced }
+    }
+    pub(super) fn synced(&self) -> bool {
         self.releases_synced.load(Ordering::Relaxed) && self.workloads_synced.load(Ordering::Relaxed)
     }
 
     /// Follows every Release. Never returns.
-    pub async fn releases(&self, api: Api<DeserializeGuard<Release>>) {
+    pub(super) async fn releases(&self, api: Api<DeserializeGuard<Release>>) {
         let mut listed = HashSet::new();
         follow("releases", api, &self.metrics, |event| match event {
             Event::Init => listed.clear(),
@@ -64,7 +68,7 @@ impl Watches {
     }
 
     /// Follows the metadata of every Deployment. Never returns.
-    pub async fn deployments(&self, api: Api<PartialObjectMeta<Deployment>>) {
+    pub(super) async fn deployments(&self, api: Api<PartialObjectMeta<Deployment>>) {
         let mut listed = HashSet::new();
         follow("deployments", api, &self.metrics, |event| match event {
             Event::Init => listed.clear(),

@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 use tracing::{Instrument, info_span};
 
-pub struct Work {
-    pub context: Arc<Context>,
-    pub queue: Arc<Queue>,
-    pub watches: Arc<Watches>,
-    pub health: Arc<Health>,
+pub(super) struct Work {
+    pub(super) context: Arc<Context>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) watches: Arc<Watches>,
+    pub(super) health: Arc<Health>,
     /// Looks at once.
-    pub concurrency: usize,
+    pub(super) concurrency: usize,
     failures: Mutex<HashMap<NsName, u32>>,
 }
 
@@ -33,7 +33,7 @@ const BEAT: Duration = Duration::from_secs(1);
 const STUBBORN: Duration = Duration::from_secs(30);
 
 impl Work {
-    pub fn new(
+    pub(super) fn new(
         context: Arc<Context>,
         queue: Arc<Queue>,
         watches: Arc<Watches>,
@@ -44,7 +44,7 @@ impl Work {
     }
 
     /// Works until `stop`, then finishes what is under way within `grace`.
-    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>, grace: Duration) {
+    pub(super) async fn run(self: Arc<Self>, stop: impl Future<Output = ()>, grace: Duration) {
         let mut running = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         let mut leadership = self.context.leadership.clone();
@@ -67,7 +67,10 @@ impl Work {
         }
         let finished = timeout(grace, async { while running.join_next().await.is_some() {} }).await;
         if finished.is_err() {
-            tracing::warn!(unfinished = running.len(), "stopping with work under way; whoever leads next goes on from the status");
+            tracing::warn!(
+                unfinished = running.len(),
+                "stopping with work under way; whoever leads next goes on from the status"
+            );
         }
     }
 
@@ -101,7 +104,8 @@ impl Work {
     }
 
     async fn look(&self, job: Job) {
-        let span = info_span!("look", release = %job.name, rollout = tracing::field::Empty, stage = tracing::field::Empty);
+        let span =
+            info_span!("look", release = %job.name, rollout = tracing::field::Empty, stage = tracing::field::Empty);
         let started = Instant::now();
         let looked = timeout(LOOK, reconcile(&self.context, &job.name, job.touched).instrument(span.clone())).await;
         let outcome = looked.unwrap_or(Err(Error::TimedOut { after: LOOK }));
@@ -121,11 +125,12 @@ impl Work {
                 }
             }
             Err(Error::NotLeading) => None,
-            Err(error) => Some(span.in_scope(|| self.failed(&job, &error))),
+            Err(error) => {
+                let at = span.in_scope(|| self.failed(&job, &error));
+                self.queue.add(&job.name, at, job.touched);
+                None
+            }
         };
-        if let Some(at) = again.filter(|_| category != "rest" && category != "work") {
-            self.queue.add(&job.name, at, job.touched);
-        }
         self.queue.done(&job.name, again);
     }
 

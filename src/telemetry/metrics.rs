@@ -2,7 +2,7 @@
 
 use crate::api::ask::Outcome;
 use crate::api::effect::{Answer, Effect, Refused};
-use crate::api::status::HistoryEntry;
+use crate::api::status::Rollout;
 use crate::api::{Phase, Reason};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -116,10 +116,11 @@ impl Metrics {
     pub fn entered(&self, phase: Phase) {
         self.phases.get_or_create(&[("phase", format!("{phase:?}"))]).inc();
     }
-    pub fn ended(&self, entry: &HistoryEntry) {
-        let phase = format!("{:?}", entry.phase);
-        self.ended.get_or_create(&[("phase", phase.clone()), ("reason", entry.reason.to_string())]).inc();
-        let took = entry.ended_at.since(entry.started_at).std();
+    pub fn ended(&self, rollout: &Rollout, phase: Option<Phase>) {
+        let phase = phase.map_or_else(String::new, |p| format!("{p:?}"));
+        let reason = rollout.reason.map_or_else(String::new, |r| r.to_string());
+        self.ended.get_or_create(&[("phase", phase.clone()), ("reason", reason)]).inc();
+        let took = rollout.ended_at.unwrap_or(rollout.started_at).since(rollout.started_at).std();
         self.rollout_seconds.get_or_create(&[("phase", phase)]).observe(took.as_secs_f64());
     }
     /// Counts only reasons that say what became of a restore.
