@@ -14,7 +14,7 @@ use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
-use crate::api::{NsName, Release};
+use crate::api::{NsName, Release, ReleaseStatus};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
@@ -83,7 +83,7 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
             },
         };
         let view = release_view(&release);
-        let span = span(&view);
+        let span = span(&view.name, &view.status);
         match cx.turn(*release, view, touched, &mut answer).instrument(span).await? {
             Turn::Next(release) => known = Some(release),
             Turn::Reread => {}
@@ -137,7 +137,7 @@ impl Context {
         let Some(effect) = &decision.effect else {
             return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
         };
-        let (came, now) = self.act(&release, effect).await?;
+        let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
         *answer = Some(came);
         Ok(now.map_or(Turn::Reread, |now| Turn::Next(Box::new(now))))
     }
@@ -180,7 +180,7 @@ impl Context {
         self.pods.care(&before.name, &pods(decision, observed));
         if decision.status != before.status {
             let after = release_view(stored);
-            span(&after).in_scope(|| tell(&self.metrics, before, &after));
+            span(&after.name, &after.status).in_scope(|| tell(&self.metrics, before, &after));
             self.events.announce(&after, &before.status.announced);
         }
     }
@@ -241,11 +241,11 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
 }
 
 /// Which Release, rollout and stage a log line speaks of.
-fn span(view: &ReleaseView) -> Span {
-    let rollout = view.status.rollout.as_ref();
+fn span(release: &NsName, status: &ReleaseStatus) -> Span {
+    let rollout = status.rollout.as_ref();
     let id = rollout.map(|r| tracing::field::display(r.id));
     let stage = rollout.and_then(|r| r.stage.as_deref());
-    info_span!(parent: None, "look", release = %view.name, rollout = id, stage)
+    info_span!(parent: None, "look", %release, rollout = id, stage)
 }
 
 /// Says in logs and numbers what changed with a stored status.
