@@ -21,6 +21,7 @@ pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.
+#[allow(clippy::duplicated_attributes, reason = "several columns are of one type")]
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[kube(
     group = "tidegate.dev",
@@ -226,9 +227,9 @@ fn default_promotion_timeout() -> Duration {
     Duration::from_secs(24 * 3600)
 }
 
-/// An arbitrary JSON value, kept as it is.
+/// An arbitrary JSON value, kept as it is; `nullable`, or the API server would drop a null and with it the field.
 pub(crate) fn any_value(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true, "nullable": true})
 }
 /// An arbitrary JSON object, kept as it is and replaced as a whole.
 pub(crate) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

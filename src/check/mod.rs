@@ -14,6 +14,7 @@ pub mod pool;
 mod queue;
 mod reach;
 mod round;
+mod verdict;
 
 pub use directory::{Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
 pub use guard::Policy;

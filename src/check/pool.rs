@@ -6,7 +6,8 @@ use super::directory::Directory;
 use super::guard::Policy;
 use super::http::Http;
 use super::queue::{Job, Queue};
-use super::round::{Rounds, Verdict};
+use super::round::Rounds;
+use super::verdict::Verdict;
 use crate::api::ask::{Ask, AskId, AskResult, Outcome};
 use crate::api::{NsName, Time};
 use futures::future::Abortable;
@@ -162,8 +163,8 @@ impl Worker {
             Ok(done) => done,
             // Only a defect ends here; without a result the Release would wait for ever.
             Err(broken) => {
-                let message = "the round broke off by a defect of the controller".to_owned();
-                (broken.id(), Some(Verdict { outcome: Outcome::Error, message }))
+                let verdict = Verdict::new(Outcome::Error, "the round broke off by a defect of the controller");
+                (broken.id(), Some(verdict))
             }
         };
         let Some(job) = self.jobs.remove(&id) else { return };

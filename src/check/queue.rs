@@ -6,6 +6,7 @@ use crate::api::NsName;
 use crate::api::ask::{Ask, AskId, AskResult};
 use futures::stream::AbortHandle;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// Finished results that one Release may leave lying; the oldest go first.
 const MOST_RESULTS: usize = 128;
@@ -26,7 +27,7 @@ pub(super) struct Queue {
 }
 
 enum Entry {
-    Waiting(Ask),
+    Waiting(Arc<Ask>),
     Running(Run, AbortHandle),
     Done(AskResult),
 }
@@ -34,7 +35,7 @@ enum Entry {
 /// A round that was given a place and must now be run.
 pub(super) struct Job {
     pub run: Run,
-    pub ask: Ask,
+    pub ask: Arc<Ask>,
     pub release: NsName,
 }
 
@@ -51,7 +52,7 @@ impl Queue {
             if entries.contains_key(&ask.id) {
                 continue;
             }
-            entries.insert(ask.id.clone(), Entry::Waiting(ask.clone()));
+            entries.insert(ask.id.clone(), Entry::Waiting(Arc::new(ask.clone())));
             let line = self.waiting.entry(release.namespace.clone()).or_default();
             if line.is_empty() {
                 self.turns.push_back(release.namespace.clone());

@@ -4,10 +4,11 @@
 
 use super::directory::{Directory, Forbidden, LookupError, PodFacts};
 use super::guard::Policy;
-use super::headers::{self, HeaderError};
+use super::headers;
 use super::http::{Http, Request, Wrong};
 use super::pool::Limits;
 use super::reach::{Guard, Unreachable, consents, no_consent};
+use super::verdict::{PodAnswer, RoundError, Verdict, sum_up};
 use crate::api::NsName;
 use crate::api::ask::{Ask, Outcome};
 use crate::api::spec::{PodsProbe, Probe, ServiceProbe};
@@ -22,41 +23,6 @@ use std::time::Duration;
 
 /// Of many pods, the oldest and the newest of this number each.
 const EACH_END: usize = 25;
-/// In characters.
-const LONGEST_MESSAGE: usize = 256;
-
-/// What a round came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub outcome: Outcome,
-    /// At most 256 characters.
-    pub message: String,
-}
-
-/// Why nobody was asked: the outcome is [`Outcome::Error`].
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RoundError {
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-    #[error("the API server was not heard of within {0} s")]
-    LookupDeadline(u64),
-    #[error("the round was not finished within {0} s")]
-    Deadline(u64),
-    #[error("no address of the API server is known, so that none can be kept out")]
-    Unguarded,
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    #[error("Service {service} does not exist")]
-    NoService { service: NsName },
-    #[error("{0}")]
-    NoConsent(String),
-    #[error("Service {service} is not asked: {source}")]
-    Service { service: NsName, source: Unreachable },
-    #[error("url checks are not supported by this version")]
-    Url,
-    #[error("nobody said whose pods to ask")]
-    NoWorkload,
-}
 
 /// Everything that a round needs beside its question.
 #[derive(Clone)]
@@ -71,12 +37,11 @@ impl Rounds {
     /// Asks, within a deadline of its own. Never an error: what went wrong is the outcome.
     pub(super) async fn run(&self, ask: &Ask) -> Verdict {
         let deadline = self.deadline(ask);
-        let verdict = match tokio::time::timeout(deadline, self.ask(ask)).await {
+        match tokio::time::timeout(deadline, self.ask(ask)).await {
             Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => Verdict::error(&error),
-            Err(_) => Verdict::error(&RoundError::Deadline(deadline.as_secs())),
-        };
-        Verdict { message: short(&verdict.message), ..verdict }
+            Ok(Err(error)) => Verdict::new(Outcome::Error, &error.to_string()),
+            Err(_) => Verdict::new(Outcome::Error, &RoundError::Deadline(deadline).to_string()),
+        }
     }
 
     /// Longer than all lookups and requests that keep their own deadlines can take.
@@ -99,7 +64,7 @@ impl Rounds {
         let of = ask.pods.as_ref().ok_or(RoundError::NoWorkload)?;
         let ready = only_ready(self.lookup(self.directory.pods(of)).await?);
         if ready.is_empty() {
-            return Ok(Verdict::no_data("no pod of the revision is ready"));
+            return Ok(Verdict::new(Outcome::NoData, "no pod of the revision is ready"));
         }
         let forbidden = self.forbidden().await?;
         let guard = Guard { policy: &self.policy, forbidden: &forbidden };
@@ -144,8 +109,8 @@ impl Rounds {
         let headers = self.headers(ask).await?;
         let host = service_host(&name, addr.port());
         Ok(match self.request(ask, addr, host, &headers).await {
-            Ok(status) => Verdict { outcome: Outcome::Pass, message: format!("Service {name} answered {status}") },
-            Err(wrong) => Verdict { outcome: outcome(&wrong), message: format!("Service {name}: {wrong}") },
+            Ok(status) => Verdict::new(Outcome::Pass, &format!("Service {name} answered {status}")),
+            Err(wrong) => Verdict::new(wrong.outcome(), &format!("Service {name}: {wrong}")),
         })
     }
 
@@ -176,20 +141,9 @@ impl Rounds {
     async fn lookup<T>(&self, lookup: impl Future<Output = Result<T, LookupError>>) -> Result<T, RoundError> {
         let limit = self.limits.lookup;
         let answer = tokio::time::timeout(limit, lookup).await;
-        Ok(answer.map_err(|_| RoundError::LookupDeadline(limit.as_secs()))??)
+        Ok(answer.map_err(|_| RoundError::LookupDeadline(limit))??)
     }
 }
-
-impl Verdict {
-    pub(super) fn error(error: &RoundError) -> Self {
-        Self { outcome: Outcome::Error, message: short(&error.to_string()) }
-    }
-    fn no_data(message: &str) -> Self {
-        Self { outcome: Outcome::NoData, message: message.to_owned() }
-    }
-}
-
-type PodAnswer<'a> = (&'a PodFacts, Result<u16, Wrong>);
 
 /// Those that can be asked, oldest first.
 fn only_ready(mut pods: Vec<PodFacts>) -> Vec<PodFacts> {
@@ -207,38 +161,6 @@ fn still_there(pod: &PodFacts, now: &[PodFacts]) -> bool {
     now.iter().any(|other| other.uid == pod.uid && other.ip == pod.ip)
 }
 
-/// `ready`: how many pods could have been asked.
-fn sum_up(answers: &[PodAnswer<'_>], ready: usize) -> Verdict {
-    let wrong = |of: Outcome| {
-        let all = answers.iter().filter_map(|(pod, answer)| Some((pod, answer.as_ref().err()?)));
-        all.filter(move |(_, wrong)| outcome(wrong) == of).collect::<Vec<_>>()
-    };
-    for of in [Outcome::Fail, Outcome::Error] {
-        let wrong = wrong(of);
-        if let Some((pod, what)) = wrong.first() {
-            let verb = if of == Outcome::Fail { "failed" } else { "could not be asked" };
-            let many = match answers.len() {
-                1 => String::new(),
-                all => format!(" ({} of {all} pods {verb})", wrong.len()),
-            };
-            return Verdict { outcome: of, message: format!("pod {}: {what}{many}", pod.name) };
-        }
-    }
-    let mut codes = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
-    let Some(first) = codes.next() else {
-        return Verdict::no_data("every pod that was asked has left meanwhile");
-    };
-    let how = if codes.all(|code| code == first) { first.to_string() } else { "as expected".to_owned() };
-    Verdict { outcome: Outcome::Pass, message: format!("{} of {ready} pods answered {how}", answers.len()) }
-}
-
-fn outcome(wrong: &Wrong) -> Outcome {
-    match wrong {
-        Wrong::Failed(_) => Outcome::Fail,
-        Wrong::NotAsked(_) => Outcome::Error,
-    }
-}
-
 /// `Host` as any HTTP client would send it: with the port unless it is 80.
 fn pod_host(addr: SocketAddr) -> String {
     match addr {
@@ -251,11 +173,4 @@ fn pod_host(addr: SocketAddr) -> String {
 fn service_host(service: &NsName, port: u16) -> String {
     let name = format!("{}.{}.svc", service.name, service.namespace);
     if port == 80 { name } else { format!("{name}:{port}") }
-}
-
-fn short(text: &str) -> String {
-    if text.chars().count() <= LONGEST_MESSAGE {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST_MESSAGE - 1).chain(['…']).collect()
 }

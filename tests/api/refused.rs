@@ -67,6 +67,8 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/targets/0/kubernetes/name", "checkout_web")], "spec.stages[0].targets[0].kubernetes.name", "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit"),
     (&[("/stages/1/targets/0", "{name: web, ecs: {region: Ireland, cluster: prod, service: checkout, containers: [app]}}")], "spec.stages[1].targets[0].ecs.region", "region must be an AWS region such as eu-west-1"),
     (&[("/stages/1/targets/0", "{name: web, ecs: {region: eu-west-1, cluster: prod, service: checkout, containers: [app], roleArn: 'arn:aws:iam::1:user/me'}}")], "spec.stages[1].targets[0].ecs.roleArn", "roleArn must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tidegate"),
+    (&[("/stages/1/targets/0", "{name: web, ecs: {region: eu-west-1, cluster: 'a cluster', service: checkout, containers: [app]}}")], "spec.stages[1].targets[0].ecs.cluster", "cluster must be the name or the ARN of an ECS cluster"),
+    (&[("/stages/1/targets/0", "{name: web, ecs: {region: eu-west-1, cluster: prod, service: 'a/b', containers: [app]}}")], "spec.stages[1].targets[0].ecs.service", "must be a name of letters, digits, - and _"),
     // hooks
     (&[("/stages/0/hooks", "[{name: migrate}]")], "spec.stages[0].hooks[0]", "a hook needs exactly one of job and ecsTask"),
     (&[("/stages/0/hooks", "[{name: migrate, job: {}}]")], "spec.stages[0].hooks[0].job", "job needs exactly one of fromCronJob, fromJob and template"),
@@ -103,6 +105,7 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/healthChecks/0/http/headers", "[{name: Host, value: other.example}]")], "spec.stages[0].healthChecks[0].http.headers[0].name", "this header belongs to the connection and cannot be set: remove it"),
     (&[("/stages/0/healthChecks/0/http/headers", "[{name: 'X Y', value: a}]")], "spec.stages[0].healthChecks[0].http.headers[0].name", "a header's name may have only letters, digits and !#$%&*+.^_`|~-"),
     (&[("/stages/0/healthChecks/0/http/headers", "[{name: X, value: \"a\\r\\nHost: b\"}]")], "spec.stages[0].healthChecks[0].http.headers[0].value", "a header's value may have only printable ASCII characters, all on one line"),
+    (&[("/stages/0/healthChecks/0/http/headers", "[{name: X, secret: {name: a, key: b/c}}]")], "spec.stages[0].healthChecks[0].http.headers[0].secret.key", "must be a key of the Secret: letters, digits, -, _ and ."),
     (&[("/stages/0/healthChecks/0/http/expect", "{status: [99]}")], "spec.stages[0].healthChecks[0].http.expect.status[0]", "spec.stages[0].healthChecks[0].http.expect.status[0] in body should be greater than or equal to 100"),
     (&[("/stages/0/healthChecks/0/http/expect", "{json: [{pointer: status, equals: ok}]}")], "spec.stages[0].healthChecks[0].http.expect.json[0].pointer", POINTER),
     (&[("/stages/0/healthChecks/0/http/expect", "{json: [{pointer: /a~2, equals: ok}]}")], "spec.stages[0].healthChecks[0].http.expect.json[0].pointer", POINTER),
@@ -112,6 +115,7 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p95: {}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p95", "a threshold needs max, maxIncrease, or both"),
     (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p95: {max: fast}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p95.max", "max must be a duration such as 300ms"),
     (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {errorRate: {max: '0.01'}}}]")], "spec.stages[0].performanceChecks[0].thresholds.errorRate.max", "max must be a share from 0% to 100%, such as 1% or 0.5%"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p50: {maxIncrease: 20ms}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p50.maxIncrease", "maxIncrease must be a share of the old version's value, such as 20%"),
     (&[("/stages/0/performanceChecks", "[{name: items, http: {url: 'https://a.example'}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks", "a performance check bears the name of another check: names of checks must differ within a stage"),
 ];
 
@@ -191,4 +195,11 @@ fn without_value(message: &str) -> String {
         _ => None,
     };
     sentence.unwrap_or(rest).to_owned()
+}
+
+#[test]
+fn every_rule_is_broken_by_some_release() {
+    let said = |says: &str| BAD.iter().any(|(_, _, sentence)| *sentence == says);
+    let unbroken: Vec<_> = tidegate::api::crd::rules::all().into_iter().filter(|rule| !said(&rule.says)).collect();
+    assert!(unbroken.is_empty(), "{unbroken:#?}");
 }

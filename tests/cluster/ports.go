@@ -63,4 +63,3 @@ func (c *cluster) reserve(scheme string) (*url.URL, error) {
 	}
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(bound.Port))}, nil
 }
-// x

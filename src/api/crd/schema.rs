@@ -21,7 +21,9 @@ pub(super) fn at<'a>(root: &'a mut Value, path: &str) -> Option<&'a mut Value> {
 pub(super) fn tidy(node: &mut Value) {
     if let Some(fields) = node.as_object_mut() {
         fields.remove("oneOf");
-        fields.remove("nullable");
+        if fields.contains_key("type") {
+            fields.remove("nullable");
+        }
         for bound in ["minimum", "maximum"] {
             if let Some(whole) = fields.get(bound).and_then(Value::as_f64) {
                 #[expect(clippy::cast_possible_truncation, reason = "every bound is a small whole number")]

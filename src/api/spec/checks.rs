@@ -37,8 +37,9 @@ pub struct SmokeTest {
     pub name: String,
     /// The question.
     pub http: HttpCheck,
-    /// Default: one attempt. Where it is given, what is left out in it is as for a health check.
-    #[serde(default = "Retry::once")]
+    /// How often it is asked. Default: once.
+    #[serde(default = "Retry::once", deserialize_with = "Retry::once_unless_said")]
+    #[schemars(with = "Once")]
     pub retry: Retry,
 }
 
@@ -67,6 +68,21 @@ pub struct Retry {
     /// Passing rounds in a row after which it has passed, 1 to 100. Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub successes: i32,
+}
+
+/// [`Retry`] as a smoke test has it: what is left out in it means one attempt, as leaving it out as a whole does. Defaults
+/// that the API server has stored would otherwise decide differently from those of a manifest that is new.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+struct Once {
+    /// Failing rounds in a row after which it has failed, 1 to 100. Default 1.
+    #[schemars(range(min = 1, max = 100))]
+    attempts: i32,
+    /// From the end of a round to the next, 1s to 10m. Default 5s.
+    interval: Duration,
+    /// Passing rounds in a row after which it has passed, 1 to 100. Default 1.
+    #[schemars(range(min = 1, max = 100))]
+    successes: i32,
 }
 
 /// One HTTP question, with exactly one of `pods`, `service` and `url`.
@@ -256,9 +272,18 @@ impl Default for Retry {
         Self { attempts: 10, interval: Duration::from_secs(5), successes: 1 }
     }
 }
+impl Default for Once {
+    fn default() -> Self {
+        let Retry { attempts, interval, successes } = Retry::once();
+        Self { attempts, interval, successes }
+    }
+}
 impl Retry {
     pub fn once() -> Self {
         Self { attempts: 1, ..Self::default() }
+    }
+    fn once_unless_said<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Once::deserialize(d).map(|Once { attempts, interval, successes }| Self { attempts, interval, successes })
     }
 }
 impl HttpCheck {

@@ -19,8 +19,9 @@ const SECTIONS: [(Kind, &str, &str); 6] = [
     (
         Kind::Blocked,
         "Blocked",
-        "Something stands in the way of the next write; nothing is given up. It goes on by itself when the cause is \
-         mended; `Stalled` is True once it lasts longer than the stage's `progressDeadline`.",
+        "Something stands in the way of the next write, and nothing is given up: it goes on by itself when the cause is \
+         mended. `Stalled` is True once that lasts longer than the stage's `progressDeadline` (for `NotSupported` and \
+         `TargetDuplicate` at once); a stage after the first that is still blocked then ends the rollout.",
     ),
     (Kind::End, "Ended", "How a rollout ended: the reason of `Ready` and, unless verified, of `Stalled`."),
     (Kind::Cause, "Causes", "Why a stage failed: in `status.rollout.cause`, in the message, and in events."),

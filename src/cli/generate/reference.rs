@@ -27,6 +27,7 @@ pub(super) fn page() -> anyhow::Result<String> {
     let mut page = INTRO.to_owned();
     page.push_str("\nOf the object as a whole:\n\n");
     rules_of(&mut page, &schema);
+    page.truncate(page.trim_end().len() + 1);
     let mut seen = HashMap::new();
     for root in ["spec", "status"] {
         let mut sections = Vec::new();
@@ -86,14 +87,16 @@ fn target(path: &str, object: &Value, seen: &HashMap<String, String>) -> Option<
 }
 
 fn rules_of(page: &mut String, node: &Value) {
-    let mut rules = sentences(node).peekable();
-    if rules.peek().is_none() {
-        return;
+    let mut told = Vec::new();
+    for says in sentences(node) {
+        if !told.contains(&says) {
+            let _ = writeln!(page, "- {says}");
+            told.push(says);
+        }
     }
-    for says in rules {
-        let _ = writeln!(page, "- {says}");
+    if !told.is_empty() {
+        page.push('\n');
     }
-    page.push('\n');
 }
 
 fn sentences(node: &Value) -> impl Iterator<Item = &str> {
@@ -146,7 +149,11 @@ fn limits(node: &Value) -> String {
     limits.extend(range("minItems", "maxItems").map(|r| format!("{r} entries")));
     limits.extend(node["x-kubernetes-list-map-keys"][0].as_str().map(|key| format!("each `{key}` once")));
     limits.extend((node["x-kubernetes-list-type"] == "set").then(|| "each once".to_owned()));
-    limits.extend(sentences(node).map(str::to_owned));
+    limits.extend(one_of(node));
+    if node["properties"].is_null() {
+        // Those of an object stand above its own fields.
+        limits.extend(sentences(node).map(str::to_owned));
+    }
     if node["items"]["properties"].is_null() {
         limits.extend(sentences(&node["items"]).map(|says| format!("each {says}")));
     }
@@ -156,14 +163,23 @@ fn limits(node: &Value) -> String {
     cell(&limits.join("; "))
 }
 
-/// Text in a cell of a table: one line, its lists as sentences.
+/// The values of an enum that its description does not list.
+fn one_of(node: &Value) -> Option<String> {
+    let listed = node["description"].as_str().is_some_and(|text| text.contains(crd::ENUM_LEAD));
+    let values = node["enum"].as_array().filter(|_| !listed)?;
+    Some(values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "))
+}
+
+/// Text in a cell of a table: one line, its lists set apart by semicolons.
 fn cell(text: &str) -> String {
-    let text = text.replace(&format!("\n\n{}\n", crd::ENUM_LEAD), &format!(" {} ", crd::ENUM_LEAD));
-    let text =
-        text.strip_prefix(crd::ENUM_LEAD).map_or_else(|| text.clone(), |rest| format!("{}{rest}", crd::ENUM_LEAD));
-    let lines: Vec<_> =
-        text.lines().map(|line| line.trim_start_matches("- ")).filter(|line| !line.is_empty()).collect();
-    lines.join(" ").replace('|', "\\|")
+    let lines = text.lines().filter(|line| !line.is_empty());
+    let joined = lines.fold(String::new(), |cell, line| match line.strip_prefix("- ") {
+        Some(item) if cell.ends_with(crd::ENUM_LEAD) => cell + " " + item,
+        Some(item) => format!("{}; {item}", cell.trim_end_matches('.')),
+        None if cell.is_empty() => line.to_owned(),
+        None => cell + " " + line,
+    });
+    joined.replace('|', "\\|")
 }
 
 #[cfg(test)]
