@@ -1,5 +1,6 @@
 //! Where log lines go and how they look.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -22,7 +23,8 @@ pub fn init(format: LogFormat, level: &str) -> anyhow::Result<()> {
             base.with(layer.with_current_span(true).with_writer(std::io::stderr)).try_init()
         }
         LogFormat::Human => {
-            let layer = tracing_subscriber::fmt::layer().compact().with_target(false);
+            let colours = std::io::stderr().is_terminal();
+            let layer = tracing_subscriber::fmt::layer().compact().with_target(false).with_ansi(colours);
             base.with(layer.with_writer(std::io::stderr)).try_init()
         }
     };
