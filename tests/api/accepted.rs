@@ -98,3 +98,21 @@ async fn a_release_that_nobody_saw_yet_does_not_look_finished() {
     assert_eq!(served.status.unwrap().observed_generation, -1);
     assert_eq!(served.metadata.generation, Some(1));
 }
+
+#[tokio::test]
+async fn stages_stand_in_the_order_of_the_last_apply() {
+    let api = ControlPlane::get().releases("accepted-order").await;
+    let stage = |name: &str| {
+        let mut stage = edited(&[])["spec"]["stages"][0].take();
+        stage["name"] = json!(name);
+        stage
+    };
+    for order in
+        [&["a", "b"][..], &["a", "new", "b"], &["b", "a"], &["first", "b", "a", "last"], &["last", "a", "b", "first"]]
+    {
+        let mut release = edited(&[]);
+        release["spec"]["stages"] = order.iter().map(|name| stage(name)).collect();
+        let served = api.patch("checkout", &PatchParams::apply("kubectl"), &Patch::Apply(&release)).await.unwrap();
+        assert_eq!(served.spec.stages.iter().map(|stage| &*stage.name).collect::<Vec<_>>(), order);
+    }
+}
