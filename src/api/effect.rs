@@ -22,6 +22,9 @@ pub struct TargetWrite {
     pub resource_version: String,
     /// Every container whose image Tidegate owns there after this write: one that is left out is given up.
     pub images: Vec<ContainerImage>,
+    /// Names of those in `images` that are init containers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub init: Vec<String>,
     pub stamp: Stamp,
 }
 

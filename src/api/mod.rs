@@ -11,6 +11,7 @@ pub mod names;
 pub mod reason;
 pub mod spec;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod view;
 

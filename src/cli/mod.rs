@@ -1,3 +1,5 @@
-//! What people type.
+//! What people type: arguments, and the commands they name.
 
 pub mod generate;
+pub mod replay;
+pub mod run;

@@ -1,0 +1,42 @@
+//! Clients of the API server, each fit for one use.
+//!
+//! The library's defaults retry every verb for minutes and wait for ever on a silent socket. Who acts on a deadline
+//! must hear of a failure instead, and must never repeat a write that it has not looked at.
+
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
+use std::time::Duration;
+use tower::limit::{ConcurrencyLimitLayer, RateLimitLayer};
+
+/// How long connecting, and how long silence on a connection in use, may last.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests in flight and per second: no more than a controller of ten thousand Releases needs, far less than hurts.
+const IN_FLIGHT: usize = 200;
+const PER_SECOND: u64 = 500;
+
+/// For reading and writing on a deadline: no retries, short timeouts, limited.
+pub fn acting(config: Config) -> kube::Result<Client> {
+    let limits = (ConcurrencyLimitLayer::new(IN_FLIGHT), RateLimitLayer::new(PER_SECOND, Duration::from_secs(1)));
+    Ok(ClientBuilder::try_from(prompt(config))?.with_layer(&limits.1).with_layer(&limits.0).build())
+}
+
+/// For the lease alone: as [`acting`], but nothing that the controller does can make it wait.
+pub fn leasing(config: Config) -> kube::Result<Client> {
+    Client::try_from(prompt(config))
+}
+
+/// For watches, which are silent by nature: they carry an idle limit of their own.
+pub fn watching(mut config: Config) -> kube::Result<Client> {
+    config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = None;
+    Client::try_from(config)
+}
+
+fn prompt(mut config: Config) -> Config {
+    config.default_retry = false;
+    config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = Some(PATIENCE);
+    config.write_timeout = Some(PATIENCE);
+    config.reset_reader_on_write = true;
+    config
+}

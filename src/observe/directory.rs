@@ -1,0 +1,175 @@
+//! What a check must know of the cluster before it asks, from API objects.
+
+use super::error::{Error, within};
+use super::live::{HASH, owned_by};
+use super::{LIST, Limits, consent, machines, pods};
+use crate::api::ask::PodsOf;
+use crate::check::{Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+use futures::future::BoxFuture;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
+use kube::api::ListParams;
+use kube::core::{Expression, Selector};
+use kube::{Api, Client, Config, ResourceExt};
+use std::fmt::Display;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// How long addresses of machines are remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// The cluster as [`crate::check`] asks about it.
+pub struct ClusterDirectory {
+    client: Client,
+    limits: Limits,
+    /// Host part of the address at which the API server is reached.
+    api_server: String,
+    machines: Mutex<Option<(Instant, Forbidden)>>,
+}
+
+impl ClusterDirectory {
+    /// `config` is the one that `client` was made from.
+    pub fn new(client: Client, config: &Config, limits: Limits) -> Self {
+        let api_server = config.cluster_url.host().unwrap_or_default().to_owned();
+        Self { client, limits, api_server, machines: Mutex::new(None) }
+    }
+
+    async fn read_pods(&self, of: &PodsOf) -> Result<Vec<PodFacts>, LookupError> {
+        let workload = &of.workload;
+        let what = || format!("the pods of {workload}");
+        let hash: Selector = Expression::Equal(HASH.to_owned(), of.revision.clone()).into();
+        let listing = ListParams::default().limit(LIST).labels_from(&hash);
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &workload.namespace);
+        let sets = Api::<ReplicaSet>::namespaced(self.client.clone(), &workload.namespace);
+        let all_pods = Api::<Pod>::namespaced(self.client.clone(), &workload.namespace);
+        let call = self.limits.call;
+        let both = async {
+            futures::try_join!(within(call, deployments.get_opt(&workload.name)), within(call, sets.list(&listing)),)
+        };
+        let (deployment, sets) = both.await.map_err(|e| lookup(what(), e))?;
+        let set = deployment.and_then(|d| sets.items.into_iter().find(|set| owned_by(set, &d)));
+        let Some(set) = set else { return Ok(Vec::new()) };
+        let pods = within(call, all_pods.list(&listing)).await.map_err(|e| lookup(what(), e))?;
+        Ok(pods.items.iter().filter(|pod| owned_by(*pod, &set)).map(pod).collect())
+    }
+
+    async fn read_service(&self, namespace: &str, name: &str) -> Result<Option<ServiceFacts>, LookupError> {
+        let api = Api::<Service>::namespaced(self.client.clone(), namespace);
+        let found = within(self.limits.call, api.get_opt(name)).await;
+        found.map(|s| s.as_ref().map(service)).map_err(|e| lookup(format!("Service {namespace}/{name}"), e))
+    }
+
+    async fn read_secret(&self, namespace: &str, name: &str) -> Result<Option<SecretFacts>, LookupError> {
+        let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
+        let found = within(self.limits.call, api.get_opt(name)).await;
+        let facts = |s: Secret| SecretFacts {
+            labels: s.metadata.labels.unwrap_or_default(),
+            data: s.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect(),
+        };
+        found.map(|s| s.map(facts)).map_err(|e| lookup_secret(namespace, name, e))
+    }
+
+    /// One reader at a time: the others wait for what it finds.
+    async fn read_machines(&self) -> Result<Forbidden, LookupError> {
+        let mut remembered = self.machines.lock().await;
+        if let Some((at, known)) = remembered.as_ref()
+            && at.elapsed() < REMEMBERED
+        {
+            return Ok(known.clone());
+        }
+        let what = || "the addresses of nodes and API servers".to_owned();
+        let read = tokio::time::timeout(self.limits.target, machines::read(&self.client, &self.api_server));
+        let found = match read.await {
+            Err(_) => return Err(LookupError::TimedOut { what: what() }),
+            Ok(Err(machines::Error::Api(e))) => return Err(lookup(what(), e.into())),
+            Ok(Err(other)) => return Err(LookupError::Unreachable { what: what(), source: Some(other.into()) }),
+            Ok(Ok(found)) => found,
+        };
+        *remembered = Some((Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    async fn read_namespace_consents(&self, namespace: &str) -> Result<Vec<String>, LookupError> {
+        let api = Api::<Namespace>::all(self.client.clone());
+        match within(self.limits.call, api.get_opt(namespace)).await {
+            Ok(found) => Ok(found.map(|n| consent::entries(n.annotations())).unwrap_or_default()),
+            Err(Error::Denied { .. }) => Ok(Vec::new()),
+            Err(e) => Err(lookup(format!("Namespace {namespace}"), e)),
+        }
+    }
+}
+
+impl Directory for ClusterDirectory {
+    fn pods<'a>(&'a self, of: &'a PodsOf) -> BoxFuture<'a, Result<Vec<PodFacts>, LookupError>> {
+        Box::pin(self.read_pods(of))
+    }
+    fn service<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<ServiceFacts>, LookupError>> {
+        Box::pin(self.read_service(namespace, name))
+    }
+    fn secret<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<SecretFacts>, LookupError>> {
+        Box::pin(self.read_secret(namespace, name))
+    }
+    fn forbidden<'a>(&'a self) -> BoxFuture<'a, Result<Forbidden, LookupError>> {
+        Box::pin(self.read_machines())
+    }
+    fn namespace_consents<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<String>, LookupError>> {
+        Box::pin(self.read_namespace_consents(namespace))
+    }
+}
+
+fn pod(pod: &Pod) -> PodFacts {
+    let spec = pod.spec.as_ref();
+    let status = pod.status.as_ref();
+    let address = |text: Option<&String>| text.and_then(|t| t.parse().ok());
+    PodFacts {
+        name: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        ip: address(status.and_then(|s| s.pod_ip.as_ref())),
+        host_ip: address(status.and_then(|s| s.host_ip.as_ref())),
+        host_network: spec.and_then(|s| s.host_network).unwrap_or(false),
+        ready: pods::ready(pod),
+        terminating: pods::terminating(pod),
+        created: pods::created(&pod.metadata),
+        node: spec.and_then(|s| s.node_name.clone()),
+    }
+}
+
+fn service(service: &Service) -> ServiceFacts {
+    let spec = service.spec.clone().unwrap_or_default();
+    let tcp = |protocol: Option<&str>| protocol.is_none_or(|p| p == "TCP");
+    let ports = spec.ports.iter().flatten().filter(|p| tcp(p.protocol.as_deref()));
+    ServiceFacts {
+        cluster_ip: spec.cluster_ip.as_deref().and_then(|ip| ip.parse().ok()),
+        external_name: spec.type_.as_deref() == Some("ExternalName"),
+        has_selector: spec.selector.as_ref().is_some_and(|s| !s.is_empty()),
+        ports: ports.map(|p| p.port).collect(),
+        allow_from: consent::entries(service.annotations()),
+    }
+}
+
+fn lookup(what: impl Display, error: Error) -> LookupError {
+    let what = what.to_string();
+    match error {
+        Error::Denied { .. } => LookupError::Denied { what },
+        Error::TimedOut { .. } => LookupError::TimedOut { what },
+        Error::Undecodable { .. } => LookupError::Malformed { what },
+        Error::Unreachable { .. } => LookupError::Unreachable { what, source: Some(Box::new(error)) },
+    }
+}
+
+/// Without the source: an answer that could not be read may be quoted in it.
+fn lookup_secret(namespace: &str, name: &str, error: Error) -> LookupError {
+    match lookup(format!("Secret {namespace}/{name}"), error) {
+        LookupError::Unreachable { what, .. } => LookupError::Unreachable { what, source: None },
+        other => other,
+    }
+}

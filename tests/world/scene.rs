@@ -1,0 +1,225 @@
+//! One test's own namespace, with what people do in it, and the reader and writer under test.
+
+use crate::cluster::Cluster;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+use tidegate::api::effect::{Answer, Refused, Stamp, TargetWrite};
+use tidegate::api::spec::{KubernetesTarget, WorkloadKind};
+use tidegate::api::status::ContainerImage;
+use tidegate::api::view::{LiveTarget, TargetView};
+use tidegate::api::{EffectId, Image, NsName, RolloutId, TargetId, Verb};
+use tidegate::observe::{Limits, Observer, client};
+use tidegate::rollout::ReleaseView;
+use tidegate::target::Target;
+use tidegate::target::kubernetes::KubernetesWriter;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+pub struct Scene {
+    pub client: kube::Client,
+    pub config: kube::Config,
+    pub ns: String,
+    pub observer: Observer,
+    pub writer: KubernetesWriter,
+}
+
+impl Scene {
+    /// A fresh namespace, read and written by the administrator.
+    pub async fn open(name: &str) -> Self {
+        Self::open_as(name, "admin").await
+    }
+
+    /// Read and written by `user`, prepared by the administrator.
+    pub async fn open_as(name: &str, user: &str) -> Self {
+        let cluster = Cluster::get();
+        let client = kube::Client::try_from(cluster.config("admin").await).unwrap();
+        let config = cluster.config(user).await;
+        let acting = client::acting(config.clone()).unwrap();
+        let scene = Self {
+            client,
+            config,
+            ns: format!("w-{name}"),
+            observer: Observer::new(acting.clone(), Limits::default()),
+            writer: KubernetesWriter::new(acting, Duration::from_secs(5)),
+        };
+        scene.namespace(&scene.ns, json!({})).await;
+        scene
+    }
+
+    pub async fn namespace(&self, name: &str, annotations: Value) {
+        let object = json!({"metadata": {"name": name, "annotations": annotations}});
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    }
+
+    pub fn api<K: kube::Resource<Scope = NamespaceResourceScope, DynamicType: Default>>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.ns)
+    }
+
+    /// Server-side apply with force, as a GitOps tool named `manager` does it.
+    pub async fn apply<K>(&self, manager: &str, manifest: &Value) -> K
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType: Default>,
+        K: Clone + Debug + serde::de::DeserializeOwned,
+    {
+        let name = manifest["metadata"]["name"].as_str().unwrap();
+        let params = PatchParams::apply(manager).force();
+        self.api::<K>().patch(name, &params, &Patch::Apply(manifest)).await.unwrap()
+    }
+
+    pub async fn deployment(&self) -> Deployment {
+        self.api::<Deployment>().get("web").await.unwrap()
+    }
+
+    pub async fn merge(&self, patch: Value) -> Deployment {
+        self.api::<Deployment>().patch("web", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+    }
+
+    /// Deployment `web` as it is seen for a Release of this namespace.
+    pub async fn seen(&self) -> TargetView {
+        self.seen_by(&release(&self.ns, "release-uid"), &self.ns).await
+    }
+
+    pub async fn seen_by(&self, release: &ReleaseView, namespace: &str) -> TargetView {
+        let id = TargetId::new("staging", "web");
+        let mut views = self.observer.targets(release, &[(id.clone(), target(namespace))]).await;
+        views.remove(&id).unwrap()
+    }
+
+    pub async fn live(&self) -> LiveTarget {
+        match self.seen().await {
+            TargetView::Live(live) => *live,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until `web` is seen as `wanted` says.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&LiveTarget) -> bool) -> LiveTarget {
+        until(what, async || match self.seen().await {
+            TargetView::Live(live) if wanted(&live) => Ok(*live),
+            other => Err(format!("{other:#?}")),
+        })
+        .await
+    }
+
+    /// All replicas run the current template and are available.
+    pub async fn settled(&self) -> LiveTarget {
+        self.until("web to be available", |l| {
+            let r = l.replicas;
+            l.revision.is_some() && [r.total, r.updated, r.available].iter().all(|n| *n == r.wanted)
+        })
+        .await
+    }
+
+    pub async fn write(&self, write: &TargetWrite) -> Answer {
+        self.writer.write(write).await
+    }
+
+    /// The answer to a write decided on a fresh look: the Deployment controller writes too, so that takes more than one
+    /// look at times.
+    pub async fn answer(&self, decide: impl Fn(&LiveTarget) -> TargetWrite) -> Answer {
+        until("a write that no status overtook", async || match self.write(&decide(&self.live().await)).await {
+            Answer::Refused { kind: Refused::Conflict, message } => Err(message),
+            answer => Ok(answer),
+        })
+        .await
+    }
+
+    /// Writes `images`, whatever the Deployment controller does meanwhile.
+    pub async fn bring(&self, images: &[(&str, &str)]) {
+        let answer = self.answer(|live| write(live, images)).await;
+        assert!(matches!(answer, Answer::Applied { .. }), "{answer:?}");
+    }
+}
+
+/// Looks until `look` finds something; panics with what it saw last.
+pub async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {
+    let started = Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(saw) if started.elapsed() > BOUND => panic!("waited {BOUND:?} for {what}; last seen: {saw}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// A Deployment `web` of two replicas: container `app`, which is written, and `sidecar`, which is not.
+pub fn web(image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"terminationGracePeriodSeconds": 1, "containers": [
+                    {"name": "app", "image": image, "ports": [{"containerPort": 8080}], "env": [{"name": "A", "value": "b"}]},
+                    {"name": "sidecar", "image": "registry.test/proxy:1"},
+                ]},
+            },
+        },
+    })
+}
+
+/// A write of `images` to the workload as it was seen.
+pub fn write(live: &LiveTarget, images: &[(&str, &str)]) -> TargetWrite {
+    let images: Vec<_> = images.iter().map(|(container, image)| container_image(container, image)).collect();
+    let init = |name: &str| live.container(name).is_some_and(|c| c.init);
+    TargetWrite {
+        stage: "staging".into(),
+        target: "web".into(),
+        workload: live.workload.clone(),
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+        init: images.iter().filter(|i| init(&i.container)).map(|i| i.container.clone()).collect(),
+        stamp: stamp(&NsName::new(live.workload.namespace.clone(), "checkout"), "release-uid", &images),
+        images,
+    }
+}
+
+pub fn stamp(release: &NsName, uid: &str, images: &[ContainerImage]) -> Stamp {
+    let rollout = RolloutId { generation: 1, attempt: 1 };
+    Stamp {
+        effect: EffectId::new(uid, rollout, &TargetId::new("staging", "web"), Verb::Forward),
+        release: release.clone(),
+        uid: uid.to_owned(),
+        images: images.to_vec(),
+        way_back: vec![container_image("app", "registry.test/app:1")],
+        verified: true,
+        took: Vec::new(),
+    }
+}
+
+pub fn container_image(container: &str, image: &str) -> ContainerImage {
+    ContainerImage { container: container.to_owned(), image: Image::new(image), digest: None }
+}
+
+pub fn target(namespace: &str) -> KubernetesTarget {
+    KubernetesTarget {
+        kind: WorkloadKind::Deployment,
+        name: "web".into(),
+        namespace: Some(namespace.to_owned()),
+        containers: vec!["app".into()],
+    }
+}
+
+/// A Release `checkout` that is read for.
+pub fn release(namespace: &str, uid: &str) -> ReleaseView {
+    let image = json!({"repository": "registry.test/app", "tag": "sha-1111111"});
+    ReleaseView {
+        name: NsName::new(namespace, "checkout"),
+        uid: uid.to_owned(),
+        generation: 1,
+        deleting: false,
+        finalizer: false,
+        annotations: Default::default(),
+        spec: serde_json::from_value(json!({"image": image, "stages": []})).unwrap(),
+        status: Default::default(),
+    }
+}
