@@ -4,6 +4,7 @@
 
 pub mod ask;
 pub mod condition;
+pub mod crd;
 pub mod effect;
 pub mod image;
 pub mod names;

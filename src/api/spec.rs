@@ -21,6 +21,7 @@ pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.
+#[allow(clippy::duplicated_attributes, reason = "several columns are of one type")]
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[kube(
     group = "tidegate.dev",
@@ -30,7 +31,15 @@ pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind}
     shortname = "rel",
     namespaced,
     status = "ReleaseStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    category = "tidegate",
+    doc = "Rolls one image through the stages of an application, and takes it back where it does not do well.",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.rollout.stage"),
+    printcolumn(name = "Tag", type_ = "string", json_path = ".status.tag"),
+    printcolumn(name = "Previous", type_ = "string", json_path = ".status.previousTag"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseSpec {
@@ -38,7 +47,7 @@ pub struct ReleaseSpec {
     /// Begins no rollout and no further stage; a stage that has begun is finished or restored. Default false.
     #[serde(default)]
     pub suspend: bool,
-    /// The ordered steps of a rollout, at most 8.
+    /// The ordered steps of a rollout, 1 to 8, such as staging and production. Names differ.
     #[schemars(length(min = 1, max = 8))]
     pub stages: Vec<Stage>,
     /// How many ended rollouts `status.history` keeps, 0 to 10. Default 3.
@@ -52,13 +61,14 @@ pub struct ReleaseSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ImageSpec {
     /// Where the image lies, without tag or digest: `ghcr.io/acme/checkout`.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
     pub repository: String,
-    /// A tag that names one commit, such as `sha-4f2c1d9`.
+    /// A tag that names one commit, such as `sha-4f2c1d9`. Refused if it has neither a digit nor 7 hex digits at its end,
+    /// unless `allowMovingTag` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(max = 128))]
     pub tag: Option<String>,
-    /// `sha256:` and 64 hex digits.
+    /// `sha256:` and 64 hex digits. Without a tag, its first 12 hex digits stand where a tag would be shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Accepts a tag that may move, such as `latest`. Default false.
@@ -72,34 +82,43 @@ pub struct ImageSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    #[schemars(length(min = 1, max = 30))]
+    /// A DNS label of at most 30 characters; it stands in approval tokens.
+    #[schemars(length(max = 30))]
     pub name: String,
-    /// How this stage is entered. May be absent in a first stage that has a stage after it (Automatic) and in later stages (Manual).
+    /// How this stage is entered. May be absent in a first stage that has a stage after it (then Automatic) and in later
+    /// stages (then Manual); the only stage of a Release must say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
-    /// `None`: this stage is verified by availability alone. Refused beside `healthChecks`.
+    /// Says that this stage has no checks on purpose. Refused beside checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<ChecksMode>,
-    /// First write to all targets available on the new revision. Default 10m.
+    /// From the first write until all targets are available on the new revision, 5s to 24h. Default 10m.
+    /// A restore gets the same time afresh.
     #[serde(default = "default_progress_deadline")]
     pub progress_deadline: Duration,
+    /// What runs the image in this stage, 1 to 8: written in this order, verified together, restored in reverse order.
     #[schemars(length(min = 1, max = 8))]
     pub targets: Vec<Target>,
+    /// Work done before the image is written, at most 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub hooks: Vec<Hook>,
+    /// Asked as soon as the targets are available, at most 16. At least one, or `checks: None`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub health_checks: Vec<HealthCheck>,
+    /// Asked one after the other when all health checks passed, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub smoke_tests: Vec<SmokeTest>,
+    /// Asked when all smoke tests passed, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub performance_checks: Vec<PerformanceCheck>,
-    /// How long the health checks are asked again after everything else passed. Default none.
+    /// How long the health checks are asked again after everything else passed, 1s to 24h. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Duration>,
+    /// What happens when this stage fails after it was written.
     #[serde(default)]
     pub rollback: Rollback,
 }
@@ -108,8 +127,9 @@ pub struct Stage {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Promotion {
+    /// Who decides.
     pub mode: PromotionMode,
-    /// How long an approval is waited for. Default 24h.
+    /// How long an approval is waited for, 1s to 720h. Default 24h.
     #[serde(default = "default_promotion_timeout")]
     pub timeout: Duration,
 }
@@ -126,19 +146,25 @@ pub enum PromotionMode {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollback {
+    /// Who decides.
     #[serde(default)]
     pub mode: RollbackMode,
+    /// How far back.
     #[serde(default)]
     pub scope: RollbackScope,
+    /// What a stage does whose checks could not be asked until their budget was spent.
     #[serde(default)]
     pub on_inconclusive: OnInconclusive,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Default)]
 pub enum RollbackMode {
+    /// Restores at once.
     #[default]
     Automatic,
+    /// Ends as Failed; the annotation `tidegate.dev/rollback` restores.
     Manual,
+    /// Ends as Failed and is left as it is.
     Never,
 }
 
@@ -201,9 +227,9 @@ fn default_promotion_timeout() -> Duration {
     Duration::from_secs(24 * 3600)
 }
 
-/// An arbitrary JSON value, kept as it is.
+/// An arbitrary JSON value, kept as it is; `nullable`, or the API server would drop a null and with it the field.
 pub(crate) fn any_value(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true, "nullable": true})
 }
 /// An arbitrary JSON object, kept as it is and replaced as a whole.
 pub(crate) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -15,6 +15,7 @@ pub use rollout::{
     Rollout, StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
 };
 
+/// What the controller says, and what it must remember.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseStatus {
@@ -23,15 +24,23 @@ pub struct ReleaseStatus {
     pub observed_generation: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// What the phase speaks of: the tag, or the first 12 hex digits of the digest, of `rollout.image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// What ran verified in the last stage before that, and would be restored: its tag, or 12 hex digits of its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_tag: Option<String>,
     /// What it does or waits for, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// `Ready` always; `Reconciling`, `Stalled`, `AwaitingPromotion`, `Drifted` and `TargetContended` where they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// What the last ended rollout was for: the same again starts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
+    /// Numbers given to rollouts, so that none is given twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Attempts>,
     /// Annotation values that were acted on, or found at the start.
@@ -43,8 +52,10 @@ pub struct ReleaseStatus {
     /// Per target the last image that was verified there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stable: Vec<Stable>,
+    /// Images that failed here by their own fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantine: Vec<Quarantined>,
+    /// Ended rollouts, newest first, at most `spec.historyLimit`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
     /// The current rollout, or the last one.
@@ -195,6 +206,8 @@ impl Default for ReleaseStatus {
         Self {
             observed_generation: never_observed(),
             phase: None,
+            tag: None,
+            previous_tag: None,
             message: None,
             conditions: Vec::new(),
             settled: None,

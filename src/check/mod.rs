@@ -2,7 +2,20 @@
 //!
 //! Knows [`crate::api`] and nothing else of the crate. It never counts attempts, never decides what an outcome means, and
 //! never says what an application answered beyond status codes and which expectation failed.
+//!
+//! Read [`pool`] for what the rest of the crate calls, `round` for what one question does, [`guard`] for what is never asked.
 
 pub mod directory;
+mod expect;
+pub mod guard;
+mod headers;
+mod http;
+pub mod pool;
+mod queue;
+mod reach;
+mod round;
+mod verdict;
 
 pub use directory::{Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+pub use guard::Policy;
+pub use pool::{Limits, Pool, PoolError};

@@ -1,1 +1,183 @@
-//! To be filled.
+//! The controller around the pure core: it watches, reconciles, writes the status and holds the lease.
+//!
+//! Reading order: [`run`] puts the parts together; `work` is the loop; `reconcile` is one look at one Release. What to do
+//! is decided in [`crate::rollout`] and nowhere here.
+
+mod clock;
+mod error;
+mod events;
+mod health;
+pub mod lease;
+mod memory;
+mod pods;
+mod queue;
+mod reconcile;
+pub mod record;
+mod serve;
+mod status;
+mod watch;
+mod work;
+
+use crate::api::Release;
+use crate::check::{self, Pool};
+use crate::observe::{ClusterDirectory, Limits, Observer, client};
+use crate::target::kubernetes::KubernetesWriter;
+use crate::telemetry::Metrics;
+use anyhow::Context as _;
+use clock::Clock;
+use events::Events;
+use health::Health;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::{Api, Client, Config};
+use lease::{Elector, Leadership, LeaseOptions};
+use memory::Memory;
+use pods::PodWatches;
+use queue::Queue;
+use reconcile::Context;
+use record::Recorder;
+use serve::{Served, serve};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch as channel};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use watch::Watches;
+use work::Work;
+
+/// How the controller runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only Releases and workloads of this namespace. Default: all.
+    pub namespace: Option<String>,
+    /// Releases looked at at once.
+    pub concurrency: usize,
+    pub listen: SocketAddr,
+    /// `None`: this is the only replica.
+    pub lease: Option<LeaseOptions>,
+    /// What checks may reach.
+    pub policy: check::Policy,
+    /// Every decision's input is appended here.
+    pub record: Option<PathBuf>,
+}
+
+/// The longest that one write may take: well under what is left of a lease when its holder stops trusting it.
+const WRITE: Duration = Duration::from_secs(5);
+/// How long a stop waits for what is under way, and then for events.
+const GRACE: Duration = Duration::from_secs(10);
+const LAST_EVENTS: Duration = Duration::from_secs(2);
+
+/// Runs until `stop`; then finishes what is under way, gives the lease up and returns.
+pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new());
+    let watching = client::watching(config.clone()).context("no client for watching")?;
+    let acting = client::acting(config.clone()).context("no client for acting")?;
+    let listener = tokio::net::TcpListener::bind(options.listen).await;
+    let listener = listener.with_context(|| format!("--listen {}: cannot be listened on", options.listen))?;
+    tracing::info!(listen = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "starting");
+
+    let elector = elector(&config, &options)?;
+    let instance = elector.as_ref().map_or_else(|| "tidegate".to_owned(), |e| e.identity().to_owned());
+    let (leadership, end_lease, lease) = lead(elector);
+    let (events, publishing) = Events::start(acting.clone(), metrics.clone(), &instance);
+    let queue = Arc::new(Queue::default());
+    let memory = Arc::new(Memory::default());
+    let clock = Clock::start();
+    let pool = pool(&config, &acting, &options, clock, &queue)?;
+    let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone()));
+    let health = Arc::new(Health::default());
+    let context = Arc::new(Context {
+        clock,
+        memory,
+        observer: Observer::new(acting.clone(), Limits::default()),
+        writer: status::Writer::new(acting.clone(), WRITE),
+        target: Arc::new(KubernetesWriter::new(acting, WRITE)),
+        pool,
+        pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),
+        events,
+        metrics: metrics.clone(),
+        recorder: options.record.as_deref().map(Recorder::append_to).transpose().context("--record")?,
+        leadership,
+    });
+
+    let mut background = follow(&watches, &watching, options.namespace.as_deref());
+    let served = Served { health: health.clone(), watches: watches.clone(), metrics };
+    background.push(tokio::spawn(serve(listener, served)));
+    Work::new(context, queue, watches, health, options.concurrency).run(stop, GRACE).await;
+
+    drop(end_lease);
+    if let Some(lease) = lease {
+        drop(lease.await);
+    }
+    background.iter().for_each(JoinHandle::abort);
+    drop(timeout(LAST_EVENTS, publishing).await);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn elector(config: &Config, options: &Options) -> anyhow::Result<Option<Elector>> {
+    let Some(lease) = &options.lease else { return Ok(None) };
+    Ok(Some(Elector::new(client::leasing(config.clone()).context("no client for the lease")?, lease)))
+}
+
+type Lead = (channel::Receiver<Leadership>, oneshot::Sender<()>, Option<JoinHandle<()>>);
+
+/// Starts the elector. Dropping the sender ends it.
+fn lead(elector: Option<Elector>) -> Lead {
+    let (end, ended) = oneshot::channel();
+    let Some(elector) = elector else {
+        let (tx, rx) = channel::channel(Leadership::always());
+        // Kept for as long as the process: whoever asks must find it open.
+        let keep = tokio::spawn(async move { drop((ended.await, tx)) });
+        return (rx, end, Some(keep));
+    };
+    let (tx, rx) = channel::channel(Leadership::default());
+    let task = tokio::spawn(elector.run(tx, async move { drop(ended.await) }));
+    (rx, end, Some(task))
+}
+
+fn pool(
+    config: &Config,
+    client: &Client,
+    options: &Options,
+    clock: Clock,
+    queue: &Arc<Queue>,
+) -> anyhow::Result<Arc<Pool>> {
+    let directory = Arc::new(ClusterDirectory::new(client.clone(), config, Limits::default()));
+    let (wake, mut woken) = mpsc::unbounded_channel();
+    let limits = check::Limits::default();
+    let now = Arc::new(move || clock.now());
+    let pool = Pool::with_clock(directory, options.policy.clone(), limits, wake, now).context("no pool of checks")?;
+    let queue = queue.clone();
+    tokio::spawn(async move {
+        while let Some(name) = woken.recv().await {
+            queue.add(&name, tokio::time::Instant::now(), false);
+        }
+    });
+    Ok(Arc::new(pool))
+}
+
+fn follow(watches: &Arc<Watches>, client: &Client, namespace: Option<&str>) -> Vec<JoinHandle<()>> {
+    let releases: Api<DeserializeGuard<Release>> = scoped(client, namespace);
+    // A restricted controller may write to workloads of that namespace alone, so it watches no others.
+    let deployments: Api<PartialObjectMeta<Deployment>> = scoped(client, namespace);
+    let (one, two) = (watches.clone(), watches.clone());
+    vec![
+        tokio::spawn(async move { one.releases(releases).await }),
+        tokio::spawn(async move { two.deployments(deployments).await }),
+    ]
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}

@@ -23,7 +23,7 @@ impl Observer {
         release: &ReleaseView,
         need: &[(TargetId, KubernetesTarget)],
     ) -> BTreeMap<TargetId, TargetView> {
-        let views = need.iter().map(|(id, target)| async move { (id.clone(), self.target(release, target).await) });
+        let views = need.iter().cloned().map(|(id, target)| async move { (id, self.target(release, &target).await) });
         stream::iter(views).buffer_unordered(self.limits.at_once.max(1)).collect().await
     }
 

@@ -1,21 +1,69 @@
 //! The pure core: what to do next, as a function of what is seen and the time.
 //!
-//! No client, no clock, no randomness, no await in here, and nothing of the crate but [`crate::api`].
+//! No client, no clock, no randomness, no await in here, and nothing of the crate but [`crate::api`]. Everything that
+//! waits is an instant in the status, so a crash at any point goes on from what was stored.
+//!
+//! Reading order: [`step`], [`running`], then one file per step of a rollout: [`entry`] (preflight, way back, promotion,
+//! first intent), [`rolling`], [`verify`], [`restore`], [`end`]; and [`rest`] for a Release with no rollout in work.
 
+mod checks;
+mod choose;
 mod decision;
+mod draft;
+mod end;
+mod entry;
+mod evidence;
+mod lost;
 mod observed;
+mod plan;
+mod preflight;
+mod promotion;
+mod quarantine;
+mod rest;
+mod restore;
+mod rolling;
+mod running;
+mod say;
+mod unsupported;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use decision::{Decision, Need};
 pub use observed::{Observed, ReleaseView};
+pub use plan::token;
 
 use crate::api::time::Time;
+use draft::Draft;
 
-/// What must be read before [`step`] can decide. `touched`: a workload or pod of it changed since the last look.
-pub fn need(_release: &ReleaseView, _touched: bool) -> Need {
-    Need::default()
+/// What must be read before [`step`] can decide, told from the Release alone.
+///
+/// `touched`: a workload of it changed since the last look. An undisturbed Release needs nothing.
+pub fn need(release: &ReleaseView, touched: bool) -> Need {
+    match release.status.running() {
+        Some(rollout) if rollout.spec.is_some() => {
+            Need { targets: plan::targets_of_rollout(release, rollout), active: true }
+        }
+        Some(_) => Need { targets: plan::targets_of_spec(release), active: true },
+        None => {
+            let starts = rest::wants_rollout(release);
+            let owes = release.deleting && release.finalizer;
+            let look = touched || starts || owes;
+            Need { targets: if look { plan::targets_of_spec(release) } else { Vec::new() }, active: starts || owes }
+        }
+    }
 }
 
 /// What to do next.
-pub fn step(release: &ReleaseView, _observed: &Observed, _now: Time) -> Decision {
-    Decision { status: release.status.clone(), effect: None, asks: Vec::new(), counted: Vec::new(), again: None }
+pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
+    let mut draft = Draft::new(release, observed, now);
+    rest::first_look(&mut draft);
+    if draft.status.running().is_some() {
+        running::advance(&mut draft);
+    }
+    if draft.effect.is_none() && draft.status.running().is_none() {
+        rest::advance(&mut draft);
+    }
+    draft.finish()
 }

@@ -15,12 +15,15 @@ pub enum ChecksMode {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
-    #[schemars(length(min = 1, max = 30))]
+    /// A DNS label of at most 30 characters; differs from the names of the stage's other checks.
+    #[schemars(length(max = 30))]
     pub name: String,
+    /// The question.
     pub http: HttpCheck,
-    /// How long after the targets became available it is first asked. Default 0s.
+    /// How long after the targets became available it is first asked, 0s to 1h. Default 0s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_delay: Option<Duration>,
+    /// How often it is asked.
     #[serde(default)]
     pub retry: Retry,
 }
@@ -29,11 +32,14 @@ pub struct HealthCheck {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SmokeTest {
-    #[schemars(length(min = 1, max = 30))]
+    /// A DNS label of at most 30 characters; differs from the names of the stage's other checks.
+    #[schemars(length(max = 30))]
     pub name: String,
+    /// The question.
     pub http: HttpCheck,
-    /// Default: one attempt.
-    #[serde(default = "Retry::once")]
+    /// How often it is asked. Default: once.
+    #[serde(default = "Retry::once", deserialize_with = "Retry::once_unless_said")]
+    #[schemars(with = "Once")]
     pub retry: Retry,
 }
 
@@ -41,9 +47,12 @@ pub struct SmokeTest {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PerformanceCheck {
-    #[schemars(length(min = 1, max = 30))]
+    /// A DNS label of at most 30 characters; differs from the names of the stage's other checks.
+    #[schemars(length(max = 30))]
     pub name: String,
+    /// The question, and how often it is asked.
     pub http: HttpLoad,
+    /// What the answers must keep within; at least one.
     pub thresholds: Thresholds,
 }
 
@@ -54,11 +63,26 @@ pub struct Retry {
     /// Failing rounds in a row after which it has failed, 1 to 100. Default 10.
     #[schemars(range(min = 1, max = 100))]
     pub attempts: i32,
-    /// From the end of a round to the next. Default 5s.
+    /// From the end of a round to the next, 1s to 10m. Default 5s.
     pub interval: Duration,
     /// Passing rounds in a row after which it has passed, 1 to 100. Default 1.
     #[schemars(range(min = 1, max = 100))]
     pub successes: i32,
+}
+
+/// [`Retry`] as a smoke test has it: what is left out in it means one attempt, as leaving it out as a whole does. Defaults
+/// that the API server has stored would otherwise decide differently from those of a manifest that is new.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+struct Once {
+    /// Failing rounds in a row after which it has failed, 1 to 100. Default 1.
+    #[schemars(range(min = 1, max = 100))]
+    attempts: i32,
+    /// From the end of a round to the next, 1s to 10m. Default 5s.
+    interval: Duration,
+    /// Passing rounds in a row after which it has passed, 1 to 100. Default 1.
+    #[schemars(range(min = 1, max = 100))]
+    successes: i32,
 }
 
 /// One HTTP question, with exactly one of `pods`, `service` and `url`.
@@ -69,14 +93,16 @@ pub struct HttpCheck {
     pub probe: Probe,
     /// Begins with `/`. Default `/`. Not with `url`, which carries its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(max = 1024))]
     pub path: Option<String>,
     /// For one request, 100ms to 60s. Default 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Sent with each request, at most 8, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub headers: Vec<Header>,
+    /// What a right answer looks like; everything named must hold.
     #[serde(default)]
     pub expect: Expect,
 }
@@ -90,29 +116,32 @@ pub enum Probe {
     /// A Service, at its cluster IP.
     Service(ServiceProbe),
     /// Anything outside the cluster, `http` or `https`.
-    Url(#[schemars(length(min = 8, max = 1024))] String),
+    Url(#[schemars(length(max = 1024))] String),
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodsProbe {
+    /// The port that the container listens on.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
     /// Which target's pods. Needed where the stage has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 30))]
+    #[schemars(length(max = 30))]
     pub target: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceProbe {
-    #[schemars(length(min = 1, max = 63))]
+    /// The Service's name.
+    #[schemars(length(max = 63))]
     pub name: String,
     /// Default: the Release's namespace. Another one needs consent by `tidegate.dev/allow-from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(max = 63))]
     pub namespace: Option<String>,
+    /// A port of the Service, not of its pods.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
 }
@@ -121,11 +150,11 @@ pub struct ServiceProbe {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Expect {
-    /// Accepted status codes. Default: 200 to 299.
+    /// Accepted status codes, each 100 to 599, at most 8. Default: 200 to 299.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(range(min = 100, max = 599)))]
     pub status: Vec<i32>,
-    /// Values inside a JSON body.
+    /// Values inside a JSON body, at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub json: Vec<JsonExpect>,
@@ -150,11 +179,14 @@ pub struct JsonExpect {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
-    #[schemars(length(min = 1, max = 64))]
+    /// Such as `Accept`. Not one that belongs to the connection, such as `Host`.
+    #[schemars(length(max = 64))]
     pub name: String,
+    /// Readable by all who may read the Release: nothing secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub value: Option<String>,
+    /// Where a secret value lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretKey>,
 }
@@ -163,9 +195,11 @@ pub struct Header {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
-    #[schemars(length(min = 1, max = 253))]
+    /// The Secret's name.
+    #[schemars(length(max = 253))]
     pub name: String,
-    #[schemars(length(min = 1, max = 253))]
+    /// The key within it.
+    #[schemars(length(max = 253))]
     pub key: String,
 }
 
@@ -175,21 +209,25 @@ pub struct SecretKey {
 pub struct HttpLoad {
     #[serde(flatten)]
     pub probe: Probe,
+    /// Begins with `/`. Default `/`. Not with `url`, which carries its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(max = 1024))]
     pub path: Option<String>,
+    /// For one request, 100ms to 60s. Default 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Sent with each request, at most 8, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub headers: Vec<Header>,
+    /// What a right answer looks like; everything named must hold.
     #[serde(default)]
     pub expect: Expect,
-    /// 1 to 100000. Default 100.
+    /// How often it is asked in all, 1 to 100000. Default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests: Option<i32>,
-    /// 1 to 50. Default 5.
+    /// How many requests are under way at once, 1 to 50. Default 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 50))]
     pub concurrency: Option<i32>,
@@ -198,14 +236,19 @@ pub struct HttpLoad {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Thresholds {
+    /// The median response time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50: Option<Threshold>,
+    /// The time within which 90 % of the answers came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p90: Option<Threshold>,
+    /// The time within which 95 % of the answers came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p95: Option<Threshold>,
+    /// The time within which 99 % of the answers came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<Threshold>,
+    /// The share of requests whose answer was wrong or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<Threshold>,
 }
@@ -214,9 +257,11 @@ pub struct Thresholds {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Threshold {
+    /// The most that is allowed: a duration such as `300ms`, for `errorRate` a share such as `1%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub max: Option<String>,
+    /// How much worse than the old version it may be, such as `20%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub max_increase: Option<String>,
@@ -227,9 +272,18 @@ impl Default for Retry {
         Self { attempts: 10, interval: Duration::from_secs(5), successes: 1 }
     }
 }
+impl Default for Once {
+    fn default() -> Self {
+        let Retry { attempts, interval, successes } = Retry::once();
+        Self { attempts, interval, successes }
+    }
+}
 impl Retry {
     pub fn once() -> Self {
         Self { attempts: 1, ..Self::default() }
+    }
+    fn once_unless_said<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Once::deserialize(d).map(|Once { attempts, interval, successes }| Self { attempts, interval, successes })
     }
 }
 impl HttpCheck {

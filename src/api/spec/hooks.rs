@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hook {
-    #[schemars(length(min = 1, max = 30))]
+    /// A DNS label of at most 30 characters.
+    #[schemars(length(max = 30))]
     pub name: String,
-    /// Default 15m.
+    /// How long it may take, 1s to 24h. Default 15m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// Once it succeeded there is no automatic way back. Default false.
@@ -24,7 +25,9 @@ pub struct Hook {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum HookKind {
+    /// A Kubernetes Job.
     Job(JobHook),
+    /// A one-off ECS task.
     EcsTask(EcsTaskHook),
 }
 
@@ -39,7 +42,9 @@ pub struct JobHook {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobSource {
+    /// The template of a CronJob.
     FromCronJob(ObjectName),
+    /// The template of a Job.
     FromJob(ObjectName),
     /// A Job template; `$(TIDEGATE_IMAGE)` in it is the new image.
     Template(#[schemars(schema_with = "super::any_object")] AnyValue),
@@ -48,10 +53,12 @@ pub enum JobSource {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectName {
-    #[schemars(length(min = 1, max = 253))]
+    /// The object's name.
+    #[schemars(length(max = 253))]
     pub name: String,
+    /// Default: the Release's namespace. Another one needs consent by `tidegate.dev/allow-from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(max = 63))]
     pub namespace: Option<String>,
 }
 
@@ -59,10 +66,13 @@ pub struct ObjectName {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EcsTaskHook {
+    /// Family, `family:revision`, or the whole ARN.
     #[schemars(length(min = 1, max = 255))]
     pub task_definition: String,
+    /// The container whose exit code decides.
     #[schemars(length(min = 1, max = 255))]
     pub container: String,
+    /// What it runs instead of the image's own command, at most 16 words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 256)))]
     pub command: Vec<String>,

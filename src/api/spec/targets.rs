@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    #[schemars(length(min = 1, max = 30))]
+    /// A DNS label of at most 30 characters.
+    #[schemars(length(max = 30))]
     pub name: String,
     /// Where this target pulls the image from, if it differs from `spec.image.repository`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
     pub repository: Option<String>,
     #[serde(flatten)]
     pub kind: TargetKind,
@@ -20,7 +21,9 @@ pub struct Target {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TargetKind {
+    /// A workload on this cluster.
     Kubernetes(KubernetesTarget),
+    /// A service on AWS ECS.
     Ecs(EcsTarget),
 }
 
@@ -28,15 +31,17 @@ pub enum TargetKind {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesTarget {
+    /// What kind of workload it is.
     pub kind: WorkloadKind,
-    #[schemars(length(min = 1, max = 253))]
+    /// The workload's name.
+    #[schemars(length(max = 253))]
     pub name: String,
     /// Default: the Release's namespace. Another one needs the workload's consent by `tidegate.dev/allow-from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(max = 63))]
     pub namespace: Option<String>,
-    /// The containers that run the image; nothing else of the pod template is touched.
-    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 63)))]
+    /// The containers that run the image, 1 to 8; nothing else of the pod template is touched.
+    #[schemars(length(min = 1, max = 8), inner(length(max = 63)))]
     pub containers: Vec<String>,
 }
 
@@ -51,18 +56,23 @@ pub enum WorkloadKind {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EcsTarget {
-    #[schemars(length(min = 1, max = 32))]
+    /// Such as `eu-west-1`.
+    #[schemars(length(max = 32))]
     pub region: String,
-    #[schemars(length(min = 1, max = 255))]
+    /// Name or ARN of the cluster.
+    #[schemars(length(max = 255))]
     pub cluster: String,
-    #[schemars(length(min = 1, max = 255))]
+    /// The service's name.
+    #[schemars(length(max = 255))]
     pub service: String,
-    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 255)))]
+    /// The containers of the task definition that run the image, 1 to 8.
+    #[schemars(length(min = 1, max = 8), inner(length(max = 255)))]
     pub containers: Vec<String>,
     /// The role to assume. Default: the controller's own credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 20, max = 256))]
+    #[schemars(length(max = 256))]
     pub role_arn: Option<String>,
+    /// The external id that the role's trust policy asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 256))]
     pub external_id: Option<String>,

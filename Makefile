@@ -1,0 +1,63 @@
+# `make` prints what there is to do. Needs Rust and Go, nothing else.
+
+CLUSTER := tests/cluster/bin/tidegate-cluster
+CLUSTER_SOURCES := $(shell find tests/cluster -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard tests/cluster/go.*)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+IMAGE ?= tidegate:$(VERSION)
+# The control plane needs no C compiler.
+export CGO_ENABLED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test test-cluster test-controller bench lint generate generate-check cluster image clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+demo: cluster ## three rollouts on a real control plane, as they happen (KEEP=1 leaves it up)
+	@echo "Building the controller and the demo (about 4 minutes the first time, then seconds) ..."
+	@cargo build --bin tidegate --example demo
+	@exec cargo run --quiet --example demo -- $(if $(filter-out 0,$(KEEP)),--keep)
+
+demo-stop: ## ends what `make demo KEEP=1` left up
+	@cargo run --quiet --example demo -- --stop
+
+test: cluster test-cluster test-controller ## builds everything and runs all tests
+
+test-cluster: ## the tests of the simulated nodes
+	cd tests/cluster && go test ./...
+
+test-controller: cluster ## the tests of the controller, on a real control plane
+	cargo test
+
+bench: cluster ## latencies, requests and memory, as JSON and as a table
+	cargo build --release
+	cargo bench
+
+lint: ## formatting, clippy and go vet
+	cargo fmt --check
+	test -z "$$(gofmt -l tests/cluster | tee /dev/stderr)"
+	cargo clippy --all-targets -- -D warnings
+	cd tests/cluster && go vet ./...
+
+generate: ## the CRD and the reference pages, from the code
+	cargo run --quiet -- generate all
+
+generate-check: ## fails where a generated file differs from the code
+	cargo run --quiet -- generate all --check
+
+cluster: $(CLUSTER) ## the control plane that the tests and the demo run on
+
+$(CLUSTER): $(CLUSTER_SOURCES)
+	@echo "Building the control plane (Go; about 4 minutes the first time, then seconds) ..."
+	@# The same flags as for the tests, the linker's apart: otherwise Go would compile everything twice.
+	@cd tests/cluster && go build -ldflags '-s -w' -o bin/tidegate-cluster .
+
+image: ## a container image, with docker or buildah (IMAGE=name:tag)
+	@if docker info >/dev/null 2>&1; then docker build -t $(IMAGE) .; \
+	elif command -v buildah >/dev/null; then buildah build -t $(IMAGE) .; \
+	elif command -v docker >/dev/null; then echo "make image: docker is installed, but its daemon does not answer. Start it, or install buildah." >&2; exit 1; \
+	else echo "make image: needs docker or buildah, and neither is installed." >&2; exit 1; fi
+
+clean: ## removes what was built
+	cargo clean
+	rm -rf tests/cluster/bin .demo

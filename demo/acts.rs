@@ -1,0 +1,163 @@
+//! The three acts: which tag is set, and how it must end.
+
+use crate::narrator::{Narrator, image};
+use crate::shell::Shell;
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Api, Client, ResourceExt};
+use std::time::Duration;
+use tidegate::api::status::{Rollout, Step};
+use tidegate::api::{Phase, Reason, Release};
+use tokio::time::timeout;
+
+/// For one act. The longest takes about 15 s on an idle machine.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+pub(crate) struct Act {
+    pub(crate) title: &'static str,
+    release: &'static str,
+    tag: &'static str,
+    phase: Phase,
+    /// Why the stage failed, if it should.
+    cause: Option<Reason>,
+    /// What must run afterwards: namespace and tag. The Deployments are named as their Release.
+    runs: &'static [(&'static str, &'static str)],
+}
+
+/// How an act ended.
+pub(crate) struct Ended {
+    pub(crate) release: &'static str,
+    pub(crate) tag: &'static str,
+    pub(crate) outcome: String,
+    pub(crate) seconds: f64,
+    /// As it should.
+    pub(crate) right: bool,
+}
+
+const OLD: &str = "sha-a1b2c3d";
+const GOOD: &str = "sha-4f2c1d9";
+const BAD: &str = "sha-0badc0d";
+const MISSING: &str = "sha-404f0e1";
+
+pub(crate) const ACTS: &[Act] = &[
+    Act {
+        title: "A good version: staging, a person's approval, production",
+        release: "checkout",
+        tag: GOOD,
+        phase: Phase::Verified,
+        cause: None,
+        runs: &[("shop-staging", GOOD), ("shop", GOOD)],
+    },
+    Act {
+        title: "A version that is well in staging and not in production: restored, and asked again",
+        release: "checkout",
+        tag: BAD,
+        phase: Phase::RolledBack,
+        cause: Some(Reason::SmokeTestFailed),
+        runs: &[("shop", GOOD)],
+    },
+    Act {
+        title: "An image that cannot be pulled: restored within seconds",
+        release: "search",
+        tag: MISSING,
+        phase: Phase::RolledBack,
+        cause: Some(Reason::ImagePullFailed),
+        runs: &[("shop-staging", OLD), ("shop", OLD)],
+    },
+];
+
+/// Waits until both Releases say that what runs already is well.
+pub(crate) async fn adopted(narrator: &mut Narrator) -> Result<()> {
+    let mut waited: Vec<&str> = vec!["checkout", "search"];
+    let all = async {
+        while !waited.is_empty() {
+            let release = narrator.next_release().await?;
+            if ended(&release, OLD).is_some() {
+                let phase = release.status.as_ref().and_then(|s| s.phase);
+                if phase != Some(Phase::Verified) {
+                    bail!("{} ended as {phase:?}", release.name_any());
+                }
+                waited.retain(|name| *name != release.name_any());
+            }
+        }
+        Ok(())
+    };
+    timeout(DEADLINE, all).await.context("what runs already was not verified in time")?
+}
+
+impl Act {
+    /// Sets the tag as a CI job would, approves when asked, and waits for the end.
+    pub(crate) async fn play(&self, shell: &Shell, narrator: &mut Narrator, client: &Client) -> Result<Ended> {
+        narrator.begin();
+        let patch = format!(r#"{{"spec":{{"image":{{"tag":"{}"}}}}}}"#, self.tag);
+        shell.run(&format!("kubectl patch release {} -n shop --type=merge -p '{patch}'", self.release)).await?;
+        let last = timeout(DEADLINE, self.watch(shell, narrator)).await;
+        let release = last.with_context(|| format!("no end within {} s", DEADLINE.as_secs()))??;
+        let seconds = narrator.seconds();
+        let runs = self.runs_as_it_should(client).await?;
+        let (outcome, as_expected) = self.judge(&release);
+        let outcome = if runs { outcome } else { format!("{outcome}, but the wrong version runs") };
+        Ok(Ended { release: self.release, tag: self.tag, outcome, seconds, right: runs && as_expected })
+    }
+
+    async fn watch(&self, shell: &Shell, narrator: &mut Narrator) -> Result<Release> {
+        let mut approved = false;
+        loop {
+            let release = narrator.next_release().await?;
+            if release.name_any() != self.release {
+                continue;
+            }
+            if ended(&release, self.tag).is_some() {
+                return Ok(release);
+            }
+            if let (false, Some(command)) = (approved, approval(&release, self.tag)) {
+                shell.run(command).await?;
+                approved = true;
+            }
+        }
+    }
+
+    fn judge(&self, release: &Release) -> (String, bool) {
+        let Some((phase, rollout)) = release.status.as_ref().and_then(|s| s.phase.zip(s.rollout.as_ref())) else {
+            return ("no status".to_owned(), false);
+        };
+        let cause = rollout.cause.as_ref().map(|c| c.reason).filter(|_| phase != Phase::Verified);
+        let outcome = match cause {
+            Some(cause) => format!("{phase:?} ({cause})"),
+            None => format!("{phase:?}"),
+        };
+        (outcome, phase == self.phase && cause == self.cause)
+    }
+
+    /// Looks at the Deployments themselves, whatever the Release says of them.
+    async fn runs_as_it_should(&self, client: &Client) -> Result<bool> {
+        for (namespace, tag) in self.runs {
+            let deployment = Api::<Deployment>::namespaced(client.clone(), namespace).get(self.release).await?;
+            let status = deployment.status.clone().unwrap_or_default();
+            let wanted = deployment.spec.as_ref().and_then(|s| s.replicas);
+            let available = status.available_replicas == wanted && status.updated_replicas == wanted;
+            if !available || image(&deployment).is_none_or(|i| i.short() != *tag) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The rollout of `tag`, once it has ended.
+fn ended<'a>(release: &'a Release, tag: &str) -> Option<&'a Rollout> {
+    let rollout = release.status.as_ref()?.rollout.as_ref()?;
+    (rollout.step == Step::Ended && rollout.image.short() == tag).then_some(rollout)
+}
+
+/// The command that the Release's own message asks for.
+fn approval<'a>(release: &'a Release, tag: &str) -> Option<&'a str> {
+    let status = release.status.as_ref()?;
+    let waits = status.phase == Some(Phase::AwaitingPromotion);
+    if !waits || status.running()?.image.short() != tag {
+        return None;
+    }
+    let message = status.message.as_deref()?;
+    let command = &message[message.find("kubectl annotate")?..];
+    Some(command.split('`').next().unwrap_or(command).trim())
+}

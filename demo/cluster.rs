@@ -1,0 +1,216 @@
+//! The processes of the demo: the control plane and the controller.
+//!
+//! Both end when the demo does, however it ends: each reads a pipe that only the demo holds open. With `--keep` they
+//! are started without it, and `--stop` ends them.
+
+use crate::screen;
+use crate::shell::Shell;
+use anyhow::{Context, Result, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+const START: Duration = Duration::from_secs(120);
+const STOP: Duration = Duration::from_secs(15);
+const SERVICE_ACCOUNT: &str = "tidegate";
+
+pub(crate) struct Cluster {
+    root: PathBuf,
+    dir: PathBuf,
+    keep: bool,
+    control_plane: Option<Child>,
+    controller: Option<Child>,
+    shell: Shell,
+}
+
+impl Cluster {
+    pub(crate) fn new(keep: bool) -> Result<Self> {
+        let (root, dir) = places();
+        if !kept(&dir).is_empty() {
+            bail!("a demo is still up: `make demo-stop` ends it");
+        }
+        if dir.exists() {
+            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        }
+        let binary = root.join("tests/cluster/bin/tidegate-cluster");
+        if !binary.exists() {
+            bail!("{} is missing: `make cluster` builds it", binary.display());
+        }
+        fs::create_dir_all(&dir)?;
+        let shell = Shell::new(&root, &dir.join("bin"), &binary, dir.join("cluster/kubeconfig"))?;
+        Ok(Self { root, dir, keep, control_plane: None, controller: None, shell })
+    }
+
+    pub(crate) fn shell(&self) -> Shell {
+        self.shell.clone()
+    }
+
+    pub(crate) async fn client(&self) -> Result<Client> {
+        let kubeconfig = Kubeconfig::read_from(&self.shell.kubeconfig)?;
+        Ok(Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?)
+    }
+
+    /// Returns when the API server, the controllers and the nodes work.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        let binary = self.root.join("tests/cluster/bin/tidegate-cluster");
+        let mut up = Command::new(binary);
+        up.arg("up").arg(self.dir.join("cluster"));
+        up.arg(if self.keep { "--outlive-parent" } else { "--parent-stdin" });
+        let child = self.control_plane.insert(self.spawn(up, "control-plane.log")?);
+        let ready = self.dir.join("cluster/cluster.json");
+        let wait = async {
+            while !ready.exists() {
+                if let Some(status) = child.try_wait()? {
+                    bail!("the control plane ended: {status}");
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+            Ok(())
+        };
+        timeout(START, wait).await.context("the control plane is not ready")?
+    }
+
+    /// Starts the controller with a token of its ServiceAccount, and returns when it says that it is ready.
+    pub(crate) async fn start_controller(&mut self) -> Result<()> {
+        let kubeconfig = self.dir.join("controller.kubeconfig");
+        fs::write(&kubeconfig, self.service_account_kubeconfig().await?)?;
+        let listen = free_address()?;
+        let binary = std::env::current_exe()?.with_file_name("../tidegate");
+        let args =
+            format!("run --listen={listen} --lease-namespace=tidegate-system --allow-loopback --log-format=human");
+        screen::command(&format!("tidegate {args}"));
+        // The shell becomes the controller; its background half ends it when the demo's end of the pipe closes.
+        let script = if self.keep {
+            r#"exec "$@" </dev/null"#
+        } else {
+            r#"exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec "$@" 3<&- </dev/null"#
+        };
+        let mut sh = Command::new("sh");
+        sh.args(["-c", script, "sh"]).arg(binary).args(args.split(' ')).env("KUBECONFIG", &kubeconfig);
+        let child = self.controller.insert(self.spawn(sh, "controller.log")?);
+        let wait = async {
+            loop {
+                if let Some(status) = child.try_wait()? {
+                    bail!("the controller ended: {status}");
+                }
+                let answer = reqwest::get(format!("http://{listen}/readyz")).await;
+                if answer.is_ok_and(|a| a.status().is_success()) {
+                    return Ok(());
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(START, wait).await.context("the controller is not ready")?
+    }
+
+    async fn service_account_kubeconfig(&self) -> Result<String> {
+        let create = format!("kubectl create token {SERVICE_ACCOUNT} -n tidegate-system --duration=24h");
+        let token = self.shell.run_unseen(&create).await?;
+        let described: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(self.dir.join("cluster/cluster.json"))?)?;
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "controller",
+            "clusters": [{"name": "cluster", "cluster": {
+                "server": described["server"], "certificate-authority": described["ca"]}}],
+            "users": [{"name": "controller", "user": {"token": token.trim()}}],
+            "contexts": [{"name": "controller", "context": {"cluster": "cluster", "user": "controller"}}],
+        });
+        Ok(kubeconfig.to_string())
+    }
+
+    /// A process in a group of its own, so that Ctrl-C reaches the demo alone, which then ends them in order.
+    fn spawn(&self, mut command: Command, log: &str) -> Result<Child> {
+        let log = fs::File::create(self.dir.join(log))?;
+        command.stdout(log.try_clone()?).stderr(log).process_group(0).current_dir(&self.root);
+        command.stdin(if self.keep { Stdio::null() } else { Stdio::piped() });
+        command.kill_on_drop(!self.keep).spawn().context("cannot start a process")
+    }
+
+    /// Ends the controller first, which gives its lease back, then the control plane.
+    pub(crate) async fn stop(&mut self) {
+        for child in [&mut self.controller, &mut self.control_plane] {
+            let Some(mut child) = child.take() else { continue };
+            drop(child.stdin.take());
+            if let (true, Some(id)) = (self.keep, child.id()) {
+                let _ = terminate(&[id]);
+            }
+            if timeout(STOP, child.wait()).await.is_err() {
+                let _ = child.kill().await;
+            }
+        }
+        // Kept for whoever wants to know why, when something went wrong; removed by the next demo.
+        let _ = fs::remove_dir_all(self.dir.join("cluster/etcd"));
+    }
+
+    /// Where to look when something went wrong.
+    pub(crate) fn explain(&self, error: &anyhow::Error) {
+        if error.to_string() != "interrupted" {
+            eprintln!("\nLogs: {}/*.log and {}/cluster/logs", self.dir.display(), self.dir.display());
+        }
+    }
+
+    /// Remembers what `--stop` has to end.
+    pub(crate) fn leave_up(&mut self) -> Result<()> {
+        let ids = [&self.controller, &self.control_plane].into_iter().flatten().filter_map(Child::id);
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        Ok(fs::write(self.dir.join("pids"), ids.join("\n"))?)
+    }
+
+    pub(crate) fn say_how_to_play(&self) {
+        println!("\nThe cluster stays up. To play with it:\n");
+        println!("  export KUBECONFIG={}", self.shell.kubeconfig.display());
+        println!("  export PATH={}:$PATH     # kubectl", self.dir.join("bin").display());
+        println!("  kubectl get releases -A\n\n`make demo-stop` ends it.");
+    }
+}
+
+/// Ends what `--keep` left up. True: there is nothing left.
+pub(crate) fn stop_kept() -> Result<bool> {
+    let (_, dir) = places();
+    let ids = kept(&dir);
+    if ids.is_empty() {
+        println!("Nothing is up.");
+        return Ok(true);
+    }
+    terminate(&ids)?;
+    for _ in 0..STOP.as_millis() / 100 {
+        if kept(&dir).is_empty() {
+            println!("Stopped.");
+            fs::remove_dir_all(&dir)?;
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("still running: {ids:?}")
+}
+
+fn places() -> (PathBuf, PathBuf) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let dir = root.join(".demo");
+    (root, dir)
+}
+
+/// The processes that `--keep` left up, and that still run.
+fn kept(dir: &Path) -> Vec<u32> {
+    let listed = fs::read_to_string(dir.join("pids")).unwrap_or_default();
+    let ours = |id: &u32| {
+        // A process id is used again some day: only a process of ours counts.
+        fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("tidegate"))
+    };
+    listed.lines().filter_map(|line| line.parse().ok()).filter(ours).collect()
+}
+
+fn terminate(ids: &[u32]) -> Result<()> {
+    let ids = ids.iter().map(u32::to_string);
+    std::process::Command::new("sh").args(["-c", r#"kill "$@""#, "sh"]).args(ids).status()?;
+    Ok(())
+}
+
+fn free_address() -> Result<std::net::SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

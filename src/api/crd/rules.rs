@@ -1,0 +1,204 @@
+//! What the API server asks of a Release beyond types and bounds, as CEL with a sentence for people.
+//!
+//! Written as tables: where, the rule, what is said when it does not hold. `{list}` stands for each list of checks.
+//! Rules stay off the object's root (there they would run at every status write), all but the one on the name.
+
+mod strings;
+
+/// One rule at one place.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// `spec.stages[].name`; empty for the root.
+    pub at: String,
+    /// Below `at`: the field that the complaint is shown at.
+    pub field: Option<String>,
+    pub cel: String,
+    /// Shown to people when `cel` is false.
+    pub says: String,
+}
+
+/// Lists in which the key may occur once.
+pub const LIST_KEYS: &[(&str, &str)] = &[
+    ("spec.stages", "name"),
+    ("spec.stages[].targets", "name"),
+    ("spec.stages[].hooks", "name"),
+    ("spec.stages[].healthChecks", "name"),
+    ("spec.stages[].smokeTests", "name"),
+    ("spec.stages[].performanceChecks", "name"),
+    ("spec.stages[].healthChecks[].http.headers", "name"),
+    ("spec.stages[].smokeTests[].http.headers", "name"),
+    ("spec.stages[].performanceChecks[].http.headers", "name"),
+];
+
+/// Lists in which a value may occur once.
+pub const SETS: &[&str] = &["spec.stages[].targets[].kubernetes.containers", "spec.stages[].targets[].ecs.containers"];
+
+/// Every rule, with `{list}` filled in.
+pub fn all() -> Vec<Rule> {
+    let fields = FIELDS.iter().map(|&(at, cel, says)| rule(at, None, cel, says));
+    let placed = PLACED.iter().map(|&(at, field, cel, says)| rule(at, Some(field), cel, says));
+    let durations = strings::DURATIONS.iter().map(|&(at, least, most, example)| duration(at, least, most, example));
+    let strings = strings::PATTERNS.iter().flat_map(|&(pattern, says, places)| {
+        places.iter().map(move |at| rule(at, None, &format!("self.matches('{pattern}')"), says))
+    });
+    fields.chain(placed).chain(durations).chain(strings).flat_map(each_list).collect()
+}
+
+/// Where, rule, sentence.
+const FIELDS: &[(&str, &str, &str)] = &[
+    (
+        "",
+        "size(self.metadata.name) <= 52",
+        "metadata.name must have at most 52 characters: other names are made from it",
+    ),
+    // image
+    ("spec.image", "has(self.tag) || has(self.digest)", "image needs a tag, a digest, or both"),
+    (
+        "spec.image",
+        "!has(self.tag) || self.allowMovingTag || self.tag.matches('[0-9]') || self.tag.matches('(^|[-_.])[0-9a-f]{7,64}$')",
+        "image.tag looks like one that moves: name one commit, such as sha-4f2c1d9, or set image.allowMovingTag: true",
+    ),
+    // targets, probes, hooks: exactly one key
+    (
+        "spec.stages[].targets[]",
+        "has(self.kubernetes) != has(self.ecs)",
+        "a target needs exactly one of kubernetes and ecs",
+    ),
+    (
+        "spec.stages[].{list}[].http",
+        "[has(self.pods), has(self.service), has(self.url)].filter(given, given).size() == 1",
+        "http needs exactly one of pods, service and url",
+    ),
+    (
+        "spec.stages[].{list}[].http",
+        "!has(self.url) || !has(self.path)",
+        "path is not for url: write it at the end of the url itself",
+    ),
+    ("spec.stages[].hooks[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
+    (
+        "spec.stages[].hooks[].job",
+        "[has(self.fromCronJob), has(self.fromJob), has(self.template)].filter(given, given).size() == 1",
+        "job needs exactly one of fromCronJob, fromJob and template",
+    ),
+    (
+        "spec.stages[].{list}[].http.headers[]",
+        "has(self.value) != has(self.secret)",
+        "a header needs exactly one of value and secret",
+    ),
+    // stages
+    (
+        "spec.stages",
+        "size(self) != 1 || has(self[0].promotion)",
+        "a Release with one stage must say how it is entered: add promotion: {mode: Manual} or promotion: {mode: Automatic} to the stage",
+    ),
+    (
+        "spec.stages[]",
+        "has(self.checks) || (has(self.healthChecks) && size(self.healthChecks) > 0)",
+        "a stage needs at least one entry in healthChecks, or checks: None to be verified by availability alone",
+    ),
+    (
+        "spec.stages[]",
+        "!has(self.checks) || ((!has(self.healthChecks) || size(self.healthChecks) == 0) \
+         && (!has(self.smokeTests) || size(self.smokeTests) == 0) \
+         && (!has(self.performanceChecks) || size(self.performanceChecks) == 0))",
+        "checks: None contradicts the checks listed beside it: remove one of the two",
+    ),
+    (
+        "spec.stages[]",
+        "!has(self.checks) || !has(self.bake)",
+        "bake asks the health checks again, and checks: None says that there are none: remove one of the two",
+    ),
+    // strings
+    (
+        "spec.stages[].{list}[].http.url",
+        "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
+        "url must be a whole http:// or https:// address, such as https://shop.example/health",
+    ),
+    (
+        "spec.stages[].{list}[].http.url",
+        "!self.matches('^[a-z]+://[^/?#]*@')",
+        "url must not carry a user name or password: send them as a header from a secret",
+    ),
+    (
+        "spec.stages[].{list}[].http.headers[].name",
+        "!(self.lowerAscii() in ['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', \
+         'te', 'trailer', 'expect', 'proxy-connection', 'proxy-authorization'])",
+        "this header belongs to the connection and cannot be set: remove it",
+    ),
+    // performance
+    (
+        "spec.stages[].performanceChecks[].thresholds",
+        "has(self.p50) || has(self.p90) || has(self.p95) || has(self.p99) || has(self.errorRate)",
+        "thresholds needs at least one of p50, p90, p95, p99 and errorRate",
+    ),
+    ("spec.stages[].performanceChecks[].thresholds.p50", HAS_LIMIT, NEEDS_LIMIT),
+    ("spec.stages[].performanceChecks[].thresholds.p90", HAS_LIMIT, NEEDS_LIMIT),
+    ("spec.stages[].performanceChecks[].thresholds.p95", HAS_LIMIT, NEEDS_LIMIT),
+    ("spec.stages[].performanceChecks[].thresholds.p99", HAS_LIMIT, NEEDS_LIMIT),
+    ("spec.stages[].performanceChecks[].thresholds.errorRate", HAS_LIMIT, NEEDS_LIMIT),
+];
+
+const HAS_LIMIT: &str = "has(self.max) || has(self.maxIncrease)";
+const NEEDS_LIMIT: &str = "a threshold needs max, maxIncrease, or both";
+
+/// Where, the field below it that is complained of, rule, sentence.
+const PLACED: &[(&str, &str, &str, &str)] = &[
+    (
+        "spec.stages[]",
+        ".{list}",
+        "!has(self.{list}) || size(self.targets) < 2 \
+         || self.{list}.all(c, !has(c.http.pods) || has(c.http.pods.target))",
+        "http.pods needs a target where the stage has several: say whose pods are asked",
+    ),
+    (
+        "spec.stages[]",
+        ".{list}",
+        "!has(self.{list}) || self.{list}.all(c, !has(c.http.pods) || !has(c.http.pods.target) \
+         || self.targets.exists(t, t.name == c.http.pods.target))",
+        "http.pods.target names no target of this stage",
+    ),
+    (
+        "spec.stages[]",
+        ".{list}",
+        "!has(self.{list}) || self.{list}.all(c, !has(c.http.pods) || !self.targets.exists(t, has(t.ecs) && !has(t.kubernetes) \
+         && (has(c.http.pods.target) ? t.name == c.http.pods.target : size(self.targets) == 1)))",
+        "http.pods asks pods, and an ECS service has none: use url",
+    ),
+    (
+        "spec.stages[]",
+        ".smokeTests",
+        "!has(self.smokeTests) || !has(self.healthChecks) \
+         || self.smokeTests.all(s, !self.healthChecks.exists(h, h.name == s.name))",
+        "a smoke test bears the name of a health check: names of checks must differ within a stage",
+    ),
+    (
+        "spec.stages[]",
+        ".performanceChecks",
+        "!has(self.performanceChecks) || self.performanceChecks.all(p, \
+         (!has(self.healthChecks) || !self.healthChecks.exists(h, h.name == p.name)) \
+         && (!has(self.smokeTests) || !self.smokeTests.exists(s, s.name == p.name)))",
+        "a performance check bears the name of another check: names of checks must differ within a stage",
+    ),
+];
+
+const LISTS: [&str; 3] = ["healthChecks", "smokeTests", "performanceChecks"];
+
+fn rule(at: &str, field: Option<&str>, cel: &str, says: &str) -> Rule {
+    Rule { at: at.to_owned(), field: field.map(str::to_owned), cel: cel.to_owned(), says: says.to_owned() }
+}
+
+/// A duration in bounds; the digits are bounded so that no sum of them overflows.
+fn duration(at: &str, least: &str, most: &str, example: &str) -> Rule {
+    let cel = format!(
+        "self.matches('^([0-9]{{1,6}}(h|m|s|ms))+$') && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    );
+    rule(at, None, &cel, &format!("must be a duration from {least} to {most}, such as {example}"))
+}
+
+fn each_list(rule: Rule) -> Vec<Rule> {
+    let fill = |list: &str| {
+        let put = |text: &str| text.replace("{list}", list);
+        Rule { at: put(&rule.at), field: rule.field.as_deref().map(put), cel: put(&rule.cel), says: rule.says.clone() }
+    };
+    if format!("{}{:?}", rule.at, rule.field).contains("{list}") { LISTS.map(fill).into() } else { vec![rule] }
+}

@@ -1,0 +1,178 @@
+//! Rounds run beside reconcile: started, limited, cancelled here, and their results kept until they are counted.
+//!
+//! Memory only. After a restart nothing is under way, and what should be is simply asked for again.
+
+use super::directory::Directory;
+use super::guard::Policy;
+use super::http::Http;
+use super::queue::{Job, Queue};
+use super::round::Rounds;
+use super::verdict::Verdict;
+use crate::api::ask::{Ask, AskId, AskResult, Outcome};
+use crate::api::{NsName, Time};
+use futures::future::Abortable;
+use futures::stream::AbortHandle;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Handle, TryCurrentError};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// How much is asked at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rounds at once in all. Default 64.
+    pub rounds: usize,
+    /// Rounds at once of one namespace's Releases. Default 8.
+    pub rounds_per_namespace: usize,
+    /// Pods at once in one round. Default 8.
+    pub requests_per_round: usize,
+    /// For one lookup in the cluster. Default 10 s.
+    pub lookup: Duration,
+}
+
+/// Tells when a result was there. It must be the clock that decisions are taken by.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// Why there is no pool.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    #[error("the HTTP client for checks could not be made")]
+    Client(#[from] reqwest::Error),
+    #[error("checks need a tokio runtime")]
+    Runtime(#[from] TryCurrentError),
+}
+
+/// The rounds of all Releases. Dropping it stops them all.
+pub struct Pool {
+    shared: Arc<Shared>,
+    worker: tokio::task::AbortHandle,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+impl Pool {
+    /// `wake` is sent the Release of each result as it comes.
+    pub fn new(
+        directory: Arc<dyn Directory>,
+        policy: Policy,
+        limits: Limits,
+        wake: UnboundedSender<NsName>,
+    ) -> Result<Self, PoolError> {
+        Self::with_clock(directory, policy, limits, wake, Arc::new(|| Time::new(jiff::Timestamp::now())))
+    }
+
+    /// As [`Pool::new`], with another clock than the machine's.
+    pub fn with_clock(
+        directory: Arc<dyn Directory>,
+        policy: Policy,
+        limits: Limits,
+        wake: UnboundedSender<NsName>,
+        clock: Clock,
+    ) -> Result<Self, PoolError> {
+        let runtime = Handle::try_current()?;
+        let rounds = Rounds { directory, http: Http::new()?, policy: Arc::new(policy), limits };
+        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
+        let worker = Worker { shared: shared.clone(), rounds, wake, clock, set: JoinSet::new(), jobs: HashMap::new() };
+        Ok(Self { shared, worker: runtime.spawn(worker.run()).abort_handle() })
+    }
+
+    /// Makes `asks` the questions that are under way for `release`: starts what is missing, cancels the others. What is
+    /// finished stays, whether it is among `asks` or not, and is not asked again.
+    pub fn ensure(&self, release: &NsName, asks: &[Ask]) {
+        self.shared.queue().ensure(release, asks);
+        self.shared.changed.notify_one();
+    }
+
+    /// What is finished and not yet forgotten.
+    pub fn results(&self, release: &NsName) -> Vec<AskResult> {
+        self.shared.queue().results(release)
+    }
+
+    /// Forgets results that were counted, or that count no more.
+    pub fn forget(&self, release: &NsName, ids: &[AskId]) {
+        self.shared.queue().forget(release, ids);
+    }
+
+    /// Cancels and forgets everything of a Release that is gone.
+    pub fn drop_release(&self, release: &NsName) {
+        self.shared.queue().drop_release(release);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rounds: 64, rounds_per_namespace: 8, requests_per_round: 8, lookup: Duration::from_secs(10) }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Owns the running rounds.
+struct Worker {
+    shared: Arc<Shared>,
+    rounds: Rounds,
+    wake: UnboundedSender<NsName>,
+    clock: Clock,
+    set: JoinSet<Option<Verdict>>,
+    jobs: HashMap<Id, Job>,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        loop {
+            self.start();
+            let shared = self.shared.clone();
+            tokio::select! {
+                () = shared.changed.notified() => {}
+                Some(done) = self.set.join_next_with_id() => self.finish(done),
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        loop {
+            let (abort, registration) = AbortHandle::new_pair();
+            let limits = self.rounds.limits;
+            let started = self.shared.queue().start(limits.rounds.max(1), limits.rounds_per_namespace.max(1), &abort);
+            let Some(job) = started else { return };
+            let (rounds, ask) = (self.rounds.clone(), job.ask.clone());
+            let round = async move { rounds.run(&ask).await };
+            let task = self.set.spawn(async { Abortable::new(round, registration).await.ok() });
+            self.jobs.insert(task.id(), job);
+        }
+    }
+
+    fn finish(&mut self, done: Result<(Id, Option<Verdict>), JoinError>) {
+        let (id, verdict) = match done {
+            Ok(done) => done,
+            // Only a defect ends here; without a result the Release would wait for ever.
+            Err(broken) => {
+                let verdict = Verdict::new(Outcome::Error, "the round broke off by a defect of the controller");
+                (broken.id(), Some(verdict))
+            }
+        };
+        let Some(job) = self.jobs.remove(&id) else { return };
+        let at = (self.clock)();
+        let result = verdict.map(|v| AskResult { id: job.ask.id.clone(), outcome: v.outcome, message: v.message, at });
+        if self.shared.queue().finish(&job, result) {
+            // Nobody listens only while the process is stopping.
+            let _ = self.wake.send(job.release);
+        }
+    }
+}

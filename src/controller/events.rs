@@ -1,0 +1,145 @@
+//! Telling the cluster what a stored status announced, as Events.
+//!
+//! An Event never holds up or fails a reconcile. Its name is part of the status, so publishing twice is publishing once.
+
+use crate::api::status::Announcement;
+use crate::api::time::{Duration as Length, Time};
+use crate::api::{NsName, Release};
+use crate::rollout::ReleaseView;
+use crate::telemetry::{EventOutcome, Metrics};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client, Resource};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// Where reconciles leave announcements.
+#[derive(Clone)]
+pub(super) struct Events {
+    queue: mpsc::Sender<Event>,
+    metrics: Arc<Metrics>,
+    instance: String,
+}
+
+/// More announcements than this may not wait; a controller that cannot publish must not grow.
+const WAITING: usize = 4096;
+/// After a start, announcements younger than this are published again.
+const FRESH: Length = Length::from_secs(3600);
+/// Tries and their distance.
+const TRIES: u32 = 4;
+const BETWEEN: Duration = Duration::from_secs(2);
+/// The API server's limits.
+const NOTE: usize = 1024;
+const INSTANCE: usize = 128;
+
+impl Events {
+    /// The task publishes until every [`Events`] is dropped.
+    pub(super) fn start(client: Client, metrics: Arc<Metrics>, instance: &str) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let task = tokio::spawn(publish(client, metrics.clone(), waiting));
+        (Self { queue, metrics, instance: cut(instance, INSTANCE) }, task)
+    }
+
+    /// Publishes what `after` announces and `before` did not.
+    pub(super) fn announce(&self, of: &ReleaseView, before: &[Announcement]) {
+        let new = of.status.announced.iter().filter(|a| before.iter().all(|b| b.name != a.name));
+        for announcement in new {
+            self.metrics.announced(announcement.reason);
+            self.send(of, announcement);
+        }
+    }
+
+    /// Publishes what may have been lost in a crash between the status and its events.
+    pub(super) fn announce_again(&self, of: &ReleaseView, now: Time) {
+        let fresh = |a: &&Announcement| now.since(a.at) < FRESH;
+        of.status.announced.iter().filter(fresh).for_each(|a| self.send(of, a));
+    }
+
+    fn send(&self, of: &ReleaseView, announcement: &Announcement) {
+        if self.queue.try_send(event(of, announcement, &self.instance)).is_err() {
+            self.metrics.event(EventOutcome::Dropped);
+        }
+    }
+}
+
+async fn publish(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {
+    while let Some(event) = waiting.recv().await {
+        let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+        let outcome = create(&api, &event).await;
+        metrics.event(outcome);
+    }
+}
+
+async fn create(api: &Api<Event>, event: &Event) -> EventOutcome {
+    for attempt in 1..=TRIES {
+        let error = match timeout(Duration::from_secs(5), api.create(&PostParams::default(), event)).await {
+            Ok(Ok(_)) => return EventOutcome::Published,
+            Ok(Err(kube::Error::Api(s))) if s.is_already_exists() => return EventOutcome::Known,
+            // Nobody mends these by waiting a few seconds: a right that is missing, a namespace that ends.
+            Ok(Err(kube::Error::Api(s))) if (400..500).contains(&s.code) && s.code != 429 => {
+                tracing::warn!(event = ?event.metadata.name, error = %s, "an event was refused");
+                return EventOutcome::Failed;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::debug!(event = ?event.metadata.name, error, attempt, "an event was not published");
+        sleep(BETWEEN * attempt).await;
+    }
+    EventOutcome::Failed
+}
+
+fn event(of: &ReleaseView, announcement: &Announcement, instance: &str) -> Event {
+    let NsName { namespace, name } = &of.name;
+    Event {
+        metadata: ObjectMeta {
+            name: Some(announcement.name.clone()),
+            namespace: Some(namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(announcement.at.timestamp())),
+        type_: Some(if announcement.warning { "Warning" } else { "Normal" }.to_owned()),
+        reason: Some(announcement.reason.to_string()),
+        action: Some(action(of)),
+        note: Some(cut(&announcement.note, NOTE)),
+        reporting_controller: Some(crate::api::GROUP.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        regarding: Some(ObjectReference {
+            api_version: Some(Release::api_version(&()).into_owned()),
+            kind: Some(Release::kind(&()).into_owned()),
+            namespace: Some(namespace.clone()),
+            name: Some(name.clone()),
+            uid: Some(of.uid.clone()),
+            ..ObjectReference::default()
+        }),
+        ..Event::default()
+    }
+}
+
+/// What the controller was doing, as the phase says it.
+fn action(of: &ReleaseView) -> String {
+    of.status.phase.map_or_else(|| "Reconcile".to_owned(), |phase| format!("{phase:?}"))
+}
+
+/// At most `max` bytes, cut between characters.
+fn cut(text: &str, max: usize) -> String {
+    let end = (0..=max.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_cut_between_characters() {
+        assert_eq!(cut("tide", 10), "tide");
+        assert_eq!(cut("aä", 2), "a");
+        assert_eq!(cut(&"ä".repeat(600), NOTE).len(), 1024);
+    }
+}

@@ -1,0 +1,181 @@
+//! Which Release to look at next.
+//!
+//! Each Release stands here at most once, is never handed out twice at the same time, and loses no trigger that arrives
+//! while it is being worked on.
+
+use crate::api::NsName;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+/// A Release to look at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    pub(super) name: NsName,
+    /// A workload or pod of it changed since the last look.
+    pub(super) touched: bool,
+    /// How long it was due before it was handed out.
+    pub(super) waited: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    order: BTreeSet<(Instant, NsName)>,
+    items: HashMap<NsName, Item>,
+}
+
+#[derive(Debug, Default)]
+struct Item {
+    due: Option<Instant>,
+    touched: bool,
+    running: bool,
+}
+
+impl Queue {
+    /// Asks for a look at `due`, or earlier if one is already asked for.
+    pub(super) fn add(&self, name: &NsName, due: Instant, touched: bool) {
+        let mut inner = self.lock();
+        let item = inner.items.entry(name.clone()).or_default();
+        item.touched |= touched;
+        let earlier = item.due.is_none_or(|d| due < d);
+        let (before, running) = (item.due, item.running);
+        if !earlier {
+            return;
+        }
+        item.due = Some(due);
+        if running {
+            return;
+        }
+        if let Some(before) = before {
+            inner.order.remove(&(before, name.clone()));
+        }
+        inner.order.insert((due, name.clone()));
+        let first = inner.order.first().is_some_and(|(_, n)| n == name);
+        drop(inner);
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The next Release that is due; waits until there is one. It must be given back by [`Self::done`].
+    pub(super) async fn next(&self) -> Job {
+        loop {
+            let wait = match self.take(Instant::now()) {
+                Ok(job) => return job,
+                Err(next) => next,
+            };
+            let changed = self.changed.notified();
+            match wait {
+                Some(at) => drop(tokio::time::timeout_at(at, changed).await),
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Ends a look; `again` is when to look although nothing happened.
+    pub(super) fn done(&self, name: &NsName, again: Option<Instant>) {
+        let mut inner = self.lock();
+        let Some(item) = inner.items.get_mut(name) else { return };
+        item.running = false;
+        item.due = [item.due, again].into_iter().flatten().min();
+        match item.due {
+            Some(due) => drop(inner.order.insert((due, name.clone()))),
+            None => drop(inner.items.remove(name)),
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// How many Releases are due, and for how long the oldest of them.
+    pub(super) fn overdue(&self) -> (usize, Duration) {
+        let now = Instant::now();
+        let inner = self.lock();
+        let due = inner.order.iter().take_while(|(at, _)| *at <= now).count();
+        let oldest = inner.order.first().map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at));
+        (due, oldest)
+    }
+
+    fn take(&self, now: Instant) -> Result<Job, Option<Instant>> {
+        let mut inner = self.lock();
+        match inner.order.first() {
+            Some((at, _)) if *at <= now => {}
+            other => return Err(other.map(|(at, _)| *at)),
+        }
+        let Some((due, name)) = inner.order.pop_first() else { return Err(None) };
+        let item = inner.items.entry(name.clone()).or_default();
+        item.running = true;
+        item.due = None;
+        let touched = std::mem::take(&mut item.touched);
+        Ok(Job { name, touched, waited: now - due })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(n: &str) -> NsName {
+        NsName::new("shop", n)
+    }
+    async fn none(queue: &Queue) {
+        assert!(tokio::time::timeout(Duration::from_secs(3600), queue.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_triggers_are_one_look_at_the_earliest_time() {
+        let queue = Queue::default();
+        let now = Instant::now();
+        queue.add(&name("a"), now + Duration::from_secs(9), false);
+        queue.add(&name("a"), now + Duration::from_secs(2), true);
+        queue.add(&name("a"), now + Duration::from_secs(5), false);
+        let job = queue.next().await;
+        assert_eq!((job.name, job.touched), (name("a"), true));
+        assert_eq!(Instant::now().duration_since(now).as_secs(), 2);
+        queue.done(&name("a"), None);
+        none(&queue).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_handed_out_twice_at_once_and_no_trigger_is_lost() {
+        let queue = Queue::default();
+        let now = Instant::now();
+        queue.add(&name("a"), now, false);
+        let first = queue.next().await;
+        queue.add(&name("a"), now, true);
+        none(&queue).await;
+        queue.done(&first.name, Some(Instant::now() + Duration::from_secs(60)));
+        let second = queue.next().await;
+        assert!(second.touched);
+        queue.done(&second.name, Some(Instant::now() + Duration::from_secs(60)));
+        let before = Instant::now();
+        let third = queue.next().await;
+        assert!(!third.touched);
+        assert_eq!(before.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_counted_and_what_is_at_rest_is_forgotten() {
+        let queue = Queue::default();
+        let now = Instant::now();
+        queue.add(&name("a"), now, false);
+        queue.add(&name("b"), now + Duration::from_secs(100), false);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(queue.overdue(), (1, Duration::from_secs(3)));
+        let job = queue.next().await;
+        queue.done(&job.name, None);
+        assert_eq!(queue.overdue(), (0, Duration::ZERO));
+        assert_eq!(queue.lock().items.len(), 1);
+    }
+}

@@ -1,0 +1,271 @@
+//! One look at one Release: observe, step, write the status, act, report.
+//!
+//! Nothing is decided here. Nothing is done before the status that intends it is stored, and nothing without the lease.
+
+use super::clock::Clock;
+use super::error::Error;
+use super::events::Events;
+use super::lease::Leadership;
+use super::memory::Memory;
+use super::pods::{PodWatches, Pods};
+use super::record::Recorder;
+use super::status::{Stored, Writer};
+use crate::api::effect::{Answer, Effect};
+use crate::api::status::Step;
+use crate::api::time::Time;
+use crate::api::view::TargetView;
+use crate::api::{NsName, Release, ReleaseStatus};
+use crate::check::Pool;
+use crate::observe::{Observer, release_view};
+use crate::rollout::{self, Decision, Observed, ReleaseView};
+use crate::target::Target;
+use crate::telemetry::Metrics;
+use kube::ResourceExt;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tracing::{Instrument, Span, info_span};
+
+/// What every look needs. Shared by all, owned by none.
+pub(super) struct Context {
+    pub(super) clock: Clock,
+    pub(super) memory: Arc<Memory>,
+    pub(super) observer: Observer,
+    pub(super) writer: Writer,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) pods: PodWatches,
+    pub(super) events: Events,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) leadership: watch::Receiver<Leadership>,
+}
+
+/// How a look ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// Nothing was to be done, and nothing was asked of the API server.
+    Rest(Option<Time>),
+    /// When to look again although nothing happens.
+    Worked(Option<Time>),
+    Gone,
+}
+
+/// A look that is not at rest after so many steps is interrupted, and taken up again later.
+const STEPS: u32 = 40;
+/// So many times a Release may change under a decision in one look.
+const CONFLICTS: u32 = 5;
+
+/// Where one step leaves a look.
+enum Turn {
+    /// The Release as it stands now: the next step runs at once.
+    Next(Box<Release>),
+    /// It is not known how the Release stands: it is read again.
+    Reread,
+    /// The same, because somebody changed it while it was decided on.
+    Conflict,
+    Settled(Option<Time>),
+}
+
+/// One look at `name`. `touched`: a workload or pod of it changed since the last one.
+pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
+    let Some(cached) = cx.memory.release(name) else { return Ok(cx.drop_release(name)) };
+    if let Some(again) = at_rest(&cached.view, touched, cx.clock.now()) {
+        return Ok(Outcome::Rest(again));
+    }
+    let (mut known, mut answer, mut conflicts) = (None, None, 0);
+    for _ in 0..STEPS {
+        let release = match known.take() {
+            Some(release) => release,
+            None => match cx.read(name).await? {
+                Some(release) => Box::new(release),
+                None => return Ok(cx.drop_release(name)),
+            },
+        };
+        let view = release_view(&release);
+        let span = span(&view.name, &view.status);
+        match cx.turn(*release, view, touched, &mut answer).instrument(span).await? {
+            Turn::Next(release) => known = Some(release),
+            Turn::Reread => {}
+            Turn::Conflict if conflicts == CONFLICTS => return Err(Error::Contended(conflicts)),
+            Turn::Conflict => conflicts += 1,
+            Turn::Settled(again) => return Ok(Outcome::Worked(again)),
+        }
+    }
+    Err(Error::Unsettled(STEPS))
+}
+
+/// Nothing to read and nothing to change: when to look again. Costs no request.
+fn at_rest(view: &ReleaseView, touched: bool, now: Time) -> Option<Option<Time>> {
+    let need = rollout::need(view, touched);
+    if need.active || !need.targets.is_empty() {
+        return None;
+    }
+    let decision = rollout::step(view, &Observed::default(), now);
+    let changes = decision.status != view.status || decision.effect.is_some() || !decision.asks.is_empty();
+    (!changes).then_some(decision.again)
+}
+
+impl Context {
+    async fn read(&self, name: &NsName) -> Result<Option<Release>, Error> {
+        self.observer.release(name).await.map_err(Error::Read)
+    }
+
+    /// Observe, step, write the status, report, act. `answer`: what came of the last step's effect.
+    async fn turn(
+        &self,
+        mut release: Release,
+        view: ReleaseView,
+        touched: bool,
+        answer: &mut Option<Answer>,
+    ) -> Result<Turn, Error> {
+        self.lead()?;
+        let observed = self.observe(&view, touched, answer.take()).await;
+        let decision = self.step(&view, &observed);
+        let wrote = match self.store(&release, &view, &decision).await? {
+            Some(Stored::Yes(stored)) => {
+                release = *stored;
+                true
+            }
+            Some(Stored::Conflict) => {
+                *answer = observed.answer;
+                return Ok(Turn::Conflict);
+            }
+            None => false,
+        };
+        self.report(&view, &release, &observed, &decision);
+        let Some(effect) = &decision.effect else {
+            return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
+        };
+        let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
+        *answer = Some(came);
+        Ok(now.map_or(Turn::Reread, |now| Turn::Next(Box::new(now))))
+    }
+
+    async fn observe(&self, view: &ReleaseView, touched: bool, answer: Option<Answer>) -> Observed {
+        let need = rollout::need(view, touched);
+        self.memory.set_active(&view.name, need.active);
+        let targets = self.observer.targets(view, &need.targets).await;
+        Observed { targets, results: self.pool.results(&view.name), answer }
+    }
+
+    fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {
+        let now = self.clock.now();
+        if let Some(recorder) = &self.recorder {
+            recorder.record(view, observed, now);
+        }
+        rollout::step(view, observed, now)
+    }
+
+    /// `None`: it stands there already.
+    async fn store(&self, release: &Release, view: &ReleaseView, decision: &Decision) -> Result<Option<Stored>, Error> {
+        if decision.status == view.status {
+            return Ok(None);
+        }
+        self.lead()?;
+        let stored = self.writer.status(release, &decision.status).await?;
+        match &stored {
+            Stored::Yes(stored) => self.memory.wrote(&view.name, stored.resource_version().as_deref()),
+            Stored::Conflict => drop(self.metrics.conflicts.inc()),
+        }
+        Ok(Some(stored))
+    }
+
+    /// What follows from a status that is stored: questions, watches, numbers, log lines, events.
+    fn report(&self, before: &ReleaseView, stored: &Release, observed: &Observed, decision: &Decision) {
+        let counted = observed.results.iter().filter(|r| decision.counted.contains(&r.id));
+        counted.for_each(|r| self.metrics.counted(r.outcome));
+        self.pool.forget(&before.name, &decision.counted);
+        self.pool.ensure(&before.name, &decision.asks);
+        self.pods.care(&before.name, &pods(decision, observed));
+        if decision.status != before.status {
+            let after = release_view(stored);
+            span(&after.name, &after.status).in_scope(|| tell(&self.metrics, before, &after));
+            self.events.announce(&after, &before.status.announced);
+        }
+    }
+
+    /// Carries out one effect. Also the Release after it, where it is known.
+    async fn act(&self, release: &Release, effect: &Effect) -> Result<(Answer, Option<Release>), Error> {
+        self.lead()?;
+        let (answer, now) = match effect {
+            Effect::SetFinalizer => self.writer.finalizer(release, true).await,
+            Effect::RemoveFinalizer => {
+                let (answer, now) = self.writer.finalizer(release, false).await;
+                // A deleted object may be gone with its last finalizer, so it is read.
+                (answer, now.filter(|r| r.metadata.deletion_timestamp.is_none()))
+            }
+            Effect::Write(write) => {
+                let span = info_span!("write", stage = %write.stage, target = %write.target);
+                let answer = self.target.write(write).instrument(span.clone()).await;
+                span.in_scope(
+                    || tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"),
+                );
+                (answer, Some(release.clone()))
+            }
+        };
+        self.metrics.answered(effect, &answer);
+        if let Some(now) = now.as_ref().filter(|now| now.resource_version() != release.resource_version()) {
+            self.memory.wrote(&super::status::name(release), now.resource_version().as_deref());
+        }
+        Ok((answer, now))
+    }
+
+    /// Asked before every write: leadership is a deadline, and may have passed since the last one.
+    fn lead(&self) -> Result<(), Error> {
+        if self.leadership.borrow().is_held() { Ok(()) } else { Err(Error::NotLeading) }
+    }
+
+    fn drop_release(&self, name: &NsName) -> Outcome {
+        self.pool.drop_release(name);
+        self.pods.care(name, &BTreeSet::new());
+        Outcome::Gone
+    }
+}
+
+/// The pods worth watching: of the current revision of the stage in work.
+fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
+    let Some(rollout) = decision.status.running() else { return BTreeSet::new() };
+    if matches!(rollout.step, Step::Preflight | Step::AwaitingPromotion | Step::Ended) {
+        return BTreeSet::new();
+    }
+    let of_stage = observed.targets.iter().filter(|(id, _)| Some(&id.stage) == rollout.stage.as_ref());
+    let watched = of_stage.filter_map(|(_, view)| match view {
+        TargetView::Live(live) => live.revision.as_ref().map(|revision| Pods {
+            namespace: live.workload.namespace.clone(),
+            selector: format!("pod-template-hash={revision}"),
+        }),
+        _ => None,
+    });
+    watched.collect()
+}
+
+/// Which Release, rollout and stage a log line speaks of.
+fn span(release: &NsName, status: &ReleaseStatus) -> Span {
+    let rollout = status.rollout.as_ref();
+    let id = rollout.map(|r| tracing::field::display(r.id));
+    let stage = rollout.and_then(|r| r.stage.as_deref());
+    info_span!(parent: None, "look", %release, rollout = id, stage)
+}
+
+/// Says in logs and numbers what changed with a stored status.
+fn tell(metrics: &Metrics, before: &ReleaseView, after: &ReleaseView) {
+    let (old, new) = (&before.status, &after.status);
+    for announced in new.announced.iter().filter(|a| old.announced.iter().all(|b| b.name != a.name)) {
+        let reason = announced.reason;
+        if announced.warning {
+            tracing::warn!(%reason, "{}", announced.note);
+        } else {
+            tracing::info!(%reason, "{}", announced.note);
+        }
+    }
+    if let Some(phase) = new.phase.filter(|p| old.phase != Some(*p)) {
+        metrics.entered(phase);
+        tracing::info!(?phase, "{}", new.message.as_deref().unwrap_or_default());
+    }
+    let ended = new.rollout.as_ref().filter(|r| r.step == Step::Ended);
+    let before = |id| old.running().is_some() || old.rollout.as_ref().is_none_or(|o| o.id != id);
+    if let Some(rollout) = ended.filter(|r| before(r.id)) {
+        metrics.ended(rollout, new.phase);
+    }
+}

@@ -1,0 +1,211 @@
+//! The two standing watches: Releases whole, workloads as metadata.
+//!
+//! They fill the [`Memory`] and put names into the [`Queue`]; they decide nothing.
+
+use super::memory::{Cached, Memory, Seen, Trigger};
+use super::queue::Queue;
+use crate::api::spec::WorkloadKind;
+use crate::api::status::Workload;
+use crate::api::{NsName, Release};
+use crate::observe::release_view;
+use crate::telemetry::Metrics;
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What the watches share.
+pub(super) struct Watches {
+    memory: Arc<Memory>,
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+    /// Whether each has listed everything once.
+    releases_synced: AtomicBool,
+    workloads_synced: AtomicBool,
+}
+
+/// Several changes of a workload in a row are one look.
+const GATHER: Duration = Duration::from_millis(20);
+/// After so many errors in a row a watch is built anew: some of its states never leave an expired version.
+const REBUILD_AFTER: u32 = 5;
+
+impl Watches {
+    pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+        let (releases_synced, workloads_synced) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { memory, queue, metrics, releases_synced, workloads_synced }
+    }
+    pub(super) fn synced(&self) -> bool {
+        self.releases_synced.load(Ordering::Relaxed) && self.workloads_synced.load(Ordering::Relaxed)
+    }
+
+    /// Follows every Release. Never returns.
+    pub(super) async fn releases(&self, api: Api<DeserializeGuard<Release>>) {
+        let mut listed = HashSet::new();
+        follow("releases", api, &self.metrics, |event| match event {
+            Event::Init => listed.clear(),
+            Event::InitApply(guard) => {
+                listed.insert(named(&guard));
+                self.release(guard);
+            }
+            Event::InitDone => {
+                let gone = self.memory.names().into_iter().filter(|n| !listed.contains(n));
+                gone.for_each(|n| self.release_gone(&n));
+                listed = HashSet::new();
+                self.releases_synced.store(true, Ordering::Relaxed);
+            }
+            Event::Apply(guard) => self.release(guard),
+            Event::Delete(guard) => self.release_gone(&named(&guard)),
+        })
+        .await;
+    }
+
+    /// Follows the metadata of every Deployment. Never returns.
+    pub(super) async fn deployments(&self, api: Api<PartialObjectMeta<Deployment>>) {
+        let mut listed = HashSet::new();
+        follow("deployments", api, &self.metrics, |event| match event {
+            Event::Init => listed.clear(),
+            Event::InitApply(meta) => {
+                listed.insert(workload(&meta));
+                self.workload(&meta);
+            }
+            Event::InitDone => {
+                let gone = self.memory.workloads().into_iter().filter(|w| !listed.contains(w));
+                gone.for_each(|w| self.trigger(self.memory.workload_gone(&w)));
+                listed = HashSet::new();
+                self.workloads_synced.store(true, Ordering::Relaxed);
+            }
+            Event::Apply(meta) => self.workload(&meta),
+            Event::Delete(meta) => self.trigger(self.memory.workload_gone(&workload(&meta))),
+        })
+        .await;
+    }
+
+    fn release(&self, guard: DeserializeGuard<Release>) {
+        match guard.0 {
+            Ok(release) => {
+                let cached = Cached {
+                    resource_version: release.resource_version().unwrap_or_default(),
+                    view: release_view(&release),
+                };
+                let name = cached.view.name.clone();
+                if self.memory.put(cached) {
+                    self.queue.add(&name, Instant::now(), false);
+                }
+            }
+            Err(invalid) => {
+                self.metrics.unreadable.inc();
+                let release = format!(
+                    "{}/{}",
+                    invalid.metadata.namespace.as_deref().unwrap_or_default(),
+                    invalid.metadata.name.as_deref().unwrap_or_default()
+                );
+                tracing::error!(release, error = %invalid, "this Release cannot be read, and is left alone");
+            }
+        }
+    }
+
+    /// Looked at once more, so that what is kept for it is dropped.
+    fn release_gone(&self, name: &NsName) {
+        self.memory.remove(name);
+        self.queue.add(name, Instant::now(), false);
+    }
+
+    fn workload(&self, meta: &PartialObjectMeta<Deployment>) {
+        let seen = Seen { uid: meta.uid().unwrap_or_default(), generation: meta.metadata.generation.unwrap_or(0) };
+        self.trigger(self.memory.workload(workload(meta), seen));
+    }
+
+    fn trigger(&self, triggers: Vec<Trigger>) {
+        // Before both lists are complete nobody knows what changed; the first look compares then.
+        if !self.synced() {
+            return;
+        }
+        for trigger in triggers {
+            self.queue.add(&trigger.name, Instant::now() + GATHER, trigger.touched);
+        }
+    }
+}
+
+/// Feeds a watch's events to `each`, for ever; errors back off up to 30 s.
+async fn follow<K>(what: &'static str, api: Api<K>, metrics: &Metrics, mut each: impl FnMut(Event<K>))
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let config = watcher::Config::default().page_size(200);
+    let mut errors = 0_u32;
+    loop {
+        let mut stream = Box::pin(watcher(api.clone(), config.clone()));
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(event) => {
+                    // A list that begins proves nothing yet.
+                    if !matches!(event, Event::Init) {
+                        errors = 0;
+                    }
+                    each(event);
+                }
+                Err(error) => {
+                    errors += 1;
+                    metrics.watch_error(what);
+                    tracing::warn!(watch = what, error = %chain(&error), errors, "watching failed; trying again");
+                    tokio::time::sleep(back_off(errors)).await;
+                    if errors.is_multiple_of(REBUILD_AFTER) || expired(&error) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// 200 ms, doubled up to 30 s.
+pub(super) fn back_off(errors: u32) -> Duration {
+    Duration::from_millis(100_u64 << errors.min(9)).min(Duration::from_secs(30))
+}
+
+/// The version to go on from is not kept any more.
+fn expired(error: &watcher::Error) -> bool {
+    let code = match error {
+        watcher::Error::WatchError(status) => status.code,
+        watcher::Error::InitialListFailed(e) | watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => {
+            match e {
+                kube::Error::Api(status) => status.code,
+                _ => 0,
+            }
+        }
+        watcher::Error::NoResourceVersion => 0,
+    };
+    code == 410
+}
+
+/// An error with its causes, which `Display` alone does not show.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn named<K: Resource>(object: &K) -> NsName {
+    let meta = object.meta();
+    NsName::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+fn workload(meta: &PartialObjectMeta<Deployment>) -> Workload {
+    let name = named(meta);
+    Workload { kind: WorkloadKind::Deployment, namespace: name.namespace, name: name.name }
+}

@@ -1,0 +1,208 @@
+//! Asking a list of checks: which round is due, which results count, when a check has passed or failed.
+
+use super::draft::{Draft, Work};
+use super::plan;
+use crate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf};
+use crate::api::spec::{HttpCheck, Probe, Retry, Stage};
+use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
+use crate::api::time::{Duration, Time};
+use serde_json::json;
+
+/// One check, as it is to be asked now.
+#[derive(Clone)]
+pub(super) struct Question {
+    pub name: String,
+    pub kind: CheckKind,
+    pub http: HttpCheck,
+    pub retry: Retry,
+    pub delay: Duration,
+    /// Asked once and reported; decides nothing.
+    pub informative: bool,
+}
+
+pub(super) enum Asked {
+    Waiting,
+    Passed,
+    /// The application answered wrongly: which check, and what it said.
+    Failed(CheckState),
+    /// Nobody could ask.
+    Inconclusive(CheckState),
+}
+
+impl Question {
+    /// What tells whether it is the same question with the same expectation.
+    pub(super) fn hash(&self) -> String {
+        plan::hash(&json!([self.kind, self.http.probe, self.http.path, self.http.headers, self.http.expect]))
+    }
+}
+
+pub(super) fn questions(stage: &Stage) -> Vec<Question> {
+    let health = stage.health_checks.iter().map(|c| Question {
+        name: c.name.clone(),
+        kind: CheckKind::Health,
+        http: c.http.clone(),
+        retry: c.retry.clone(),
+        delay: c.initial_delay.unwrap_or_default(),
+        informative: false,
+    });
+    let smoke = stage.smoke_tests.iter().map(|c| Question {
+        name: c.name.clone(),
+        kind: CheckKind::Smoke,
+        http: c.http.clone(),
+        retry: c.retry.clone(),
+        delay: Duration::ZERO,
+        informative: false,
+    });
+    health.chain(smoke).collect()
+}
+
+/// Counts what was answered and asks what is due. Health checks together, then smoke tests one after the other.
+/// `base`: when the stage became available.
+pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Question], base: Time) -> Asked {
+    reset_for(w, purpose, questions);
+    let revision = revisions(d, w);
+    let asleep = scaled_to_zero(d, w);
+    count(d, w, purpose, &revision, questions);
+    for question in questions {
+        let Some(i) = position(w, question) else { continue };
+        if open_before(w, question) || w.state().checks[i].verdict.is_some() {
+            continue;
+        }
+        let state = &w.state().checks[i];
+        let due = state.at.map_or(base.plus(question.delay), |at| at.plus(question.retry.interval));
+        if !d.due(due) {
+            continue;
+        }
+        if let Some(workload) = &asleep {
+            let message = format!("{workload} is scaled to zero: there is nobody to ask");
+            let now = d.now;
+            score(&mut w.state_mut().checks[i], Outcome::Error, message, now, question);
+            continue;
+        }
+        let number = state.number + 1;
+        let id = AskId {
+            release: d.rel.uid.clone(),
+            rollout: w.rollout.id,
+            stage: w.stage_name(),
+            check: question.name.clone(),
+            purpose,
+            number,
+            revision: revision.clone(),
+        };
+        let pods = pods_of(d, w, &question.http.probe);
+        d.asks.push(Ask { id, release: d.rel.name.clone(), http: question.http.clone(), pods });
+    }
+    if asleep.is_some() {
+        d.look_again_in(Duration::from_secs(1));
+    }
+    sum_up(w)
+}
+
+/// Forgets every round: what was asked is no longer what runs.
+pub(super) fn void(w: &mut Work) {
+    w.state_mut().checks.clear();
+    w.state_mut().purpose = None;
+}
+
+fn reset_for(w: &mut Work, purpose: Purpose, questions: &[Question]) {
+    let state = w.state_mut();
+    if state.purpose == Some(purpose) {
+        return;
+    }
+    state.purpose = Some(purpose);
+    let fresh = |q: &Question| CheckState {
+        name: q.name.clone(),
+        kind: q.kind,
+        informative: q.informative,
+        number: 0,
+        passes: 0,
+        fails: 0,
+        errors: 0,
+        verdict: None,
+        message: None,
+        at: None,
+    };
+    state.checks = questions.iter().map(fresh).collect();
+}
+
+/// The revisions of the stage's targets: what a result must have been asked of.
+pub(super) fn revisions(d: &Draft, w: &Work) -> String {
+    let stage = w.stage();
+    let of = |t: &crate::api::spec::Target| {
+        let live = d.live(&stage.name, &t.name);
+        live.and_then(|l| l.revision.clone()).unwrap_or_else(|| "-".into())
+    };
+    stage.targets.iter().map(of).collect::<Vec<_>>().join(",")
+}
+
+fn count(d: &mut Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &[Question]) {
+    let (id, stage) = (w.rollout.id, w.stage_name());
+    let results: Vec<AskResult> = d.obs.results.clone();
+    for result in results {
+        let r = &result.id;
+        let ours = r.rollout == id && r.stage == stage && r.purpose == purpose && r.revision == revision;
+        let state = w.state_mut().checks.iter_mut().find(|c| c.name == r.check);
+        let question = questions.iter().find(|q| q.name == r.check);
+        if let (true, Some(state), Some(question)) = (ours, state, question)
+            && r.number == state.number + 1
+            && state.verdict.is_none()
+        {
+            score(state, result.outcome, result.message.clone(), result.at, question);
+        }
+        d.counted.push(result.id);
+    }
+}
+
+fn score(state: &mut CheckState, outcome: Outcome, message: String, at: Time, question: &Question) {
+    state.number += 1;
+    state.at = Some(at);
+    state.message = Some(message);
+    match outcome {
+        Outcome::Pass => (state.passes, state.fails, state.errors) = (state.passes + 1, 0, 0),
+        Outcome::Fail => (state.passes, state.fails) = (0, state.fails + 1),
+        Outcome::Error | Outcome::NoData => (state.passes, state.errors) = (0, state.errors + 1),
+    }
+    let attempts = if question.informative { 1 } else { question.retry.attempts };
+    if state.passes >= question.retry.successes || (question.informative && state.passes > 0) {
+        state.verdict = Some(Verdict::Passed);
+    } else if state.fails + state.errors >= attempts {
+        // Only what the application itself did wrong counts against it.
+        state.verdict = Some(if state.fails > state.errors { Verdict::Failed } else { Verdict::Inconclusive });
+    }
+}
+
+fn position(w: &Work, question: &Question) -> Option<usize> {
+    w.state().checks.iter().position(|c| c.name == question.name && c.kind == question.kind)
+}
+
+/// Whether something must be answered before this one is asked.
+fn open_before(w: &Work, question: &Question) -> bool {
+    let before = w.state().checks.iter().take_while(|c| c.name != question.name || c.kind != question.kind);
+    question.kind == CheckKind::Smoke && before.into_iter().any(|c| c.verdict.is_none())
+}
+
+fn sum_up(w: &Work) -> Asked {
+    let deciding = || w.state().checks.iter().filter(|c| !c.informative);
+    if let Some(failed) = deciding().find(|c| c.verdict == Some(Verdict::Failed)) {
+        return Asked::Failed(failed.clone());
+    }
+    if let Some(open) = deciding().find(|c| c.verdict == Some(Verdict::Inconclusive)) {
+        return Asked::Inconclusive(open.clone());
+    }
+    let done = w.state().checks.iter().all(|c| c.verdict.is_some());
+    if done { Asked::Passed } else { Asked::Waiting }
+}
+
+fn scaled_to_zero(d: &Draft, w: &Work) -> Option<String> {
+    let stage = w.stage();
+    let lives = stage.targets.iter().filter_map(|t| d.live(&stage.name, &t.name));
+    lives.into_iter().find(|l| l.replicas.wanted == 0).map(|l| l.workload.to_string())
+}
+
+fn pods_of(d: &Draft, w: &Work, probe: &Probe) -> Option<PodsOf> {
+    let Probe::Pods(pods) = probe else { return None };
+    let stage = w.stage();
+    let target = stage.targets.iter().find(|t| pods.target.as_ref().is_none_or(|n| *n == t.name))?;
+    let live = d.live(&stage.name, &target.name)?;
+    Some(PodsOf { workload: live.workload.clone(), revision: live.revision.clone()? })
+}

@@ -1,0 +1,181 @@
+//! The way back: what a restore would bring, chosen by evidence before the first write.
+
+use super::checks::{self, Asked, Question};
+use super::draft::{Draft, Flow, Work};
+use super::{evidence, plan, quarantine, rolling};
+use crate::api::spec::{ReleaseSpec, Retry, Stage};
+use crate::api::status::{CheckKind, ContainerImage, Debt, Purpose, Stable, Step, TargetStep, WayBack};
+use crate::api::time::Duration;
+use crate::api::view::LiveTarget;
+use crate::api::{Digest, Reason};
+
+/// Rounds of each check, and time in all, that are spent on asking what runs now.
+const ROUNDS: i32 = 3;
+const BUDGET: Duration = Duration::from_secs(15);
+const BETWEEN: Duration = Duration::from_secs(2);
+
+/// Chooses the ways back of all targets of the stage together. `None`: chosen; else what to do until then.
+pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let stage = w.stage().clone();
+    let doubtful = stage.targets.iter().any(|t| {
+        d.live(&stage.name, &t.name).is_some_and(|live| {
+            let containers = t.containers();
+            debt_of(d, &stage.name, &t.name, live).is_none()
+                && stable_of(d, &stage, &t.name, live, containers).is_none()
+        })
+    });
+    let proven = if doubtful { ask(d, w, &stage)? } else { Proof::Unneeded };
+    let proven = match proven {
+        Proof::Wait => return Some(Flow::Stay),
+        other => other,
+    };
+    for (i, target) in stage.targets.iter().enumerate() {
+        let live = d.live(&stage.name, &target.name)?;
+        let way_back = choose(d, &stage, &target.name, target.containers(), live, &proven);
+        if !way_back.verified {
+            let note = format!(
+                "{}: what runs now is not known to be well; a restore would bring it all the same",
+                live.workload
+            );
+            d.warning(Reason::WayBackUnverified, note);
+        }
+        let state = &mut w.state_mut().targets[i];
+        state.uid = Some(live.uid.clone());
+        state.way_back = Some(way_back);
+        let wanted = rolling::writable(live, plan::wanted(&w.spec, target));
+        let state = &mut w.state_mut().targets[i];
+        state.state = if live.runs(&wanted) { TargetStep::Adopted } else { TargetStep::Untouched };
+    }
+    take_over_debts(d, w, &stage);
+    None
+}
+
+enum Proof {
+    Unneeded,
+    Wait,
+    /// The health checks passed on what runs now; hashes of them.
+    Passed(Vec<String>),
+    NotPassed,
+}
+
+/// Asks the health checks of what runs now.
+fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
+    let lives: Option<Vec<&LiveTarget>> = stage.targets.iter().map(|t| d.live(&stage.name, &t.name)).collect();
+    let settled =
+        lives?.iter().all(|l| evidence::rolled_out(l, None) && l.pods.iter().any(|p| p.ready && !p.terminating));
+    if stage.health_checks.is_empty() {
+        return Some(if settled { Proof::Passed(vec![]) } else { Proof::NotPassed });
+    }
+    if !settled {
+        return Some(Proof::NotPassed);
+    }
+    let now = d.now;
+    let since = *w.state_mut().choosing_since.get_or_insert(now);
+    w.rollout.step = Step::ChoosingWayBack;
+    let retry = Retry { attempts: ROUNDS, interval: BETWEEN, successes: 1 };
+    let questions: Vec<Question> = stage
+        .health_checks
+        .iter()
+        .map(|c| Question {
+            name: c.name.clone(),
+            kind: CheckKind::Health,
+            http: c.http.clone(),
+            retry: retry.clone(),
+            delay: Duration::ZERO,
+            informative: false,
+        })
+        .collect();
+    let hashes = questions.iter().map(Question::hash).collect();
+    let late = !d.due(since.plus(BUDGET));
+    match checks::ask(d, w, Purpose::WayBack, &questions, since) {
+        Asked::Passed => Some(Proof::Passed(hashes)),
+        Asked::Waiting if late => Some(Proof::Wait),
+        _ => {
+            d.asks.clear();
+            Some(Proof::NotPassed)
+        }
+    }
+}
+
+fn choose(d: &Draft, stage: &Stage, target: &str, containers: &[String], live: &LiveTarget, proof: &Proof) -> WayBack {
+    if let Some(debt) = debt_of(d, &stage.name, target, live) {
+        return debt.way_back;
+    }
+    let images = live.images(containers);
+    if let Some(stable) = stable_of(d, stage, target, live, containers) {
+        return WayBack { images, verified: true, passed: stable.passed.clone(), quarantined: false };
+    }
+    let bad = quarantine::holds_any(d, &images);
+    if let Proof::Passed(passed) = proof
+        && !bad
+    {
+        return WayBack { images, verified: true, passed: passed.clone(), quarantined: false };
+    }
+    match any_stable(d, stage, target, live) {
+        Some(s) if !quarantine::holds_any(d, &s.images) => {
+            WayBack { images: s.images.clone(), verified: true, passed: s.passed.clone(), quarantined: false }
+        }
+        _ => WayBack { images, verified: false, passed: vec![], quarantined: bad },
+    }
+}
+
+/// What we wrote there and neither verified nor took back, if it still runs.
+pub(super) fn debt_of(d: &Draft, stage: &str, target: &str, live: &LiveTarget) -> Option<Debt> {
+    let mut debts = d.status.debts.iter();
+    let mine = |b: &&Debt| b.stage == stage && b.target == target && b.uid == live.uid && live.runs(&b.written);
+    debts.rfind(mine).cloned()
+}
+
+fn any_stable<'s>(d: &'s Draft, stage: &Stage, target: &str, live: &LiveTarget) -> Option<&'s Stable> {
+    let mut all = d.status.stable.iter();
+    all.find(|s| s.stage == stage.name && s.target == target && s.workload == live.workload)
+}
+
+/// The stable entry, if that is exactly what runs.
+fn stable_of<'s>(
+    d: &'s Draft,
+    stage: &Stage,
+    target: &str,
+    live: &LiveTarget,
+    containers: &[String],
+) -> Option<&'s Stable> {
+    let stable = any_stable(d, stage, target, live)?;
+    let images = live.images(containers);
+    let same = |i: &ContainerImage| {
+        stable.images.iter().any(|s| s.container == i.container && s.image == i.image && !differ(&s.digest, &i.digest))
+    };
+    (!images.is_empty() && images.iter().all(same)).then_some(stable)
+}
+
+/// Targets of a mixed stage that already run the image because we wrote it are not adopted: they keep their debt.
+fn take_over_debts(d: &Draft, w: &mut Work, stage: &Stage) {
+    for (i, target) in stage.targets.iter().enumerate() {
+        let Some(live) = d.live(&stage.name, &target.name) else { continue };
+        let Some(debt) = debt_of(d, &stage.name, &target.name, live) else { continue };
+        let wanted = rolling::writable(live, plan::wanted(&w.spec, target));
+        let state = &mut w.state_mut().targets[i];
+        if live.runs(&wanted) {
+            state.state = TargetStep::Written;
+            state.effect = Some(debt.effect);
+        }
+    }
+}
+
+/// Known to be different; unknown is not different.
+pub(super) fn differ(a: &Option<Digest>, b: &Option<Digest>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if a != b)
+}
+
+/// Whether what runs may count as the wanted image: where both digests are known, they must be equal.
+pub(super) fn digests_agree(
+    live: &LiveTarget,
+    wanted: &[ContainerImage],
+    verified: Option<&Digest>,
+    spec: &ReleaseSpec,
+) -> bool {
+    wanted.iter().all(|want| {
+        let found = live.container(&want.container).and_then(|c| c.digest.clone());
+        let same_repository = want.image.repository() == spec.image.repository;
+        !(differ(&found, &want.digest) || (same_repository && differ(&found, &verified.cloned())))
+    })
+}

@@ -1,0 +1,163 @@
+//! A decision in the making: the status being changed, and what goes with it.
+
+use super::{Decision, Observed, ReleaseView, say};
+use crate::api::ask::{Ask, AskId};
+use crate::api::effect::Effect;
+use crate::api::spec::{ReleaseSpec, Stage};
+use crate::api::status::{Announcement, Cause, Rollout, StageState, Step};
+use crate::api::time::{Duration, Time};
+use crate::api::view::{LiveTarget, TargetView};
+use crate::api::{Reason, ReleaseStatus, TargetId};
+
+/// Events that one transition may announce.
+const MAX_ANNOUNCED: usize = 8;
+/// Longest note of an event, in characters.
+const MAX_NOTE: usize = 900;
+
+pub(super) struct Draft<'a> {
+    pub rel: &'a ReleaseView,
+    pub obs: &'a Observed,
+    pub now: Time,
+    pub status: ReleaseStatus,
+    pub effect: Option<Effect>,
+    pub asks: Vec<Ask>,
+    pub counted: Vec<AskId>,
+    /// Every change was taken back: only the effect remains.
+    pub discarded: bool,
+    again: Option<Time>,
+    notes: Vec<(bool, Reason, String)>,
+}
+
+/// Whether the rollout moved on within this decision.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Decide again at once, on the changed draft.
+    Go,
+    /// Wait for an event or a timer.
+    Stay,
+}
+
+/// The rollout in work, with the spec that it runs on. `spec.stages`, `rollout.stages` and their targets correspond.
+pub(super) struct Work {
+    pub rollout: Rollout,
+    pub spec: ReleaseSpec,
+    /// Index of the stage in work.
+    pub at: usize,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(rel: &'a ReleaseView, obs: &'a Observed, now: Time) -> Self {
+        let status = rel.status.clone();
+        Self {
+            rel,
+            obs,
+            now,
+            status,
+            effect: None,
+            asks: vec![],
+            counted: vec![],
+            discarded: false,
+            again: None,
+            notes: vec![],
+        }
+    }
+
+    pub(super) fn view(&self, stage: &str, target: &str) -> TargetView {
+        let id = TargetId::new(stage, target);
+        let unknown = || TargetView::Unreachable("it has not been looked at yet".into());
+        self.obs.targets.get(&id).cloned().unwrap_or_else(unknown)
+    }
+
+    pub(super) fn live(&self, stage: &str, target: &str) -> Option<&'a LiveTarget> {
+        match self.obs.targets.get(&TargetId::new(stage, target)) {
+            Some(TargetView::Live(live)) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(super) fn normal(&mut self, reason: Reason, note: impl Into<String>) {
+        self.notes.push((false, reason, note.into()));
+    }
+    pub(super) fn warning(&mut self, reason: Reason, note: impl Into<String>) {
+        self.notes.push((true, reason, note.into()));
+    }
+
+    /// Asks to be woken at `at`, or earlier.
+    pub(super) fn look_again(&mut self, at: Time) {
+        self.again = Some(self.again.map_or(at, |a| a.min(at)));
+    }
+    pub(super) fn look_again_in(&mut self, d: Duration) {
+        self.look_again(self.now.plus(d));
+    }
+    /// Whether `at` has come; if not, asks to be woken then.
+    pub(super) fn due(&mut self, at: Time) -> bool {
+        if self.now < at {
+            self.look_again(at);
+        }
+        self.now >= at
+    }
+
+    /// Takes back every change: nothing is stored before the effect of this decision.
+    pub(super) fn discard(&mut self) {
+        self.discarded = true;
+        self.status = self.rel.status.clone();
+        self.notes.clear();
+        self.counted.clear();
+        self.asks.clear();
+    }
+
+    pub(super) fn finish(mut self) -> Decision {
+        say::conclude(&mut self);
+        self.announce();
+        Decision { status: self.status, effect: self.effect, asks: self.asks, counted: self.counted, again: self.again }
+    }
+
+    fn announce(&mut self) {
+        if self.notes.is_empty() {
+            return;
+        }
+        let rollout = self.status.rollout.as_ref().map_or_else(|| "0-0".to_owned(), |r| r.id.to_string());
+        let (first, at, release) = (self.status.announcements, self.now, &self.rel.name.name);
+        let notes = std::mem::take(&mut self.notes);
+        let announced = notes.into_iter().take(MAX_ANNOUNCED).enumerate();
+        self.status.announced = announced
+            .map(|(i, (warning, reason, note))| Announcement {
+                name: format!("{release}.{rollout}.{}", first + 1 + i as i64),
+                at,
+                warning,
+                reason,
+                note: note.chars().take(MAX_NOTE).collect(),
+            })
+            .collect();
+        self.status.announcements = first + self.status.announced.len() as i64;
+    }
+}
+
+impl Work {
+    pub(super) fn stage(&self) -> &Stage {
+        &self.spec.stages[self.at]
+    }
+    pub(super) fn state(&self) -> &StageState {
+        &self.rollout.stages[self.at]
+    }
+    pub(super) fn state_mut(&mut self) -> &mut StageState {
+        &mut self.rollout.stages[self.at]
+    }
+    pub(super) fn stage_name(&self) -> String {
+        self.stage().name.clone()
+    }
+    /// Whether a target of the stage in work may run what this rollout wrote.
+    pub(super) fn wrote(&self) -> bool {
+        use crate::api::status::TargetStep::{Foreign, Restored, Restoring, Verified, Writing, Written};
+        let touched = [Writing, Written, Verified, Restoring, Restored, Foreign];
+        self.state().targets.iter().any(|t| touched.contains(&t.state) && t.effect.is_some())
+    }
+    pub(super) fn go(&mut self, step: Step) -> Flow {
+        self.rollout.step = step;
+        Flow::Go
+    }
+}
+
+pub(super) fn cause(reason: Reason, message: impl Into<String>, fault: bool, at: Time) -> Cause {
+    Cause { reason, message: message.into(), at, fault }
+}

@@ -1,0 +1,150 @@
+//! How a rollout ends: once, with a phase, a reason, and what is owed, settled and remembered.
+
+use super::draft::{Draft, Work};
+use super::{plan, quarantine, rest};
+use crate::api::Reason;
+use crate::api::status::{Debt, HistoryEntry, Phase, Step, TargetStep};
+
+/// Ends that keep their own reason although the stage was taken back.
+const KEEP: [Reason; 8] = [
+    Reason::Aborted,
+    Reason::Superseded,
+    Reason::Contended,
+    Reason::PromotionExpired,
+    Reason::TargetGone,
+    Reason::Deleted,
+    Reason::Quarantined,
+    Reason::StatusUnreadable,
+];
+
+pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
+    let (phase, reason) = outcome(w, reason);
+    let fault = w.rollout.cause.as_ref().is_some_and(|c| c.fault);
+    if phase == Phase::Verified {
+        quarantine::lift(d, &w.rollout.image.clone(), w.rollout.digest.clone().as_ref());
+        if let Some(value) = rest::retry_asked(d) {
+            d.status.handled.retry = Some(value);
+            d.normal(Reason::RetryDropped, "the rollout that was running is verified, so nothing is tried again");
+        }
+    } else if fault && w.wrote() {
+        let why = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
+        quarantine::add(d, w, why);
+    }
+    keep_debts(d, w);
+    let settled_for = if reason == Reason::StatusUnreadable { &d.rel.spec } else { &w.spec };
+    d.status.settled = Some(plan::settled(settled_for));
+    w.rollout.spec = None;
+    w.rollout.blocked = None;
+    w.rollout.promotion = None;
+    w.rollout.step = Step::Ended;
+    w.rollout.reason = Some(reason);
+    w.rollout.ended_at = Some(d.now);
+    d.asks.clear();
+    remember(d, w, phase, reason);
+    d.status.phase = Some(phase);
+    let message = message(w, phase, reason);
+    if phase == Phase::Verified || matches!(reason, Reason::Superseded | Reason::Deleted) {
+        d.normal(reason, message.clone());
+    } else {
+        d.warning(reason, message.clone());
+    }
+    d.status.message = Some(message);
+}
+
+fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
+    if reason == Reason::Verified {
+        return (Phase::Verified, reason);
+    }
+    let targets = || w.state().targets.iter();
+    let mut troubles: Vec<Reason> = targets().filter_map(|t| t.trouble.as_ref()).map(|c| c.reason).collect();
+    troubles.sort_by_key(|r| *r != Reason::RollbackFailed);
+    if let Some(worst) = troubles.first() {
+        return (Phase::Failed, *worst);
+    }
+    if reason == Reason::RollbackFailed {
+        return (Phase::Failed, reason);
+    }
+    let cause = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
+    let restored = targets().any(|t| t.state == TargetStep::Restored);
+    let lost = targets().any(|t| matches!(t.state, TargetStep::Foreign | TargetStep::Gone));
+    let phase = if restored && !lost { Phase::RolledBack } else { Phase::Failed };
+    let kept = if KEEP.contains(&cause) || cause == Reason::Contended {
+        cause
+    } else if restored {
+        Reason::RolledBack
+    } else if w.state().adopted || w.state().targets.iter().any(|t| t.state == TargetStep::Adopted) {
+        Reason::AdoptedUnhealthy
+    } else {
+        cause
+    };
+    (phase, kept)
+}
+
+/// What was written forward and neither verified nor taken back outlives the rollout.
+fn keep_debts(d: &mut Draft, w: &Work) {
+    let stage = w.stage_name();
+    for target in &w.state().targets {
+        d.status.debts.retain(|b| b.stage != stage || b.target != target.name);
+        if !matches!(target.state, TargetStep::Written | TargetStep::Restoring) {
+            continue;
+        }
+        let (Some(effect), Some(written), Some(way_back), Some(uid)) =
+            (&target.effect, &target.written, &target.way_back, &target.uid)
+        else {
+            continue;
+        };
+        d.status.debts.push(Debt {
+            stage: stage.clone(),
+            target: target.name.clone(),
+            workload: target.workload.clone(),
+            uid: uid.clone(),
+            rollout: w.rollout.id,
+            effect: effect.clone(),
+            written: written.images.clone(),
+            way_back: way_back.clone(),
+        });
+    }
+}
+
+fn remember(d: &mut Draft, w: &Work, phase: Phase, reason: Reason) {
+    let adopted = w.rollout.stages.iter().filter(|s| s.adopted && s.verified_at.is_some()).map(|s| s.name.clone());
+    let entry = HistoryEntry {
+        id: w.rollout.id,
+        image: w.rollout.image.clone(),
+        digest: w.rollout.digest.clone(),
+        phase,
+        reason,
+        cause: w.rollout.cause.clone(),
+        approvals: w.rollout.approvals.clone(),
+        adopted: adopted.collect(),
+        started_at: w.rollout.started_at,
+        ended_at: d.now,
+    };
+    d.status.history.insert(0, entry);
+    d.status.history.truncate(usize::try_from(d.rel.spec.history_limit).unwrap_or(0));
+}
+
+fn message(w: &Work, phase: Phase, reason: Reason) -> String {
+    let tag = w.rollout.image.short();
+    let stage = w.stage_name();
+    let cause = w.rollout.cause.as_ref().map(|c| c.message.clone()).unwrap_or_default();
+    let trouble = w.state().targets.iter().filter_map(|t| t.trouble.as_ref()).map(|c| c.message.as_str());
+    let trouble = trouble.collect::<Vec<_>>().join("; ");
+    let again = "to try again set tidegate.dev/retry to a new value, or set a new tag";
+    match (phase, reason) {
+        (Phase::Verified, _) => format!("{tag} is verified in every stage"),
+        (_, Reason::Superseded | Reason::Deleted) => format!("{tag} ended in {stage}: {cause}"),
+        (Phase::RolledBack, _) => {
+            let back =
+                w.state().targets.iter().find_map(|t| t.way_back.as_ref()?.images.first().map(|i| i.image.short()));
+            let back = back.unwrap_or_default();
+            format!("{tag} failed in {stage}: {cause}; {back} is restored and verified; {again}")
+        }
+        (_, Reason::RollbackFailed | Reason::RollbackBlocked) => {
+            format!(
+                "{tag} failed in {stage} ({cause}) and was not brought back: {trouble}; look at {stage} now; {again}"
+            )
+        }
+        _ => format!("{tag} ended in {stage}: {cause}; {again}"),
+    }
+}

@@ -1,0 +1,182 @@
+//! Entering a stage: may it be entered, is everything there, what would a restore bring, and the first intent.
+//!
+//! Nothing is written here without a way back stored beside the intent.
+
+use super::draft::{Draft, Flow, Work, cause};
+use super::preflight::{self, Blocked};
+use super::{choose, end, plan, promotion, rolling};
+use crate::api::Reason;
+use crate::api::effect::Effect;
+use crate::api::spec::ReleaseSpec;
+use crate::api::status::{Step, TargetStep, Written};
+use crate::api::time::Duration;
+
+/// Longest pause between two tries of something that was refused.
+const LONGEST_PAUSE: i64 = 30;
+
+pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
+    if superseded(d, w) {
+        return Flow::Go;
+    }
+    if w.rollout.spec.is_none()
+        && let Some(flow) = begin(d, w)
+    {
+        return flow;
+    }
+    let running = already_running(d, w);
+    if !running {
+        if let Some(flow) = promotion::granted(d, w) {
+            return flow;
+        }
+        if d.rel.spec.suspend {
+            return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
+        }
+    }
+    if let Some(blocked) = preflight::of_targets(d, w, false) {
+        return block(d, w, blocked);
+    }
+    if paced(d, w) {
+        return Flow::Stay;
+    }
+    w.rollout.blocked = None;
+    if running {
+        return take_as_it_is(d, w);
+    }
+    match choose::ways_back(d, w) {
+        Some(flow) => flow,
+        None => first_intent(d, w),
+    }
+}
+
+/// The look at everything before a rollout freezes its spec.
+fn begin(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    if d.rel.spec.suspend {
+        return Some(block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() }));
+    }
+    let spec = preflight::of_spec(&w.spec, &d.rel.name.namespace);
+    if let Some(blocked) = spec.or_else(|| preflight::of_targets(d, w, true)) {
+        return Some(block(d, w, blocked));
+    }
+    w.rollout.blocked = None;
+    w.rollout.spec = serde_json::to_value(&w.spec).ok();
+    d.normal(Reason::RolloutStarted, format!("rollout {} brings {}", w.rollout.id, w.rollout.image));
+    None
+}
+
+/// Records what stops the rollout; a later stage that stays stopped ends it.
+fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
+    let pausing = |r: Reason| r == Reason::Suspended;
+    let since = w.rollout.blocked.as_ref().filter(|c| pausing(c.reason) == pausing(b.reason)).map_or(d.now, |c| c.at);
+    let changed = w.rollout.blocked.as_ref().is_none_or(|c| c.reason != b.reason);
+    if changed {
+        d.warning(b.reason, b.message.clone());
+    }
+    w.rollout.step = Step::Preflight;
+    let until = since.plus(w.stage().progress_deadline);
+    if w.at > 0 && !pausing(b.reason) && d.now >= until {
+        w.rollout.cause = Some(cause(b.reason, b.message, false, d.now));
+        end::finish(d, w, b.reason);
+        return Flow::Go;
+    }
+    if d.now < until && !pausing(b.reason) {
+        d.look_again(until);
+    }
+    if matches!(
+        b.reason,
+        Reason::PermissionDenied
+            | Reason::TargetUnreachable
+            | Reason::TargetTerminating
+            | Reason::ConsentMissing
+            | Reason::TargetBusy
+    ) {
+        // Nothing that is watched tells when these are mended.
+        d.look_again_in(Duration::from_secs(10));
+    }
+    w.rollout.blocked = Some(cause(b.reason, b.message, false, since));
+    Flow::Stay
+}
+
+/// Whether a refused first write is to wait longer before it is tried again.
+fn paced(d: &mut Draft, w: &mut Work) -> bool {
+    let waits = w.state().targets.iter().filter_map(|t| t.refused.as_ref());
+    let until = waits.map(|r| r.at.plus(pause(r.count))).max();
+    until.is_some_and(|t| !d.due(t))
+}
+
+/// 1, 2, 4 ... at most 30 seconds.
+pub(super) fn pause(count: i32) -> Duration {
+    Duration::from_secs((1_i64 << (count - 1).clamp(0, 6)).min(LONGEST_PAUSE))
+}
+
+/// Whether every target of the stage runs the wanted images and digests.
+fn already_running(d: &Draft, w: &Work) -> bool {
+    let stage = w.stage();
+    stage.targets.iter().all(|t| {
+        d.live(&stage.name, &t.name).is_some_and(|live| {
+            let wanted = rolling::writable(live, plan::wanted(&w.spec, t));
+            live.runs(&wanted) && choose::digests_agree(live, &wanted, w.rollout.digest.as_ref(), &w.spec)
+        })
+    })
+}
+
+/// Every target runs the image: nothing is written and nobody is asked; the checks decide.
+///
+/// A target whose last write was ours, forward and never verified is taken over as written, with its debt.
+fn take_as_it_is(d: &mut Draft, w: &mut Work) -> Flow {
+    let stage = w.stage().clone();
+    let mut adopted = true;
+    for (i, target) in stage.targets.iter().enumerate() {
+        let Some(live) = d.live(&stage.name, &target.name) else { return Flow::Stay };
+        let debt = choose::debt_of(d, &stage.name, &target.name, live);
+        let state = &mut w.state_mut().targets[i];
+        state.uid = Some(live.uid.clone());
+        state.state = TargetStep::Adopted;
+        state.progressing_before = None;
+        if let Some(debt) = debt {
+            adopted = false;
+            state.state = TargetStep::Written;
+            state.effect = Some(debt.effect);
+            state.way_back = Some(debt.way_back);
+        }
+        let images = rolling::writable(live, plan::wanted(&w.spec, target));
+        w.state_mut().targets[i].written =
+            Some(Written { images, generation: live.generation, revision: live.revision.clone() });
+    }
+    let now = d.now;
+    let state = w.state_mut();
+    state.adopted = adopted;
+    state.first_write_at = Some(now);
+    w.go(Step::Rolling)
+}
+
+/// Stores the ways back and the first intent together, and asks for the first write.
+fn first_intent(d: &mut Draft, w: &mut Work) -> Flow {
+    if !d.rel.finalizer {
+        if d.rel.status.running().is_none() {
+            d.discard();
+        }
+        d.effect = Some(Effect::SetFinalizer);
+        return Flow::Stay;
+    }
+    let now = d.now;
+    w.state_mut().first_write_at = Some(now);
+    w.state_mut().choosing_since = None;
+    w.go(Step::Rolling)
+}
+
+/// A newer image while nothing of this stage is written: the rollout makes room at once.
+fn superseded(d: &mut Draft, w: &mut Work) -> bool {
+    let newer = newer_image(d, w);
+    if let Some(spec) = newer {
+        let message = format!("{} took its place", spec.image.at(None));
+        w.rollout.cause = Some(cause(Reason::Superseded, message, false, d.now));
+        end::finish(d, w, Reason::Superseded);
+        return true;
+    }
+    false
+}
+
+pub(super) fn newer_image<'a>(d: &Draft<'a>, w: &Work) -> Option<&'a ReleaseSpec> {
+    let spec = &d.rel.spec;
+    (w.rollout.spec.is_some() && spec.image.at(None) != w.rollout.image).then_some(spec)
+}

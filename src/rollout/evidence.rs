@@ -1,0 +1,173 @@
+//! What a workload and its pods prove: that it is rolled out, or that it never will be.
+//!
+//! Kubelets tell long before a deadline: pull errors, crash loops and bad configuration are read from the pods of the
+//! new revision alone, over time, because one sample can miss them.
+
+use crate::api::Reason;
+use crate::api::status::{ContainerImage, Progressing, Restarts, TargetState};
+use crate::api::time::{Duration, Time};
+use crate::api::view::{ContainerRun, ContainerView, LiveTarget, PodView};
+
+/// How long pull errors that may pass, and bad configuration, are watched: a second attempt has failed by then.
+const PULL_GRACE: Duration = Duration::from_secs(30);
+/// How long refused pods are watched.
+const CREATE_GRACE: Duration = Duration::from_secs(30);
+/// Exits of one container after which it is a crash loop.
+const EXITS: i32 = 3;
+/// Restart counts that a status remembers.
+const MAX_RESTARTS: usize = 50;
+
+/// Why a target will not become available.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub reason: Reason,
+    pub message: String,
+    /// The image failed by its own fault.
+    pub fault: bool,
+}
+
+/// Available in full on the current template, with nothing of another one left.
+/// `written`: the images that the template must name.
+pub(super) fn rolled_out(live: &LiveTarget, written: Option<&[ContainerImage]>) -> bool {
+    let r = live.replicas;
+    let complete = live.progressing.as_ref().is_none_or(|p| p.reason == "NewReplicaSetAvailable");
+    live.observed_generation >= live.generation
+        && r.wanted >= 1
+        && (r.updated, r.total, r.available) == (r.wanted, r.wanted, r.wanted)
+        && complete
+        && live.revision.is_some()
+        && written.is_none_or(|images| live.runs(images))
+}
+
+/// Looks for proof that the target will not become available; remembers in `state` what must last to be proof.
+pub(super) fn failure(live: &LiveTarget, state: &mut TargetState, now: Time) -> Option<Failure> {
+    let pods = || live.pods.iter().filter(|p| !p.terminating);
+    let proof = pods().find_map(|pod| of_pod(pod, &state.restarts_before));
+    if proof.is_some() {
+        return proof;
+    }
+    let passing = pods().find_map(passing_trouble);
+    state.pull_error_since = passing.as_ref().map(|_| state.pull_error_since.unwrap_or(now));
+    if let (Some(trouble), Some(since)) = (passing, state.pull_error_since)
+        && now >= since.plus(PULL_GRACE)
+    {
+        return Some(trouble);
+    }
+    let refused = live.replica_failure.as_ref().filter(|_| live.observed_generation >= live.generation);
+    state.create_error_since = refused.map(|_| state.create_error_since.unwrap_or(now));
+    if let (Some(message), Some(since)) = (refused, state.create_error_since)
+        && now >= since.plus(CREATE_GRACE)
+    {
+        return Some(Failure { reason: Reason::PodsRefused, message: message.clone(), fault: false });
+    }
+    deadline_of_its_own(live, state.progressing_before.as_ref())
+}
+
+/// When [`failure`] should be asked again although nothing changes.
+pub(super) fn next_look(state: &TargetState) -> Option<Time> {
+    let pull = state.pull_error_since.map(|t| t.plus(PULL_GRACE));
+    let create = state.create_error_since.map(|t| t.plus(CREATE_GRACE));
+    pull.into_iter().chain(create).min()
+}
+
+/// Restart counts to remember before a write: in pods that exist already only the increase counts.
+pub(super) fn restarts(live: &LiveTarget) -> Vec<Restarts> {
+    let counts = live.pods.iter().flat_map(|p| p.containers.iter().map(move |c| (p, c)));
+    let some = counts.filter(|(_, c)| c.restarts > 0);
+    some.take(MAX_RESTARTS)
+        .map(|(p, c)| Restarts { pod: p.name.clone(), container: c.name.clone(), count: c.restarts })
+        .collect()
+}
+
+/// Why it is not available yet, for a message at the deadline.
+pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
+    let pods = || live.pods.iter().filter(|p| !p.terminating);
+    if let Some((pod, why)) = pods().find_map(|p| p.unschedulable.as_ref().map(|m| (p, m))) {
+        return (Reason::Unschedulable, format!("pod {} fits no node: {why}", pod.name));
+    }
+    if let Some(trouble) = pods().find_map(passing_trouble) {
+        return (trouble.reason, trouble.message);
+    }
+    if let Some(message) = &live.replica_failure {
+        return (Reason::PodsRefused, message.clone());
+    }
+    let r = live.replicas;
+    let ready = pods().filter(|p| p.ready).count();
+    let message = format!(
+        "{}: {} of {} replicas updated, {} available, {ready} pods of the new revision ready",
+        live.workload, r.updated, r.wanted, r.available
+    );
+    (Reason::ProgressDeadlineExceeded, message)
+}
+
+fn of_pod(pod: &PodView, before: &[Restarts]) -> Option<Failure> {
+    pod.containers.iter().find_map(|c| {
+        let named = |what: String| format!("container {} of pod {}: {what}", c.name, pod.name);
+        match &c.state {
+            ContainerRun::Waiting { reason, message } if is_pull(reason) && never_pulls(reason, message) => {
+                let message = named(format!("{reason}: {}", short(message)));
+                return Some(Failure { reason: Reason::ImagePullFailed, message, fault: true });
+            }
+            _ => {}
+        }
+        let known = before.iter().find(|r| r.pod == pod.name && r.container == c.name).map_or(0, |r| r.count);
+        let increase = c.restarts - known;
+        let ended = i32::from(matches!(&c.state, ContainerRun::Terminated(e) if e.code != 0 || !c.init));
+        let looping = matches!(&c.state, ContainerRun::Waiting { reason, .. } if reason == "CrashLoopBackOff");
+        if (looping && increase > 0) || increase + ended >= EXITS {
+            let reason = if c.init { Reason::InitFailed } else { Reason::CrashLoop };
+            return Some(Failure { reason, message: named(exits(c, increase)), fault: true });
+        }
+        None
+    })
+}
+
+fn exits(c: &ContainerView, increase: i32) -> String {
+    let last = match (&c.state, &c.last_exit) {
+        (ContainerRun::Terminated(exit), _) | (_, Some(exit)) => format!("{}, exit code {}", exit.reason, exit.code),
+        _ => "it exits".to_owned(),
+    };
+    format!("{last}, restarted {increase} times")
+}
+
+/// Trouble that may pass by itself.
+fn passing_trouble(pod: &PodView) -> Option<Failure> {
+    pod.containers.iter().find_map(|c| {
+        let ContainerRun::Waiting { reason, message } = &c.state else { return None };
+        let config = ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"];
+        let kind = match reason.as_str() {
+            r if is_pull(r) => Reason::ImagePullFailed,
+            r if config.contains(&r) => Reason::ConfigError,
+            _ => return None,
+        };
+        let message = format!("container {} of pod {}: {reason}: {}", c.name, pod.name, short(message));
+        Some(Failure { reason: kind, message, fault: false })
+    })
+}
+
+fn is_pull(reason: &str) -> bool {
+    let known = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
+    known.contains(&reason) || reason == "RegistryUnavailable"
+}
+
+/// Whether the message says that trying again is of no use.
+fn never_pulls(reason: &str, message: &str) -> bool {
+    let message = message.to_lowercase();
+    let final_words = ["not found", "manifest unknown", "unauthorized", "denied", "authorization failed"];
+    matches!(reason, "InvalidImageName" | "ErrImageNeverPull") || final_words.iter().any(|w| message.contains(w))
+}
+
+/// The Deployment's own verdict, unless it is the one that stood there before the write.
+fn deadline_of_its_own(live: &LiveTarget, before: Option<&Progressing>) -> Option<Failure> {
+    let found = live.progressing.as_ref()?;
+    let stale = before == Some(found) || live.observed_generation < live.generation;
+    if found.reason != "ProgressDeadlineExceeded" || stale {
+        return None;
+    }
+    let message = format!("{} exceeded its own progressDeadlineSeconds", live.workload);
+    Some(Failure { reason: Reason::ProgressDeadlineExceeded, message, fault: false })
+}
+
+fn short(message: &str) -> String {
+    message.chars().filter(|c| !c.is_control()).take(200).collect()
+}

@@ -1,0 +1,105 @@
+//! When the status is gone: the stamps on the workloads say what was written, what a restore brings, and what failed.
+
+use super::draft::Draft;
+use super::plan;
+use crate::api::status::{Cause, Debt, Quarantined, Rollout, Step, TargetStep, WayBack, Written};
+use crate::api::view::{LiveTarget, TargetView};
+use crate::api::{Reason, RolloutId, Verb, effect::Stamp};
+
+/// Reads debts and quarantine from the stamps. A stamp counts only with its exact effect id *and* its images.
+pub(super) fn recall(d: &mut Draft) {
+    let found: Vec<(String, String, LiveTarget, Stamp, RolloutId, Verb)> = stamps(d);
+    for (stage, target, live, stamp, rollout, verb) in found {
+        match verb {
+            Verb::Forward if !d.status.debts.iter().any(|b| b.effect == stamp.effect) => d.status.debts.push(Debt {
+                stage,
+                target,
+                workload: live.workload.clone(),
+                uid: live.uid.clone(),
+                rollout,
+                effect: stamp.effect.clone(),
+                written: stamp.images.clone(),
+                way_back: WayBack {
+                    images: stamp.way_back.clone(),
+                    verified: stamp.verified,
+                    passed: vec![],
+                    quarantined: false,
+                },
+            }),
+            Verb::Forward => {}
+            Verb::Restore => {
+                for image in stamp.took {
+                    let (reason, at) = (Reason::RolledBack, d.now);
+                    let stage = stage.clone();
+                    let entry = Quarantined { image, digest: None, rollout, stage, reason, verified_before: false, at };
+                    if !d.status.quarantine.iter().any(|q| q.image == entry.image) {
+                        d.status.quarantine.push(entry);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The highest attempt of this generation that a stamp names.
+pub(super) fn highest_attempt(d: &Draft) -> i32 {
+    let ids = d.obs.targets.values().filter_map(|view| match view {
+        TargetView::Live(live) => live.stamp.as_ref()?.effect.parts().filter(|p| p.uid == d.rel.uid),
+        _ => None,
+    });
+    ids.filter(|p| p.rollout.generation == d.rel.generation).map(|p| p.rollout.attempt).max().unwrap_or(0)
+}
+
+/// For a deletion that finds a finalizer and no status: the rollout that was in work, to be taken back.
+pub(super) fn rebuild(d: &mut Draft) -> Option<Rollout> {
+    let last = d.status.debts.iter().map(|b| b.rollout).max()?;
+    let debts: Vec<Debt> = d.status.debts.iter().filter(|b| b.rollout == last).cloned().collect();
+    let spec = d.rel.spec.resolved();
+    let stage = spec.stages.iter().rev().find(|s| debts.iter().any(|b| b.stage == s.name))?.name.clone();
+    let mut stages = plan::stage_states(&spec, &d.rel.name.namespace);
+    let state = stages.iter_mut().find(|s| s.name == stage)?;
+    state.restore_at = Some(d.now);
+    state.first_write_at = Some(d.now);
+    let mut image = spec.image.at(None);
+    for debt in debts.into_iter().filter(|b| b.stage == stage) {
+        let Some(target) = state.targets.iter_mut().find(|t| t.name == debt.target) else { continue };
+        image = debt.written.first().map_or(image, |i| i.image.clone());
+        target.uid = Some(debt.uid);
+        target.state = TargetStep::Written;
+        target.effect = Some(debt.effect);
+        target.way_back = Some(debt.way_back);
+        target.written = Some(Written { images: debt.written, generation: 0, revision: None });
+    }
+    let message = "the Release is being deleted, and its status is lost".to_owned();
+    Some(Rollout {
+        id: last,
+        image,
+        digest: None,
+        spec: serde_json::to_value(&spec).ok(),
+        step: Step::Restoring,
+        stage: Some(stage),
+        cause: Some(Cause { reason: Reason::Deleted, message, at: d.now, fault: false }),
+        blocked: None,
+        promotion: None,
+        approvals: vec![],
+        stages,
+        started_at: d.now,
+        ended_at: None,
+        reason: None,
+        promote_at_start: None,
+    })
+}
+
+fn stamps(d: &Draft) -> Vec<(String, String, LiveTarget, Stamp, RolloutId, Verb)> {
+    let live = d.obs.targets.iter().filter_map(|(id, view)| match view {
+        TargetView::Live(live) => Some((id, live)),
+        _ => None,
+    });
+    live.filter_map(|(id, live)| {
+        let stamp = live.stamp.clone()?;
+        let parts = stamp.effect.parts()?;
+        let exact = parts.uid == d.rel.uid && stamp.uid == d.rel.uid && parts.target == *id && live.runs(&stamp.images);
+        exact.then(|| (id.stage.clone(), id.target.clone(), (**live).clone(), stamp, parts.rollout, parts.verb))
+    })
+    .collect()
+}

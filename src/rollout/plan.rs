@@ -1,0 +1,121 @@
+//! What follows from the spec alone: images, identities, hashes, tokens.
+
+use super::ReleaseView;
+use crate::api::spec::{KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
+use crate::api::status::{ContainerImage, Rollout, Settled, StageState, TargetState, TargetStep, Workload};
+use crate::api::{Image, RolloutId, TargetId};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// The version of [`shape_hash`]: a hash of another version starts nothing.
+const HASH_VERSION: &str = "v1:";
+
+/// What an approver types: `<stage>:<tag>#<rollout id>`.
+pub fn token(stage: &str, image: &Image, id: RolloutId) -> String {
+    format!("{stage}:{}#{id}", image.short())
+}
+
+pub(super) fn settled(spec: &ReleaseSpec) -> Settled {
+    Settled { image: spec.image.at(None), hash: shape_hash(spec) }
+}
+
+/// Whether `before` was for something else than `spec` asks for. A hash of an unknown version differs from nothing.
+pub(super) fn differs(before: &Settled, spec: &ReleaseSpec) -> bool {
+    let now = settled(spec);
+    before.image != now.image || (before.hash.starts_with(HASH_VERSION) && before.hash != now.hash)
+}
+
+/// The images that `target` should run.
+pub(super) fn wanted(spec: &ReleaseSpec, target: &Target) -> Vec<ContainerImage> {
+    let image = spec.image.at(target.repository.as_deref());
+    let entry =
+        |c: &String| ContainerImage { container: c.clone(), image: image.clone(), digest: spec.image.digest.clone() };
+    target.containers().iter().map(entry).collect()
+}
+
+pub(super) fn workload(target: &KubernetesTarget, release_namespace: &str) -> Workload {
+    Workload {
+        kind: target.kind,
+        namespace: target.namespace_or(release_namespace).to_owned(),
+        name: target.name.clone(),
+    }
+}
+
+/// Fresh state for every stage and target of `spec`, in its order.
+pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageState> {
+    let target = |t: &Target| {
+        let workload = t.kubernetes().map(|k| workload(k, namespace))?;
+        Some(TargetState {
+            name: t.name.clone(),
+            workload,
+            uid: None,
+            state: TargetStep::Untouched,
+            effect: None,
+            intent_generation: None,
+            intents: 0,
+            way_back: None,
+            written: None,
+            progressing_before: None,
+            restarts_before: vec![],
+            pull_error_since: None,
+            create_error_since: None,
+            refused: None,
+            trouble: None,
+        })
+    };
+    let stage = |s: &Stage| StageState {
+        name: s.name.clone(),
+        first_write_at: None,
+        choosing_since: None,
+        available_at: None,
+        restore_at: None,
+        verified_at: None,
+        adopted: false,
+        targets: s.targets.iter().filter_map(target).collect(),
+        purpose: None,
+        checks: vec![],
+    };
+    spec.stages.iter().map(stage).collect()
+}
+
+pub(super) fn targets_of_spec(release: &ReleaseView) -> Vec<(TargetId, KubernetesTarget)> {
+    let targets = release.spec.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
+    targets
+        .filter_map(|(s, t)| {
+            let mut k = t.kubernetes()?.clone();
+            k.namespace = Some(k.namespace_or(&release.name.namespace).to_owned());
+            Some((TargetId::new(&s.name, &t.name), k))
+        })
+        .collect()
+}
+
+/// The targets that `rollout` runs on, told from its typed state: that is readable even where the frozen spec is not.
+pub(super) fn targets_of_rollout(_release: &ReleaseView, rollout: &Rollout) -> Vec<(TargetId, KubernetesTarget)> {
+    let targets = rollout.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
+    targets
+        .map(|(s, t)| {
+            let images = t.written.as_ref().map(|w| &w.images).or(t.way_back.as_ref().map(|w| &w.images));
+            let containers = images.map(|i| i.iter().map(|c| c.container.clone()).collect()).unwrap_or_default();
+            let (kind, namespace, name) = (t.workload.kind, t.workload.namespace.clone(), t.workload.name.clone());
+            (TargetId::new(&s.name, &t.name), KubernetesTarget { kind, name, namespace: Some(namespace), containers })
+        })
+        .collect()
+}
+
+/// A short hash of anything that serializes, for telling whether it is the same again.
+pub(super) fn hash(value: &impl Serialize) -> String {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Stage names, order, target identities, repositories and containers: with the image, exactly what starts a rollout.
+fn shape_hash(spec: &ReleaseSpec) -> String {
+    let target = |t: &Target| match &t.kind {
+        TargetKind::Kubernetes(k) => serde_json::json!([t.name, t.repository, "kubernetes", k]),
+        TargetKind::Ecs(e) => {
+            serde_json::json!([t.name, t.repository, "ecs", e.region, e.cluster, e.service, e.containers])
+        }
+    };
+    let stage = |s: &Stage| serde_json::json!([s.name, s.targets.iter().map(target).collect::<Vec<_>>()]);
+    format!("{HASH_VERSION}{}", hash(&spec.stages.iter().map(stage).collect::<Vec<_>>()))
+}

@@ -1,0 +1,115 @@
+//! What stops a rollout before its next write. Being stopped is no end: it goes on when the cause is mended.
+
+use super::draft::{Draft, Work};
+use super::{plan, unsupported};
+use crate::api::spec::{KubernetesTarget, ReleaseSpec, Stage, Target};
+use crate::api::view::{LiveTarget, TargetView};
+use crate::api::{NsName, Reason};
+use std::collections::BTreeSet;
+
+/// The largest spec that is frozen into the status, in bytes of JSON.
+const MAX_SPEC: usize = 128 * 1024;
+
+pub(super) struct Blocked {
+    pub reason: Reason,
+    pub message: String,
+}
+
+/// What is wrong with the spec itself; only an edit mends it.
+pub(super) fn of_spec(spec: &ReleaseSpec, namespace: &str) -> Option<Blocked> {
+    if let Some(field) = unsupported::field(spec) {
+        return blocked(
+            Reason::NotSupported,
+            format!("{field} is not supported by this version of Tidegate; remove it"),
+        );
+    }
+    let size = serde_json::to_vec(spec).map_or(usize::MAX, |s| s.len());
+    if size > MAX_SPEC {
+        return blocked(Reason::SpecTooLarge, format!("the spec is {size} bytes of JSON, more than {MAX_SPEC}"));
+    }
+    let mut seen = BTreeSet::new();
+    for (stage, target) in spec.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t))) {
+        let Some(workload) = target.kubernetes().map(|k| plan::workload(k, namespace)) else { continue };
+        if !seen.insert(workload.clone()) {
+            let message = format!("{workload} is listed twice, the second time as {}/{}", stage.name, target.name);
+            return blocked(Reason::TargetDuplicate, message);
+        }
+    }
+    None
+}
+
+/// What is wrong with the targets of the stages from the one in work (`all`), or of that one alone.
+pub(super) fn of_targets(d: &Draft, w: &Work, all: bool) -> Option<Blocked> {
+    let last = if all { w.spec.stages.len() } else { w.at + 1 };
+    let stages = w.spec.stages.iter().enumerate().take(last).skip(w.at);
+    let mut targets = stages.flat_map(|(i, s)| s.targets.iter().map(move |t| (i, s, t)));
+    targets.find_map(|(i, stage, target)| {
+        let kubernetes = target.kubernetes()?;
+        let workload = plan::workload(kubernetes, &d.rel.name.namespace);
+        match d.view(&stage.name, &target.name) {
+            TargetView::Absent => {
+                blocked(Reason::TargetNotFound, format!("{workload} of {}/{} does not exist", stage.name, target.name))
+            }
+            TargetView::Terminating => blocked(Reason::TargetTerminating, format!("{workload} is being deleted")),
+            TargetView::Denied(message) => blocked(Reason::PermissionDenied, message),
+            TargetView::Unreachable(message) => blocked(Reason::TargetUnreachable, format!("{workload}: {message}")),
+            TargetView::Live(live) => of_live(&d.rel.name, &w.spec, stage, target, kubernetes, &live)
+                .or_else(|| if i == w.at { not_ready(&live) } else { None }),
+        }
+    })
+}
+
+fn of_live(
+    release: &NsName,
+    spec: &ReleaseSpec,
+    stage: &Stage,
+    target: &Target,
+    kubernetes: &KubernetesTarget,
+    live: &LiveTarget,
+) -> Option<Blocked> {
+    let workload = &live.workload;
+    if workload.namespace != release.namespace && !consents(&live.allow_from, release) {
+        let message = format!("{workload} must be annotated tidegate.dev/allow-from: {release}, or its Namespace");
+        return blocked(Reason::ConsentMissing, message);
+    }
+    if let Some(other) = &live.claimed_by {
+        return blocked(Reason::TargetBusy, format!("{workload} belongs to Release {other}"));
+    }
+    for name in &kubernetes.containers {
+        let Some(container) = live.container(name) else {
+            let message = format!("{workload} has no container {name:?}, named in {}/{}", stage.name, target.name);
+            return blocked(Reason::ContainerNotFound, message);
+        };
+        let wanted = target.repository.as_deref().unwrap_or(&spec.image.repository);
+        let found = container.image.repository();
+        if found != wanted && live.allow_repository.as_deref() != Some(wanted) && !container.orphaned {
+            let message = format!(
+                "container {name:?} of {workload} runs an image of {found}, not of {wanted}; \
+                 to allow it annotate the workload tidegate.dev/allow-repository: {wanted}"
+            );
+            return blocked(Reason::RepositoryDiffers, message);
+        }
+    }
+    None
+}
+
+/// What makes no sense to write to now.
+fn not_ready(live: &LiveTarget) -> Option<Blocked> {
+    if live.paused {
+        return blocked(Reason::TargetPaused, format!("{} is paused; kubectl rollout resume it", live.workload));
+    }
+    if live.replicas.wanted == 0 {
+        let message = format!("{} is scaled to zero, so nothing could be verified", live.workload);
+        return blocked(Reason::TargetScaledToZero, message);
+    }
+    None
+}
+
+fn consents(allow_from: &[String], release: &NsName) -> bool {
+    let (exact, any) = (release.to_string(), format!("{}/*", release.namespace));
+    allow_from.iter().any(|a| *a == exact || *a == any)
+}
+
+fn blocked(reason: Reason, message: String) -> Option<Blocked> {
+    Some(Blocked { reason, message })
+}

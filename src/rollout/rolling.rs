@@ -1,0 +1,241 @@
+//! Writing a stage's targets in their order, and waiting until all are available on the new revision.
+
+use super::draft::{Draft, Flow, Work, cause};
+use super::{entry, evidence, plan, restore, verify};
+use crate::api::effect::{Answer, Effect, Refused, Stamp, TargetWrite};
+use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
+use crate::api::time::Duration;
+use crate::api::view::{LiveTarget, TargetView};
+use crate::api::{EffectId, MANAGER, Reason, TargetId, Verb};
+
+/// How often a forward intent is recorded anew because somebody else writes first.
+const MAX_INTENTS: i32 = 5;
+
+pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    if let Some(flow) = restore::changed_by_others(d, w) {
+        return flow;
+    }
+    match write_next(d, w) {
+        Some(Flow::Go) => return Flow::Go,
+        Some(Flow::Stay) => return deadline(d, w).unwrap_or(Flow::Stay),
+        None => {}
+    }
+    if all_available(d, w) {
+        let now = d.now;
+        w.state_mut().available_at = Some(now);
+        return w.go(Step::Verifying);
+    }
+    if let Some(failure) = failed(d, w) {
+        return restore::fail_stage(d, w, failure);
+    }
+    if let Some(flow) = deadline(d, w) {
+        return flow;
+    }
+    verify::make_room(d, w).unwrap_or(Flow::Stay)
+}
+
+/// The containers among `wanted` that somebody still has; one that its owner removed is given up.
+pub(super) fn writable(live: &LiveTarget, wanted: Vec<ContainerImage>) -> Vec<ContainerImage> {
+    let kept = |i: &ContainerImage| live.container(&i.container).is_none_or(|c| !c.orphaned);
+    wanted.into_iter().filter(kept).collect()
+}
+
+/// Writes the next target, if one is left. `None`: all are written and seen.
+fn write_next(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let stage = w.stage().clone();
+    for (i, target) in stage.targets.iter().enumerate() {
+        let state = w.state().targets[i].clone();
+        if !matches!(state.state, TargetStep::Untouched | TargetStep::Writing) {
+            continue;
+        }
+        let Some(live) = d.live(&stage.name, &target.name) else {
+            d.look_again_in(Duration::from_secs(5));
+            return Some(Flow::Stay);
+        };
+        let images = writable(live, plan::wanted(&w.spec, target));
+        if state.state == TargetStep::Writing && live.runs(&images) {
+            seen(w, i, live, images);
+            continue;
+        }
+        return Some(write(d, w, i, live, images));
+    }
+    None
+}
+
+fn seen(w: &mut Work, i: usize, live: &LiveTarget, images: Vec<ContainerImage>) {
+    let state = &mut w.state_mut().targets[i];
+    state.state = TargetStep::Written;
+    state.refused = None;
+    state.written = Some(Written { images, generation: live.generation, revision: None });
+}
+
+/// Records the intent, or carries out the one that is recorded.
+fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<ContainerImage>) -> Flow {
+    let written_before = w.state().targets.iter().any(|t| t.state == TargetStep::Written);
+    match d.obs.answer.clone() {
+        Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid, message }) => {
+            return refused(d, w, i, message, written_before);
+        }
+        Some(Answer::Ambiguous { .. } | Answer::Refused { kind: Refused::Throttled, .. }) => {
+            d.look_again_in(Duration::from_secs(1));
+            return Flow::Stay;
+        }
+        _ => {}
+    }
+    if let Some(r) = &w.state().targets[i].refused
+        && !d.due(r.at.plus(entry::pause(r.count)))
+    {
+        return Flow::Stay;
+    }
+    let (id, stage) = (w.rollout.id, w.stage_name());
+    let state = &mut w.state_mut().targets[i];
+    let effect = EffectId::new(&d.rel.uid, id, &TargetId::new(&stage, &state.name), Verb::Forward);
+    if state.intent_generation != Some(live.generation) || state.state != TargetStep::Writing {
+        state.intents += 1;
+        if state.intents > MAX_INTENTS {
+            let message = format!("{} is changed by others as often as Tidegate tries to write it", live.workload);
+            let contended = cause(Reason::Contended, message, false, d.now);
+            return restore::fail_stage(d, w, contended);
+        }
+    }
+    state.state = TargetStep::Writing;
+    state.effect = Some(effect.clone());
+    state.intent_generation = Some(live.generation);
+    state.progressing_before = live.progressing.clone();
+    state.restarts_before = evidence::restarts(live);
+    let way_back = state.way_back.clone();
+    let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
+    warn_orphans(d, live, w.stage().targets[i].containers());
+    let stamp = stamp(d, effect, &images, images_back, verified);
+    d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp));
+    Flow::Stay
+}
+
+fn warn_orphans(d: &mut Draft, live: &LiveTarget, listed: &[String]) {
+    for container in live.containers.iter().filter(|c| c.orphaned && listed.contains(&c.name)) {
+        let note =
+            format!("container {} of {} was removed by its owner; Tidegate gives it up", container.name, live.workload);
+        d.warning(Reason::ContainerOrphaned, note);
+    }
+}
+
+/// A refused write: before the stage's first write that only stops the rollout, after it the clock decides.
+fn refused(d: &mut Draft, w: &mut Work, i: usize, message: String, written_before: bool) -> Flow {
+    let now = d.now;
+    let state = &mut w.state_mut().targets[i];
+    let count = state.refused.as_ref().map_or(0, |r| r.count) + 1;
+    state.refused = Some(Refusal { message: message.clone(), at: now, count });
+    d.look_again(now.plus(entry::pause(count)));
+    if !written_before {
+        state.state = TargetStep::Untouched;
+        w.state_mut().first_write_at = None;
+        w.rollout.step = Step::Preflight;
+        let since = w.rollout.blocked.as_ref().map_or(now, |b| b.at);
+        if w.rollout.blocked.is_none() {
+            d.warning(Reason::WriteRefused, message.clone());
+        }
+        w.rollout.blocked = Some(cause(Reason::WriteRefused, message, false, since));
+    }
+    Flow::Stay
+}
+
+pub(super) fn stamp(
+    d: &Draft,
+    effect: EffectId,
+    images: &[ContainerImage],
+    way_back: Vec<ContainerImage>,
+    verified: bool,
+) -> Stamp {
+    let (release, uid) = (d.rel.name.clone(), d.rel.uid.clone());
+    Stamp { effect, release, uid, images: images.to_vec(), way_back, verified, took: vec![] }
+}
+
+/// The write of `images`, with every other container that we own there: leaving one out would ask to remove its image.
+pub(super) fn target_write(
+    stage: &str,
+    state: &TargetState,
+    live: &LiveTarget,
+    mut images: Vec<ContainerImage>,
+    stamp: Stamp,
+) -> Effect {
+    let ours = live.containers.iter().filter(|c| !c.orphaned && c.owners.iter().any(|o| o == MANAGER));
+    for container in ours {
+        if images.iter().all(|i| i.container != container.name) {
+            let (container, image) = (container.name.clone(), container.image.clone());
+            images.push(ContainerImage { container, image, digest: None });
+        }
+    }
+    let init = live.containers.iter().filter(|c| c.init && images.iter().any(|i| i.container == c.name));
+    let init = init.map(|c| c.name.clone()).collect();
+    Effect::Write(Box::new(TargetWrite {
+        stage: stage.to_owned(),
+        target: state.name.clone(),
+        workload: live.workload.clone(),
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+        images,
+        init,
+        stamp,
+    }))
+}
+
+fn all_available(d: &Draft, w: &mut Work) -> bool {
+    let stage = w.stage_name();
+    let names: Vec<String> = w.state().targets.iter().map(|t| t.name.clone()).collect();
+    let mut all = true;
+    for (i, name) in names.iter().enumerate() {
+        let Some(live) = d.live(&stage, name) else { return false };
+        let state = &mut w.state_mut().targets[i];
+        let Some(written) = &mut state.written else { return false };
+        if evidence::rolled_out(live, Some(&written.images)) {
+            written.revision = live.revision.clone();
+            written.generation = live.generation;
+        } else {
+            all = false;
+        }
+    }
+    all
+}
+
+/// Proof from the pods of any written target that it will not become available.
+pub(super) fn failed(d: &mut Draft, w: &mut Work) -> Option<Cause> {
+    let stage = w.stage_name();
+    let now = d.now;
+    for i in 0..w.state().targets.len() {
+        let name = w.state().targets[i].name.clone();
+        let Some(live) = d.live(&stage, &name) else { continue };
+        let state = &mut w.state_mut().targets[i];
+        if !matches!(state.state, TargetStep::Written | TargetStep::Adopted)
+            || live.observed_generation < live.generation
+        {
+            continue;
+        }
+        if let Some(f) = evidence::failure(live, state, now) {
+            return Some(cause(f.reason, f.message, f.fault, now));
+        }
+        if let Some(at) = evidence::next_look(state) {
+            d.look_again(at);
+        }
+    }
+    None
+}
+
+/// Ends the stage when its clock has run out.
+fn deadline(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let start = w.state().first_write_at?;
+    if !d.due(start.plus(w.stage().progress_deadline)) {
+        return None;
+    }
+    let stage = w.stage().clone();
+    let mut why = (Reason::ProgressDeadlineExceeded, String::from("its targets were not available"));
+    for target in &stage.targets {
+        match d.view(&stage.name, &target.name) {
+            TargetView::Live(live) if !evidence::rolled_out(&live, None) => why = evidence::waiting_for(&live),
+            TargetView::Denied(m) | TargetView::Unreachable(m) => why = (Reason::Inconclusive, m),
+            _ => {}
+        }
+    }
+    let message = format!("not available within {}: {}", stage.progress_deadline, why.1);
+    let late = cause(why.0, message, false, d.now);
+    Some(restore::fail_stage(d, w, late))
+}

@@ -1,0 +1,154 @@
+//! A rollout in work: who may stop it, and which step comes next.
+
+use super::draft::{Draft, Flow, Work, cause};
+use super::{entry, restore, rolling, verify};
+use crate::api::spec::{ChecksMode, KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
+use crate::api::status::{Rollout, Step, TargetState};
+use crate::api::time::Duration;
+use crate::api::{Reason, annotation};
+
+/// Steps that one decision may take without anything happening in the world in between.
+const MAX_STEPS: usize = 24;
+
+pub(super) fn advance(d: &mut Draft) {
+    let Some(rollout) = d.status.rollout.take() else { return };
+    if rollout.spec.is_none() && rollout.id.generation != d.rel.generation {
+        // Nothing is frozen yet: an edit begins it anew.
+        return;
+    }
+    let mut work = work(d, rollout);
+    for _ in 0..MAX_STEPS {
+        if turn(d, &mut work) == Flow::Stay || work.rollout.step == Step::Ended {
+            break;
+        }
+    }
+    // A decision that was taken back leaves the Release as it was found.
+    if !d.discarded {
+        d.status.rollout = Some(work.rollout);
+    }
+}
+
+fn turn(d: &mut Draft, w: &mut Work) -> Flow {
+    if let Some(flow) = stopped(d, w) {
+        return flow;
+    }
+    match w.rollout.step {
+        Step::Preflight | Step::ChoosingWayBack | Step::AwaitingPromotion => entry::enter(d, w),
+        Step::Rolling => rolling::advance(d, w),
+        Step::Verifying => verify::advance(d, w),
+        Step::Restoring => restore::advance(d, w),
+        Step::VerifyingRestore => restore::verify(d, w),
+        Step::Ended => Flow::Stay,
+    }
+}
+
+/// Deletion first, then abort: they outrank whatever else happened.
+fn stopped(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let restoring = matches!(w.rollout.step, Step::Restoring | Step::VerifyingRestore);
+    answer_rollback(d);
+    let abort = abort_asked(d, w, restoring);
+    if d.rel.deleting && !restoring {
+        let deleted = cause(Reason::Deleted, "the Release is being deleted", false, d.now);
+        return Some(restore::fail_stage(d, w, deleted));
+    }
+    if abort && restoring {
+        super::end::finish(d, w, Reason::RollbackFailed);
+        return Some(Flow::Go);
+    }
+    if abort {
+        let aborted = cause(Reason::Aborted, "a person aborted it", false, d.now);
+        return Some(restore::fail_stage(d, w, aborted));
+    }
+    None
+}
+
+fn abort_asked(d: &mut Draft, w: &Work, restoring: bool) -> bool {
+    let Some(value) = d.rel.annotations.get(annotation::ABORT).filter(|v| !v.is_empty()) else { return false };
+    if d.status.handled.abort.as_ref() == Some(value) {
+        return false;
+    }
+    d.status.handled.abort = Some(value.clone());
+    if *value != w.rollout.id.to_string() {
+        let note =
+            format!("{value:?} is not the running rollout; to abort it set {}: {}", annotation::ABORT, w.rollout.id);
+        d.warning(Reason::AbortRefused, note);
+        return false;
+    }
+    if restoring && !restore::gave_up(w) {
+        d.warning(Reason::AbortRefused, "the stage is being restored already");
+        return false;
+    }
+    true
+}
+
+fn answer_rollback(d: &mut Draft) {
+    let Some(value) = d.rel.annotations.get(annotation::ROLLBACK).filter(|v| !v.is_empty()) else { return };
+    if d.status.handled.rollback.as_ref() != Some(value) {
+        d.status.handled.rollback = Some(value.clone());
+        d.warning(Reason::RollbackRefused, format!("a rollout is running; to end it use {}", annotation::ABORT));
+    }
+}
+
+/// The rollout with its spec: the frozen one, or as served where nothing is frozen yet.
+fn work(d: &mut Draft, mut rollout: Rollout) -> Work {
+    let frozen = rollout.spec.clone();
+    let decoded = frozen.map(|v| serde_json::from_value::<ReleaseSpec>(v).ok().filter(|s| aligned(s, &rollout)));
+    let spec = match decoded {
+        None => d.rel.spec.resolved(),
+        Some(Some(spec)) => spec,
+        Some(None) => {
+            if rollout.cause.is_none() {
+                let unreadable = cause(Reason::StatusUnreadable, "the frozen spec cannot be decoded", false, d.now);
+                rollout.cause = Some(unreadable);
+                return unreadable_work(d, rollout);
+            }
+            typed_spec(d, &rollout)
+        }
+    };
+    let at = rollout.stage.as_ref().and_then(|s| spec.stage(s)).map_or(0, |(i, _)| i);
+    Work { rollout, spec, at }
+}
+
+/// No forward write any more: what was written is taken back, from the typed state alone.
+fn unreadable_work(d: &mut Draft, rollout: Rollout) -> Work {
+    let spec = typed_spec(d, &rollout);
+    let at = rollout.stage.as_ref().and_then(|s| spec.stage(s)).map_or(0, |(i, _)| i);
+    let mut work = Work { rollout, spec, at };
+    let why = cause(Reason::StatusUnreadable, "the frozen spec cannot be decoded", false, d.now);
+    restore::fail_stage(d, &mut work, why);
+    work
+}
+
+fn aligned(spec: &ReleaseSpec, rollout: &Rollout) -> bool {
+    spec.stages.len() == rollout.stages.len()
+        && spec.stages.iter().zip(&rollout.stages).all(|(s, r)| {
+            s.name == r.name
+                && s.targets.len() == r.targets.len()
+                && s.targets.iter().zip(&r.targets).all(|(a, b)| a.name == b.name)
+        })
+}
+
+/// A spec that says of the stages no more than the typed state does.
+fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
+    let target = |t: &TargetState| {
+        let images = t.written.as_ref().map(|x| x.images.clone()).or(t.way_back.as_ref().map(|b| b.images.clone()));
+        let containers = images.unwrap_or_default().into_iter().map(|i| i.container).collect();
+        let (kind, name, namespace) = (t.workload.kind, t.workload.name.clone(), Some(t.workload.namespace.clone()));
+        let kind = TargetKind::Kubernetes(KubernetesTarget { kind, name, namespace, containers });
+        Target { name: t.name.clone(), repository: Some(rollout.image.repository().to_owned()), kind }
+    };
+    let stages = rollout.stages.iter().map(|s| Stage {
+        name: s.name.clone(),
+        promotion: None,
+        checks: Some(ChecksMode::None),
+        progress_deadline: Duration::from_secs(600),
+        targets: s.targets.iter().map(target).collect(),
+        hooks: vec![],
+        health_checks: vec![],
+        smoke_tests: vec![],
+        performance_checks: vec![],
+        bake: None,
+        rollback: Default::default(),
+    });
+    ReleaseSpec { stages: stages.collect(), ..d.rel.spec.clone() }
+}

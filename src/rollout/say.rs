@@ -1,0 +1,235 @@
+//! What the status says to people and to GitOps tools: phase, message, conditions, observed generation.
+
+use super::draft::Draft;
+use super::promotion;
+use crate::api::condition::{self, AWAITING_PROMOTION, DRIFTED, READY, RECONCILING, STALLED, TARGET_CONTENDED, Wanted};
+use crate::api::spec::ReleaseSpec;
+use crate::api::status::{Phase, Rollout, Step};
+use crate::api::view::LiveTarget;
+use crate::api::{MANAGER, Reason};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+const MAX_MESSAGE: usize = 1024;
+
+pub(super) fn conclude(d: &mut Draft) {
+    if d.discarded || (d.rel.deleting && d.status == d.rel.status) {
+        return;
+    }
+    d.status.observed_generation = observed_generation(d);
+    let mut wanted = match d.status.running().cloned() {
+        Some(rollout) => working(d, &rollout),
+        None => ended(d),
+    };
+    drifted(d, &mut wanted);
+    contended(d, &mut wanted);
+    for w in &mut wanted {
+        w.message = w.message.chars().take(MAX_MESSAGE).collect();
+    }
+    let message = d.status.message.take();
+    d.status.message = message.map(|m| m.chars().take(MAX_MESSAGE).collect());
+    let generation = d.status.observed_generation;
+    d.status.conditions = condition::merge(&d.rel.status.conditions, wanted, generation, d.now);
+}
+
+/// A running rollout speaks of the spec that it froze; an edit of `suspend` alone is followed.
+fn observed_generation(d: &Draft) -> i64 {
+    let Some(rollout) = d.status.running() else { return d.rel.generation };
+    let Some(frozen) = &rollout.spec else { return d.rel.generation };
+    let same = serde_json::from_value::<ReleaseSpec>(frozen.clone()).is_ok_and(|spec| {
+        let now = d.rel.spec.resolved();
+        ReleaseSpec { suspend: now.suspend, ..spec } == now
+    });
+    if same { d.rel.generation } else { d.rel.status.observed_generation.max(rollout.id.generation) }
+}
+
+fn working(d: &mut Draft, rollout: &Rollout) -> Vec<Wanted> {
+    let phase = match rollout.step {
+        Step::Preflight | Step::ChoosingWayBack => Phase::Pending,
+        Step::AwaitingPromotion => Phase::AwaitingPromotion,
+        Step::Rolling => Phase::Rolling,
+        Step::Verifying => Phase::Verifying,
+        Step::Restoring | Step::VerifyingRestore | Step::Ended => Phase::Restoring,
+    };
+    let (reason, text) = sentence(d, rollout);
+    let waits = d.rel.generation > d.status.observed_generation;
+    let message = if waits { format!("{text} (an edit of the spec waits until this rollout ends)") } else { text };
+    d.status.phase = Some(phase);
+    d.status.message = Some(message.clone());
+    let stalled = stalled(d, rollout);
+    let mut wanted = Vec::new();
+    if let Some(reason) = stalled {
+        wanted.push(want(READY, "False", reason, &message));
+        wanted.push(want(STALLED, "True", reason, &message));
+    } else {
+        wanted.push(want(READY, "Unknown", reason, &message));
+        wanted.push(want(RECONCILING, "True", reason, &message));
+    }
+    if rollout.step == Step::AwaitingPromotion {
+        wanted.push(want(AWAITING_PROMOTION, "True", Reason::AwaitingPromotion, &message));
+    }
+    wanted
+}
+
+/// A rollout that cannot go on without a person: blocked for longer than its deadline, or a restore that was not done.
+fn stalled(d: &Draft, rollout: &Rollout) -> Option<Reason> {
+    let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
+    let gave_up = stage.is_some_and(|s| {
+        s.targets.iter().any(|t| t.trouble.as_ref().is_some_and(|c| c.reason == Reason::RollbackFailed))
+    });
+    if matches!(rollout.step, Step::Restoring | Step::VerifyingRestore) && gave_up {
+        return Some(Reason::RollbackFailed);
+    }
+    let blocked = rollout.blocked.as_ref()?;
+    let name = rollout.stage.as_deref().unwrap_or_default();
+    let patience = d.rel.spec.stage(name).map(|(_, s)| s.progress_deadline).unwrap_or_default();
+    let at_once = matches!(blocked.reason, Reason::NotSupported | Reason::TargetDuplicate | Reason::SpecTooLarge);
+    let late = blocked.reason != Reason::Suspended && d.now >= blocked.at.plus(patience);
+    (at_once || late).then_some(blocked.reason)
+}
+
+fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
+    let tag = rollout.image.short();
+    let stage = rollout.stage.clone().unwrap_or_default();
+    let why = rollout.cause.as_ref().map(|c| c.message.as_str()).unwrap_or_default();
+    if let Some(blocked) = &rollout.blocked {
+        return (blocked.reason, format!("{tag} waits before {stage}: {}", blocked.message));
+    }
+    match rollout.step {
+        Step::Preflight => (Reason::Preflight, format!("{tag}: looking whether {stage} has everything it needs")),
+        Step::ChoosingWayBack => {
+            (Reason::ChoosingWayBack, format!("{tag}: asking whether what {stage} runs now is well"))
+        }
+        Step::AwaitingPromotion => {
+            let token = rollout.promotion.as_ref().map(|p| p.token.clone()).unwrap_or_default();
+            let how = promotion::how(&d.rel.name, &token);
+            (Reason::AwaitingPromotion, format!("{tag} waits for approval to enter {stage}: {how}"))
+        }
+        Step::Rolling => (Reason::Rolling, format!("{tag} is rolling out to {stage}")),
+        Step::Verifying => (Reason::Verifying, format!("{tag} is available in {stage}; {}", asked(rollout, &stage))),
+        Step::Restoring | Step::Ended => match restoring_trouble(rollout, &stage) {
+            Some(trouble) => (Reason::RollbackFailed, format!("{tag} failed in {stage} ({why}): {trouble}")),
+            None => {
+                (Reason::Restoring, format!("{tag} failed in {stage} ({why}); its previous version is being restored"))
+            }
+        },
+        Step::VerifyingRestore => {
+            (Reason::Restoring, format!("{tag} failed in {stage} ({why}); the restored version is being checked"))
+        }
+    }
+}
+
+fn restoring_trouble(rollout: &Rollout, stage: &str) -> Option<String> {
+    let targets = &rollout.stage_state(stage)?.targets;
+    targets.iter().find_map(|t| t.trouble.as_ref()).map(|c| c.message.clone())
+}
+
+fn asked(rollout: &Rollout, stage: &str) -> String {
+    let checks = rollout.stage_state(stage).map(|s| s.checks.as_slice()).unwrap_or_default();
+    let passed = checks.iter().filter(|c| c.verdict.is_some()).count();
+    format!("{passed} of {} checks passed", checks.len())
+}
+
+/// At rest phase and message stay as the end of the last rollout left them.
+fn ended(d: &mut Draft) -> Vec<Wanted> {
+    let last = d.status.rollout.as_ref().and_then(|r| r.reason).or(d.status.history.first().map(|h| h.reason));
+    let Some(reason) = last else {
+        return carried(&d.rel.status.conditions);
+    };
+    if let Some(h) = d.status.history.first().filter(|_| d.status.rollout.is_none()) {
+        d.status.phase = Some(h.phase);
+    }
+    let message = d.status.message.clone().unwrap_or_default();
+    if d.status.phase == Some(Phase::Verified) {
+        return vec![want(READY, "True", reason, &message)];
+    }
+    vec![want(READY, "False", reason, &message), want(STALLED, "True", reason, &message)]
+}
+
+fn carried(conditions: &[Condition]) -> Vec<Wanted> {
+    let kept = conditions.iter().filter(|c| c.type_ == READY).map(|c| {
+        let status = if c.status == "True" { "True" } else { "False" };
+        want(READY, status, Reason::Verified, &c.message)
+    });
+    kept.collect()
+}
+
+/// At rest, and in the verified stages of a rollout that waits: said once, nothing is written.
+fn drifted(d: &mut Draft, wanted: &mut Vec<Wanted>) {
+    let speaks = match d.status.rollout.as_ref().map(|r| r.step) {
+        Some(Step::Ended) | None => matches!(d.status.phase, Some(Phase::Verified | Phase::RolledBack)),
+        Some(step) => step == Step::AwaitingPromotion,
+    };
+    if !speaks {
+        return;
+    }
+    let old = condition::find(&d.rel.status.conditions, DRIFTED).cloned();
+    let mut found = None;
+    let mut looked = false;
+    for stable in &d.status.stable {
+        let Some(live) = d.live(&stable.stage, &stable.target) else { continue };
+        looked = true;
+        if !live.runs(&stable.images) {
+            let runs = stable.images.iter().find_map(|i| live.container(&i.container)).map(|c| c.image.to_string());
+            let runs = runs.unwrap_or_default();
+            found = Some(format!("{} runs {runs}, not what was verified there", live.workload));
+        }
+    }
+    match (found, looked, old) {
+        (Some(message), _, old) => {
+            if old.is_none() {
+                d.warning(Reason::Drifted, message.clone());
+            }
+            wanted.push(want(DRIFTED, "True", Reason::Drifted, &message));
+        }
+        (None, false, Some(old)) => wanted.push(want(DRIFTED, "True", Reason::Drifted, &old.message)),
+        _ => {}
+    }
+}
+
+/// A GitOps tool that owns an image we want: it may take the image back. A warning only, because managed fields cannot
+/// show that the recipe is already in place.
+fn contended(d: &mut Draft, wanted: &mut Vec<Wanted>) {
+    let old = condition::find(&d.rel.status.conditions, TARGET_CONTENDED).cloned();
+    let Some(rollout) = &d.status.rollout else { return };
+    let mut looked = false;
+    let mut found = None;
+    for (stage, target) in rollout.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t))) {
+        let Some(live) = d.live(&stage.name, &target.name) else { continue };
+        looked = true;
+        found = found.or_else(|| advice(live));
+    }
+    match (found, looked, old) {
+        (Some(message), _, old) => {
+            if old.is_none() {
+                d.warning(Reason::TargetContended, message.clone());
+            }
+            wanted.push(want(TARGET_CONTENDED, "True", Reason::TargetContended, &message));
+        }
+        (None, false, Some(old)) => wanted.push(want(TARGET_CONTENDED, "True", Reason::TargetContended, &old.message)),
+        _ => {}
+    }
+}
+
+fn advice(live: &LiveTarget) -> Option<String> {
+    let tool = live.gitops.as_deref()?;
+    let (index, _) = live.containers.iter().enumerate().find(|(_, c)| c.owners.iter().any(|o| o != MANAGER))?;
+    let w = &live.workload;
+    let lines = match tool {
+        t if t.starts_with("kustomize") => format!(
+            "add to the Flux Kustomization: spec.ignore: [{{paths: [\"/spec/template/spec/containers/{index}/image\"], \
+             target: {{kind: {}, name: {}}}}}]",
+            w.kind, w.name
+        ),
+        t if t.starts_with("argocd") => format!(
+            "add to the Argo CD Application: spec.ignoreDifferences: [{{group: apps, kind: {}, name: {}, \
+             managedFieldsManagers: [{MANAGER}]}}] and syncOptions: [RespectIgnoreDifferences=true, ServerSideApply=true]",
+            w.kind, w.name
+        ),
+        _ => "set the image through its own values, or exclude it from drift correction".to_owned(),
+    };
+    Some(format!("{tool} applies {w} and may take the image back; {lines}"))
+}
+
+fn want(type_: &'static str, status: &'static str, reason: Reason, message: &str) -> Wanted {
+    Wanted { type_, status, reason, message: message.to_owned() }
+}

@@ -1,0 +1,5 @@
+//! Tests of the pure core against a small world that obeys its effects.
+
+mod scenes;
+mod table;
+mod world;

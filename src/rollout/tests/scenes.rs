@@ -1,0 +1,355 @@
+//! Whole rollouts, from the edit to the end.
+
+use super::world::{Behaviour, World, set_image};
+use crate::api::status::{Phase, Step};
+use crate::api::time::Duration;
+use crate::api::view::TargetView;
+use crate::api::{Image, Reason, TargetId, annotation};
+
+#[test]
+fn a_good_tag_goes_through_both_stages() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run();
+    assert_eq!(
+        (w.phase(), w.runs("staging").as_str(), w.runs("production").as_str()),
+        (Phase::AwaitingPromotion, "sha-b2", "sha-a1")
+    );
+    assert_eq!(w.condition("AwaitingPromotion").unwrap().0, "True");
+    w.approve();
+    w.run();
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+    assert_eq!((w.runs("production").as_str(), w.writes.len(), w.rel.finalizer), ("sha-b2", 2, false));
+    assert!(w.status_writes <= 9, "{} status writes", w.status_writes);
+    use Phase::{AwaitingPromotion, Rolling, Verified, Verifying};
+    assert_eq!(w.phases, [Rolling, Verifying, AwaitingPromotion, Rolling, Verifying, Verified]);
+}
+
+#[test]
+fn nothing_happens_at_rest() {
+    let mut w = World::verified("sha-a1");
+    for _ in 0..20 {
+        w.rel.generation += 1;
+        w.run();
+    }
+    assert_eq!(w.writes.len(), 0);
+}
+
+#[test]
+fn a_stage_that_fails_is_restored_and_verified() {
+    for (behaviour, reason) in [
+        (Behaviour::FailsHealth, Reason::HealthCheckFailed),
+        (Behaviour::FailsSmoke, Reason::SmokeTestFailed),
+        (Behaviour::PullError, Reason::ImagePullFailed),
+        (Behaviour::CrashLoop, Reason::CrashLoop),
+        (Behaviour::NeverReady, Reason::ProgressDeadlineExceeded),
+        (Behaviour::CannotAsk, Reason::Inconclusive),
+    ] {
+        let mut w = World::verified("sha-a1").behave("production:sha-b2", behaviour);
+        w.tag("sha-b2");
+        w.run();
+        w.approve();
+        w.run();
+        let rollout = w.rel.status.rollout.clone().unwrap();
+        assert_eq!((w.phase(), w.reason()), (Phase::RolledBack, Reason::RolledBack), "{behaviour:?}: {}", w.message());
+        assert_eq!(rollout.cause.unwrap().reason, reason);
+        assert_eq!((w.runs("staging").as_str(), w.runs("production").as_str()), ("sha-b2", "sha-a1"));
+        assert_eq!(w.writes.len(), 3);
+        let faults = [Reason::HealthCheckFailed, Reason::SmokeTestFailed, Reason::ImagePullFailed, Reason::CrashLoop];
+        assert_eq!(w.rel.status.quarantine.len(), usize::from(faults.contains(&reason)), "{reason}");
+        w.run();
+        assert_eq!(w.writes.len(), 3, "at rest nothing is written");
+    }
+}
+
+#[test]
+fn a_broken_way_back_is_said() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Restoring);
+    w.behaviour.insert("sha-a1".into(), Behaviour::FailsHealth);
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::RollbackFailed), "{}", w.message());
+    assert_eq!(w.runs("staging"), "sha-a1");
+}
+
+#[test]
+fn a_quarantined_image_is_refused_until_retry() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run();
+    w.tag("sha-a1");
+    w.run();
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+    w.forget();
+    w.tag("sha-b2");
+    w.run();
+    assert_eq!((w.reason(), w.writes.len()), (Reason::Quarantined, 0));
+    w.behaviour.clear();
+    w.annotate(annotation::RETRY, "again");
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+}
+
+#[test]
+fn a_new_tag_takes_the_first_stage_back_first() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Rolling && !w.writes.is_empty());
+    w.tag("sha-c3");
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+    let brought: Vec<String> = w.writes.iter().map(|x| x.images[0].image.short()).collect();
+    assert_eq!(brought, ["sha-b2", "sha-a1", "sha-c3"]);
+    assert!(w.rel.status.quarantine.is_empty());
+    w.tag("sha-d4");
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-d4"));
+    assert!(w.announced(Reason::Superseded));
+}
+
+#[test]
+fn an_approval_expires() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run();
+    w.pass(Duration::from_secs(24 * 3600));
+    w.run();
+    assert_eq!((w.reason(), w.runs("production").as_str(), w.writes.len()), (Reason::PromotionExpired, "sha-a1", 1));
+}
+
+#[test]
+fn only_a_right_token_approves() {
+    for (value, right) in [
+        ("production:sha-b2#2-1", true),
+        ("production:sha-b2", true),
+        ("sha-b2", true),
+        ("production:sha-b2#1-1", false),
+        ("production:sha-a1", false),
+        ("staging:sha-b2", false),
+        ("true", false),
+        ("sha-b", false),
+    ] {
+        let mut w = World::verified("sha-a1");
+        w.tag("sha-b2");
+        w.run();
+        w.annotate(annotation::PROMOTE, value);
+        w.run();
+        assert_eq!(w.phase() == Phase::Verified, right, "{value}: {}", w.message());
+        assert_eq!(w.announced(Reason::PromotionRefused), !right, "{value}");
+        let events = w.events.len();
+        w.run();
+        assert_eq!(w.events.len(), events, "said once");
+    }
+}
+
+#[test]
+fn a_value_that_was_there_at_the_start_never_counts() {
+    for value in ["sha-b2", "production:sha-b2"] {
+        let mut w = World::verified("sha-a1");
+        w.annotate(annotation::PROMOTE, value);
+        w.tag("sha-b2");
+        w.run();
+        assert_eq!(w.phase(), Phase::AwaitingPromotion);
+        assert!(w.announced(Reason::PromotionRefused));
+        w.approve();
+        w.run();
+        assert_eq!(w.phase(), Phase::Verified);
+    }
+}
+
+#[test]
+fn a_foreign_image_is_never_overwritten() {
+    let other = Image::new("ghcr.io/acme/shop:human");
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    set_image(w.live("staging"), "app", other.clone(), "kubectl-edit");
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::Contended, "human", 1),
+        "{}",
+        w.message()
+    );
+
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 2);
+    set_image(w.live("staging"), "app", other, "kubectl-edit");
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::RollbackBlocked, "human", 2),
+        "{}",
+        w.message()
+    );
+}
+
+#[test]
+fn abort_and_delete_take_the_stage_in_work_back() {
+    for step in [Step::Rolling, Step::Verifying] {
+        for delete in [false, true] {
+            let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::CannotAsk);
+            w.tag("sha-b2");
+            w.run_until(|w| w.step_name() == step && !w.writes.is_empty());
+            if delete {
+                w.rel.deleting = true;
+            } else {
+                let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
+                w.annotate(annotation::ABORT, &id);
+            }
+            w.run();
+            let expected = if delete { Reason::Deleted } else { Reason::Aborted };
+            assert_eq!((w.reason(), w.runs("staging").as_str()), (expected, "sha-a1"), "{step:?}");
+            assert!(!w.rel.finalizer);
+            assert!(w.rel.status.quarantine.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_missing_workload_is_waited_for() {
+    let mut w = World::verified("sha-a1");
+    let id = TargetId::new("production", "web");
+    let live = w.targets.remove(&id).unwrap();
+    w.tag("sha-b2");
+    w.turn();
+    assert_eq!(w.condition("Ready").unwrap(), ("Unknown".into(), "TargetNotFound".into()));
+    assert!(w.condition("Stalled").is_none() && w.writes.is_empty());
+    w.pass(Duration::from_secs(600));
+    w.turn();
+    assert_eq!(w.condition("Stalled").unwrap().1, "TargetNotFound");
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+}
+
+#[test]
+fn what_is_not_supported_is_named_before_anything_is_touched() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| s.stages[1].bake = Some(Duration::from_secs(60)));
+    w.tag("sha-b2");
+    w.run();
+    assert_eq!(w.condition("Stalled").unwrap().1, "NotSupported");
+    assert!(w.message().contains("spec.stages[production].bake"), "{}", w.message());
+    assert!(w.writes.is_empty());
+    w.edit(|s| s.stages[1].bake = None);
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+}
+
+#[test]
+fn a_refused_restore_is_tried_on_and_paid_when_the_api_allows_it() {
+    use crate::api::effect::Refused;
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    w.refuse = Some((Refused::Forbidden, "forbidden".into()));
+    w.run_until(|w| w.announced(Reason::RollbackFailed));
+    assert_eq!((w.phase(), w.condition("Stalled").unwrap().1.as_str()), (Phase::Restoring, "RollbackFailed"));
+    w.refuse = None;
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
+
+#[test]
+fn a_lost_status_adopts_or_takes_over_and_never_writes_what_runs() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run();
+    w.approve();
+    w.run();
+    w.forget();
+    w.rel.status = Default::default();
+    w.run();
+    assert_eq!((w.phase(), w.writes.len()), (Phase::Verified, 0), "{}", w.message());
+    // In mid-rollout: what was written is verified, or taken back to the way back of the stamp.
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.rel.status = Default::default();
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+    // After a restore: the image that was taken away stays away.
+    w.rel.status = Default::default();
+    w.run();
+    assert_eq!((w.reason(), w.writes.len()), (Reason::Quarantined, 2), "{}", w.message());
+}
+
+#[test]
+fn a_deletion_with_a_lost_status_restores_what_the_stamps_owe() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.rel.status = Default::default();
+    w.rel.deleting = true;
+    w.run();
+    assert_eq!((w.runs("staging").as_str(), w.rel.finalizer), ("sha-a1", false), "{}", w.message());
+}
+
+#[test]
+fn a_target_that_goes_away_ends_the_rollout() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.targets.insert(TargetId::new("staging", "web"), TargetView::Absent);
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::TargetGone), "{}", w.message());
+    assert!(w.rel.status.debts.is_empty());
+}
+
+#[test]
+fn suspend_stops_between_stages() {
+    let mut w = World::verified("sha-a1");
+    w.rel.spec.suspend = true;
+    w.tag("sha-b2");
+    w.run();
+    assert_eq!(w.condition("Ready").unwrap().1, "Suspended");
+    w.edit(|s| s.suspend = false);
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion);
+    w.edit(|s| s.suspend = true);
+    w.approve();
+    w.run();
+    assert_eq!((w.condition("Ready").unwrap().1.as_str(), w.runs("production").as_str()), ("Suspended", "sha-a1"));
+    assert_eq!(w.rel.status.observed_generation, w.rel.generation);
+    w.edit(|s| s.suspend = false);
+    w.run();
+    assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::Verified, "sha-b2"));
+}
+
+#[test]
+fn drift_is_said_once_and_nothing_is_written() {
+    let mut w = World::verified("sha-a1");
+    set_image(w.live("production"), "app", Image::new("ghcr.io/acme/shop:human"), "kubectl-edit");
+    w.run();
+    assert_eq!(w.condition("Drifted").unwrap().0, "True");
+    assert_eq!(w.condition("Ready").unwrap().0, "True");
+    assert_eq!((w.writes.len(), w.events.len()), (0, 1));
+    w.run();
+    assert_eq!(w.events.len(), 1);
+}
+
+#[test]
+fn a_revert_is_adopted() {
+    let mut w = World::verified("sha-a1").behave("production:sha-b2", Behaviour::FailsSmoke);
+    w.tag("sha-b2");
+    w.run();
+    w.approve();
+    w.run();
+    assert_eq!(w.phase(), Phase::RolledBack);
+    w.forget();
+    w.tag("sha-a1");
+    w.run();
+    assert_eq!(
+        (w.phase(), w.writes.len()),
+        (Phase::Verified, 1),
+        "staging is written, production adopted: {}",
+        w.message()
+    );
+    assert!(w.announced(Reason::Adopted));
+}

@@ -1,0 +1,1 @@
+//! Every step against every event.

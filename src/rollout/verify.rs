@@ -1,0 +1,153 @@
+//! Asking whether a stage that is available is well, and what follows from the answer.
+
+use super::checks::{self, Asked};
+use super::draft::{Draft, Flow, Work, cause};
+use super::{end, entry, restore, rolling};
+use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep};
+use crate::api::time::Duration;
+use crate::api::view::LiveTarget;
+use crate::api::{Digest, Reason};
+
+pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    if let Some(flow) = restore::changed_by_others(d, w) {
+        return flow;
+    }
+    let stage = w.stage().clone();
+    let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| d.live(&stage.name, &t.name)).collect();
+    if seen.iter().any(Option::is_none) {
+        // Not knowing is no answer: the checks wait, and so does the verdict.
+        d.look_again_in(Duration::from_secs(5));
+        return unseen_too_long(d, w);
+    }
+    if new_revision(w, &seen) {
+        checks::void(w);
+        w.state_mut().available_at = None;
+        return w.go(Step::Rolling);
+    }
+    if let Some(failure) = rolling::failed(d, w) {
+        return restore::fail_stage(d, w, failure);
+    }
+    let base = w.state().available_at.unwrap_or(d.now);
+    match checks::ask(d, w, Purpose::Verify, &checks::questions(&stage), base) {
+        Asked::Waiting => make_room(d, w).unwrap_or(Flow::Stay),
+        Asked::Passed => passed(d, w),
+        Asked::Failed(check) => {
+            let message = said(&check);
+            let reason = match check.kind {
+                crate::api::status::CheckKind::Health => Reason::HealthCheckFailed,
+                crate::api::status::CheckKind::Smoke => Reason::SmokeTestFailed,
+            };
+            let failure = cause(reason, message, true, d.now);
+            restore::fail_stage(d, w, failure)
+        }
+        Asked::Inconclusive(check) => {
+            let failure = cause(Reason::Inconclusive, said(&check), false, d.now);
+            restore::fail_stage(d, w, failure)
+        }
+    }
+}
+
+/// A newer image while the first stage is in work: that stage is taken back first.
+pub(super) fn make_room(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let newer = entry::newer_image(d, w).filter(|_| w.at == 0)?.image.at(None);
+    let superseded = cause(Reason::Superseded, format!("{newer} took its place"), false, d.now);
+    Some(restore::fail_stage(d, w, superseded))
+}
+
+pub(super) fn said(check: &CheckState) -> String {
+    let message = check.message.as_deref().unwrap_or("no answer");
+    format!("{} after {} rounds: {message}", check.name, check.number)
+}
+
+/// A pod restart or an environment edit brings a new revision with our image: what was asked says nothing of it.
+fn new_revision(w: &Work, seen: &[Option<&LiveTarget>]) -> bool {
+    let targets = w.state().targets.iter().zip(seen);
+    targets.into_iter().any(|(state, live)| {
+        let asked = state.written.as_ref().and_then(|x| x.revision.as_ref());
+        live.is_some_and(|l| l.observed_generation < l.generation || l.revision.as_ref() != asked)
+    })
+}
+
+/// The clock for what cannot be seen: the stage's deadline, begun again when it became available.
+fn unseen_too_long(d: &mut Draft, w: &mut Work) -> Flow {
+    let since = w.state().available_at.unwrap_or(d.now);
+    if !d.due(since.plus(w.stage().progress_deadline)) {
+        return Flow::Stay;
+    }
+    let failure = cause(Reason::Inconclusive, "a target could not be read while its checks were asked", false, d.now);
+    restore::fail_stage(d, w, failure)
+}
+
+fn passed(d: &mut Draft, w: &mut Work) -> Flow {
+    if let Some(failure) = compare_digests(d, w) {
+        return restore::fail_stage(d, w, failure);
+    }
+    remember(d, w);
+    let now = d.now;
+    let stage = w.stage_name();
+    w.state_mut().verified_at = Some(now);
+    if w.state().adopted {
+        d.normal(Reason::Adopted, format!("{stage} ran {} already and is well; nothing was written", w.rollout.image));
+    } else {
+        d.normal(Reason::StageVerified, format!("{stage} runs {} and is well", w.rollout.image));
+    }
+    if w.at + 1 == w.spec.stages.len() {
+        end::finish(d, w, Reason::Verified);
+        return Flow::Go;
+    }
+    w.at += 1;
+    w.rollout.stage = Some(w.stage_name());
+    w.rollout.promotion = None;
+    w.go(Step::Preflight)
+}
+
+/// Later stages must run the digest that the first one was verified with, where both are known.
+fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<crate::api::status::Cause> {
+    let stage = w.stage().clone();
+    for target in &stage.targets {
+        let live = d.live(&stage.name, &target.name)?;
+        let found: Vec<Digest> = live.images(target.containers()).into_iter().filter_map(|i| i.digest).collect();
+        let expected = w.rollout.digest.clone().or(w.spec.image.digest.clone());
+        let same_repository = target.repository.as_ref().is_none_or(|r| *r == w.spec.image.repository);
+        match (expected, found.first()) {
+            (Some(e), Some(f)) if same_repository && e != *f => {
+                let message = format!("{} runs {f}, not {e}, under the same tag", live.workload);
+                return Some(cause(Reason::DigestDiffers, message, false, d.now));
+            }
+            (None, Some(f)) if same_repository => w.rollout.digest = Some(f.clone()),
+            (_, None) => {
+                d.warning(Reason::DigestUnknown, format!("the digest that {} runs is not known", live.workload))
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Stores what was verified, with the checks that it passed, and pays its debts.
+fn remember(d: &mut Draft, w: &mut Work) {
+    let stage = w.stage().clone();
+    let passed: Vec<String> = checks::questions(&stage).iter().map(checks::Question::hash).collect();
+    for (i, target) in stage.targets.iter().enumerate() {
+        let Some(live) = d.live(&stage.name, &target.name) else { continue };
+        let stable = Stable {
+            stage: stage.name.clone(),
+            target: target.name.clone(),
+            workload: live.workload.clone(),
+            images: live.images(target.containers()),
+            generation: live.generation,
+            passed: passed.clone(),
+            at: d.now,
+        };
+        d.status.stable.retain(|s| s.stage != stage.name || s.target != target.name);
+        d.status.stable.push(stable);
+        d.status.debts.retain(|b| b.stage != stage.name || b.target != target.name);
+        let state = &mut w.state_mut().targets[i];
+        state.state = if state.state == TargetStep::Adopted { TargetStep::Adopted } else { TargetStep::Verified };
+        state.pull_error_since = None;
+        state.create_error_since = None;
+    }
+    let keep: Vec<(String, String)> =
+        w.spec.stages.iter().flat_map(|s| s.targets.iter().map(|t| (s.name.clone(), t.name.clone()))).collect();
+    d.status.stable.retain(|s| keep.iter().any(|(a, b)| *a == s.stage && *b == s.target));
+}

@@ -1,0 +1,43 @@
+//! The pages that people write by hand keep up with the code, and with each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tidegate::api::reason::Reason;
+
+#[test]
+fn every_reason_has_its_paragraph_in_the_troubleshooting_page() {
+    let page = fs::read_to_string("docs/troubleshooting.md").unwrap();
+    let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let missing: Vec<String> =
+        Reason::ALL.iter().map(|e| e.0.to_string()).filter(|reason| !headings.contains(&reason.as_str())).collect();
+    assert!(missing.is_empty(), "no paragraph about {missing:?}");
+    let unknown: Vec<&&str> = headings.iter().filter(|h| Reason::ALL.iter().all(|e| e.0.to_string() != **h)).collect();
+    assert!(unknown.is_empty(), "paragraphs about reasons that do not exist: {unknown:?}");
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap();
+            if !file.is_empty() && !file.contains("://") && !page.parent().unwrap().join(file).exists() {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for dir in [".", "docs", "docs/reference"] {
+        for entry in fs::read_dir(Path::new(dir)).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|e| e == "md") {
+                pages.push(entry.path());
+            }
+        }
+    }
+    pages
+}

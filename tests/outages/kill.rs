@@ -1,0 +1,92 @@
+//! Killed at any point and started again, it goes on from what it had written.
+
+use crate::alone::alone;
+use crate::support::wait::{is, until};
+use serde_json::json;
+use tidegate::api::{Phase, Reason};
+
+const OLD: &str = "sha-0000001";
+const NEW: &str = "sha-0000002";
+
+#[tokio::test]
+async fn at_every_step_of_a_good_release() {
+    alone("killed-good", async |s, replicas| {
+        let first = replicas.start();
+        let mut spec = s.settled().await;
+        s.behaves(NEW, json!({"ready": {"never": true}})).await;
+        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 10, "interval": "1s", "successes": 4});
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
+        replicas.kill(&first);
+
+        let second = replicas.start();
+        s.behaves(NEW, json!({})).await;
+        s.asked(NEW, "/health", 3).await;
+        replicas.kill(&second);
+
+        let third = replicas.start();
+        let token = s.awaiting(NEW).await;
+        replicas.kill(&third);
+        // Approved while nobody listens.
+        s.promote(&token).await;
+
+        let fourth = replicas.start();
+        until("production is written", async || is(s.runs("production").await == NEW, (), "not yet")).await;
+        replicas.kill(&fourth);
+        replicas.start();
+        s.verified(NEW).await;
+        assert_eq!(
+            (s.tags("staging").await, s.tags("production").await),
+            (vec![OLD.into(), NEW.into()], vec![OLD.into(), NEW.into()])
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn at_every_step_of_a_bad_one() {
+    alone("killed-bad", async |s, replicas| {
+        let first = replicas.start();
+        s.settled().await;
+        s.set_tag(NEW).await;
+        let token = s.awaiting(NEW).await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.promote(&token).await;
+        s.asked(NEW, "/items", 2).await;
+        replicas.kill(&first);
+
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        let second = replicas.start();
+        s.phase(NEW, Phase::Restoring).await;
+        until("the old tag is written", async || is(s.runs("production").await == OLD, (), "not yet")).await;
+        replicas.kill(&second);
+
+        s.behaves(OLD, json!({})).await;
+        replicas.start();
+        s.rolled_back(NEW, Reason::SmokeTestFailed).await;
+        assert_eq!(s.tags("production").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}
+
+/// A deadline that passed while nobody was there counts only after a look: the work may be done.
+#[tokio::test]
+async fn for_longer_than_a_deadline() {
+    alone("killed-long", async |s, replicas| {
+        let first = replicas.start();
+        let mut spec = s.settled().await;
+        s.behaves(NEW, json!({"ready": {"delay": "2s"}})).await;
+        spec["stages"][0]["progressDeadline"] = json!("3s");
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
+        replicas.kill(&first);
+        s.available("staging").await;
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await; // the deadline itself, not a guess
+        replicas.start();
+        s.awaiting(NEW).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW]);
+    })
+    .await;
+}

@@ -1,0 +1,59 @@
+//! A cluster never holds still: scaling, lost pods and restarts are no contention and no failure.
+
+use crate::support::{Scene, scene};
+use serde_json::json;
+use tidegate::api::Phase;
+
+const OLD: &str = "sha-0000001";
+const NEW: &str = "sha-0000002";
+
+/// A staging stage that is asked eight rounds, and has answered the first.
+async fn being_asked(s: &Scene) {
+    let mut spec = s.settled().await;
+    spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 20, "interval": "1s", "successes": 8});
+    spec["image"]["tag"] = json!(NEW);
+    s.apply(&spec).await;
+    s.phase(NEW, Phase::Verifying).await;
+    s.asked(NEW, "/health", 1).await;
+}
+
+#[tokio::test]
+async fn scaling_while_it_is_asked() {
+    scene("scaling", async |s| {
+        being_asked(s).await;
+        s.scale("staging", 4).await;
+        s.available("staging").await;
+        s.scale("staging", 3).await;
+        s.awaiting(NEW).await;
+        assert_eq!(s.deployment("staging").await.spec.unwrap().replicas, Some(3), "replicas are not ours");
+        assert_eq!(s.tags("staging").await, [OLD, NEW]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pods_replaced_while_it_is_asked() {
+    scene("pods-replaced", async |s| {
+        being_asked(s).await;
+        s.delete_pods("staging").await;
+        s.awaiting(NEW).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW]);
+    })
+    .await;
+}
+
+/// `kubectl rollout restart`: a new revision with our image, so the answers of the last one count no more.
+#[tokio::test]
+async fn a_restart_while_it_is_asked() {
+    scene("restart", async |s| {
+        being_asked(s).await;
+        let template = json!({"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}});
+        s.patch_deployment("staging", json!({"spec": {"template": template}})).await;
+        s.awaiting(NEW).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW]);
+        let last = s.pods("staging").await[0].metadata.name.clone().unwrap();
+        let rounds = s.requests(NEW, "/health").await.iter().filter(|r| r.pod == last).count();
+        assert!(rounds >= 8, "all rounds were asked of the new revision: {rounds}");
+    })
+    .await;
+}

@@ -1,0 +1,87 @@
+//! Deleting a Release leaves nothing half-way.
+
+use crate::support::wait::{is, until};
+use crate::support::{Scene, scene};
+use kube::api::Api;
+use serde_json::json;
+use tidegate::api::{Phase, Release};
+
+const OLD: &str = "sha-0000001";
+const NEW: &str = "sha-0000002";
+
+async fn gone(s: &Scene) {
+    let api: Api<Release> = s.api();
+    until("the Release is gone", async || is(api.get_opt("checkout").await.unwrap().is_none(), (), "it is there"))
+        .await;
+}
+
+#[tokio::test]
+async fn at_rest_and_while_it_waits_it_goes_at_once() {
+    scene("delete-rest", async |s| {
+        s.settled().await;
+        s.set_tag(NEW).await;
+        s.awaiting(NEW).await;
+        s.delete().await;
+        gone(s).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW], "what was verified stays");
+        s.apply(&crate::support::release(NEW)).await;
+        s.awaiting(NEW).await;
+        s.delete().await;
+        gone(s).await;
+        assert_eq!(s.tags("production").await, [OLD]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_staging_works_it_is_taken_back_first() {
+    scene("delete-staging", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"ready": {"never": true}})).await;
+        s.set_tag(NEW).await;
+        s.phase(NEW, Phase::Rolling).await;
+        s.delete().await;
+        gone(s).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_production_is_asked_it_is_taken_back_first() {
+    scene("delete-production", async |s| {
+        let mut spec = s.settled().await;
+        spec["stages"][1]["healthChecks"][0]["retry"] = json!({"attempts": 100, "interval": "1s"});
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        let token = s.awaiting(NEW).await;
+        s.behaves(NEW, json!({"http": [{"path": "/health", "status": 503}]})).await;
+        s.promote(&token).await;
+        s.phase(NEW, Phase::Verifying).await;
+        s.delete().await;
+        gone(s).await;
+        assert_eq!(s.tags("production").await, [OLD, NEW, OLD]);
+        assert_eq!(s.runs("staging").await, NEW);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_it_comes_back_it_comes_back_first() {
+    scene("delete-restore", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        s.asked(NEW, "/health", 1).await;
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        s.phase(NEW, Phase::Restoring).await;
+        s.delete().await;
+        s.marker_of("later", "sha-0000007").await;
+        let api: Api<Release> = s.api();
+        assert!(api.get_opt("checkout").await.unwrap().is_some(), "it stays until production is proven");
+        s.behaves(OLD, json!({})).await;
+        gone(s).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}

@@ -1,0 +1,26 @@
+//! Releases on a real control plane, told from what people do to what the world then looks like.
+//!
+//! All share one controller and run side by side, each in its own namespace. At the end of each the controller's
+//! writes are read from the API server's audit log and judged.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod abort;
+mod approval;
+mod churn;
+mod delete;
+mod edits;
+mod foreign;
+mod good;
+mod health;
+mod lost;
+mod pods;
+mod policy;
+mod quota;
+mod restore;
+mod revert;
+mod sharing;
+mod smoke;
+mod supersede;
+mod suspend;

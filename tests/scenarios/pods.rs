@@ -1,0 +1,98 @@
+//! What the kubelet knows ends a rollout within seconds; only what nobody knows waits for the deadline.
+
+use crate::support::{Scene, scene};
+use serde_json::{Value, json};
+use tidegate::api::Reason;
+
+const OLD: &str = "sha-0000001";
+const NEW: &str = "sha-0000002";
+
+/// A version that behaves so ends for this cause, long before the deadline of ten minutes, and is taken back.
+async fn fails_fast(s: &Scene, behaviour: Value, cause: Reason) -> String {
+    s.settled().await;
+    s.behaves(NEW, behaviour).await;
+    s.set_tag(NEW).await;
+    let end = s.rolled_back(NEW, cause).await;
+    assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    assert_eq!(s.tags("production").await, [OLD]);
+    s.available("staging").await;
+    end.rollout.unwrap().cause.unwrap().message
+}
+
+#[tokio::test]
+async fn an_image_that_does_not_exist() {
+    scene("pull-not-found", async |s| {
+        let said = fails_fast(s, json!({"pull": {"fail": "notFound"}}), Reason::ImagePullFailed).await;
+        assert!(said.contains("app") && said.contains("not found"), "{said}");
+        assert_eq!(s.status().await.quarantine.len(), 1);
+        assert!(s.requests(NEW, "/health").await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_image_that_may_not_be_pulled() {
+    scene("pull-denied", async |s| {
+        fails_fast(s, json!({"pull": {"fail": "unauthorized"}}), Reason::ImagePullFailed).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registry_that_hiccups_is_waited_for() {
+    scene("pull-flaky", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"pull": {"fail": "transient", "times": 1}})).await;
+        s.set_tag(NEW).await;
+        s.awaiting(NEW).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_crash_loop() {
+    scene("crash-loop", async |s| {
+        let said = fails_fast(s, json!({"run": {"exitCode": 3}}), Reason::CrashLoop).await;
+        assert!(said.contains("app") && said.contains('3'), "names the container and the exit code: {said}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_crash_after_a_while() {
+    scene("crash-later", async |s| {
+        let mut spec = s.settled().await;
+        s.behaves(NEW, json!({"run": {"exitCode": 1, "after": "2s"}})).await;
+        // It answers rightly for as long as it lives, and is asked for longer than that.
+        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 100, "interval": "1s", "successes": 100});
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        s.rolled_back(NEW, Reason::CrashLoop).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_missing() {
+    scene("config-error", async |s| {
+        let behaviour = json!({"start": {"configError": "configmap \"settings\" not found"}});
+        fails_fast(s, behaviour, Reason::ConfigError).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn never_ready_until_the_deadline() {
+    scene("never-ready", async |s| {
+        let mut spec = s.settled().await;
+        s.behaves(NEW, json!({"ready": {"never": true}})).await;
+        spec["stages"][0]["progressDeadline"] = json!("5s");
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        s.rolled_back(NEW, Reason::ProgressDeadlineExceeded).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}

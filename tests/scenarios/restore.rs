@@ -1,0 +1,67 @@
+//! When the way back is not smooth: said, never hidden, and never written over somebody else's change.
+
+use crate::support::manifests::image;
+use crate::support::scene;
+use crate::support::wait::{is, until};
+use serde_json::json;
+use tidegate::api::{Phase, Reason};
+
+const OLD: &str = "sha-0000001";
+const NEW: &str = "sha-0000002";
+
+#[tokio::test]
+async fn a_way_back_that_is_ill_too_is_said_loudly() {
+    scene("restore-fails", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.behaves(OLD, json!({"http": [{"path": "/health", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        let end = s.ends(NEW, Phase::Failed, Reason::RollbackFailed).await;
+        assert_eq!(s.cause(&end), Some(Reason::SmokeTestFailed), "the cause stands beside it");
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD], "the old version was brought all the same");
+        let warned = s
+            .events()
+            .await
+            .into_iter()
+            .any(|e| e.reason.as_deref() == Some("RollbackFailed") && e.type_.as_deref() == Some("Warning"));
+        assert!(warned || !s.event(Reason::RollbackFailed).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_person_who_changes_the_image_in_mid_rollout_is_not_written_over() {
+    scene("contended", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"ready": {"never": true}})).await;
+        s.set_tag(NEW).await;
+        until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
+        s.phase(NEW, Phase::Rolling).await;
+        s.set_image("staging", &image("sha-0000005")).await;
+        let end = s.ends(NEW, Phase::Failed, Reason::Contended).await;
+        assert!(end.quarantine.is_empty(), "not the image's fault");
+        assert_eq!(s.tags("staging").await, [OLD, NEW, "sha-0000005"]);
+        s.event(Reason::Contended).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_person_who_changes_the_image_in_mid_restore_is_not_written_over() {
+    scene("restore-blocked", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        // The restored version hangs in the pull: the restore is under way and not done.
+        s.asked(NEW, "/health", 1).await;
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        s.phase(NEW, Phase::Restoring).await;
+        until("the old tag is written", async || is(s.runs("staging").await == OLD, (), "not yet")).await;
+        s.set_image("staging", &image("sha-0000005")).await;
+        let end = s.ends(NEW, Phase::Failed, Reason::RollbackBlocked).await;
+        assert_eq!(s.cause(&end), Some(Reason::SmokeTestFailed));
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD, "sha-0000005"]);
+        s.event(Reason::RollbackBlocked).await;
+    })
+    .await;
+}

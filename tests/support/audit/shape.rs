@@ -1,0 +1,86 @@
+//! It writes the listed containers' images, its stamp, its status, its finalizer, its events, and nothing else.
+
+use super::Record;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use tidegate::api::annotation::STAMP;
+
+/// Containers that Releases list, by the workload's namespace and name.
+type Listed = BTreeMap<(String, String), BTreeSet<String>>;
+
+pub(super) fn broken(records: &[Record]) -> Vec<String> {
+    let listed = listed(records);
+    let ours = records.iter().filter(|r| r.by_controller());
+    ours.filter_map(|r| complaint(r, &listed).map(|c| format!("{r}: {c}\n  {}", r.request))).collect()
+}
+
+fn complaint(r: &Record, listed: &Listed) -> Option<String> {
+    let object = &r.object_ref;
+    match (object.resource.as_str(), object.subresource.as_str(), r.verb.as_str()) {
+        ("releases", "status", "update") => None,
+        ("releases", "", "patch") => finalizer_only(&r.request),
+        ("deployments", "", "patch") => apply_only(r).or_else(|| images_only(r, listed)),
+        ("events", "", "create" | "patch") => None,
+        _ => Some("is not the controller's to write".to_owned()),
+    }
+}
+
+fn finalizer_only(body: &Value) -> Option<String> {
+    let metadata = &body["metadata"];
+    extra(body, &["metadata"]).or_else(|| extra(metadata, &["finalizers", "resourceVersion", "uid"])).or_else(|| {
+        metadata["resourceVersion"].is_null().then(|| "does not say on which version it was decided".to_owned())
+    })
+}
+
+fn apply_only(r: &Record) -> Option<String> {
+    let applied = r.uri.contains("fieldManager=tidegate&") || r.uri.ends_with("fieldManager=tidegate");
+    let metadata = &r.request["metadata"];
+    if !applied || r.request["apiVersion"].is_null() {
+        return Some("is no server-side apply by the manager tidegate".to_owned());
+    }
+    let guarded = metadata["uid"].is_string() && metadata["resourceVersion"].is_string();
+    (!guarded).then(|| "does not name the object and the version that it was decided on".to_owned())
+}
+
+fn images_only(r: &Record, listed: &Listed) -> Option<String> {
+    let body = &r.request;
+    let template = &body["spec"]["template"];
+    let surplus = extra(body, &["apiVersion", "kind", "metadata", "spec"])
+        .or_else(|| extra(&body["metadata"], &["name", "namespace", "uid", "resourceVersion", "annotations"]))
+        .or_else(|| extra(&body["metadata"]["annotations"], &[STAMP]))
+        .or_else(|| extra(&body["spec"], &["template"]))
+        .or_else(|| extra(template, &["spec"]))
+        .or_else(|| extra(&template["spec"], &["containers", "initContainers"]));
+    if surplus.is_some() {
+        return surplus;
+    }
+    let none = BTreeSet::new();
+    let listed = listed.get(&r.key()).unwrap_or(&none);
+    let lists = ["containers", "initContainers"].map(|l| template["spec"][l].as_array().cloned().unwrap_or_default());
+    lists.concat().iter().find_map(|c| {
+        let name = c["name"].as_str().unwrap_or_default();
+        let foreign = (!listed.contains(name)).then(|| format!("container {name} is listed by no Release"));
+        foreign.or_else(|| extra(c, &["name", "image"]))
+    })
+}
+
+/// The first key beside those allowed.
+fn extra(object: &Value, allowed: &[&str]) -> Option<String> {
+    let keys = object.as_object().into_iter().flat_map(|o| o.keys());
+    keys.into_iter().find(|k| !allowed.contains(&k.as_str())).map(|k| format!("writes {k:?}"))
+}
+
+fn listed(records: &[Record]) -> Listed {
+    let mut listed = Listed::new();
+    for r in records.iter().filter(|r| r.object_ref.resource == "releases") {
+        let targets = r.response["spec"]["stages"].as_array().into_iter().flatten();
+        for target in targets.flat_map(|s| s["targets"].as_array().into_iter().flatten()) {
+            let k = &target["kubernetes"];
+            let namespace = k["namespace"].as_str().unwrap_or(&r.object_ref.namespace).to_owned();
+            let name = k["name"].as_str().unwrap_or_default().to_owned();
+            let containers = k["containers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            listed.entry((namespace, name)).or_default().extend(containers.map(str::to_owned));
+        }
+    }
+    listed
+}

@@ -1,0 +1,71 @@
+//! The controller under test: the real binary, as its own ServiceAccount, under the chart's rights.
+
+use super::cluster::{ACCOUNT, Cluster, HOME};
+use super::held::Held;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub struct Controller {
+    process: Held,
+    pub name: String,
+    pub log: PathBuf,
+}
+
+impl Controller {
+    /// The one that all tests of a binary share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Controller> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(Cluster::get()))
+    }
+
+    /// One more replica; it works once it holds the lease.
+    pub fn start(cluster: &Cluster) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("controller-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let (log, kubeconfig) =
+            (cluster.dir.join(format!("{name}.log")), cluster.dir.join(format!("{name}.kubeconfig")));
+        let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
+        fs::write(&kubeconfig, access(cluster, token.trim())).unwrap();
+        let lease = format!("--lease-namespace={HOME}");
+        let fixed = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--lease-seconds=3", "--log-format=human"];
+        let args: Vec<_> = fixed.into_iter().chain([lease.as_str()]).map(str::to_owned).collect();
+        let level = std::env::var("TIDEGATE_LOG_LEVEL").unwrap_or_else(|_| "info,tidegate=debug".to_owned());
+        let env = [
+            ("TIDEGATE_KUBECONFIG", kubeconfig.to_string_lossy().into_owned()),
+            ("TIDEGATE_LOG_LEVEL", level),
+            ("HOSTNAME", name.clone()),
+            ("NO_COLOR", "1".to_owned()),
+        ];
+        let process = Held::start(env!("CARGO_BIN_EXE_tidegate").as_ref(), &args, &env, &log);
+        Self { process, name, log }
+    }
+
+    /// As if its node had lost power.
+    pub fn kill(self) {
+        self.process.signal("KILL");
+    }
+
+    /// `TERM` stops it as the kubelet stops a pod; `STOP` freezes it, `CONT` thaws it.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// The last lines of its log that speak of `namespace`.
+    pub fn tail(&self, namespace: &str) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().filter(|l| l.contains(namespace) || l.contains("panicked")).collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
+
+fn access(cluster: &Cluster, token: &str) -> String {
+    let (server, ca) = (&cluster.server, cluster.ca.display());
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         clusters: [{{name: c, cluster: {{server: \"{server}\", certificate-authority: \"{ca}\"}}}}]\n\
+         users: [{{name: c, user: {{token: \"{token}\"}}}}]\n\
+         contexts: [{{name: c, context: {{cluster: c, user: c}}}}]\n"
+    )
+}

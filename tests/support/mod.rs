@@ -1,0 +1,25 @@
+//! What every test on the real control plane needs: the cluster, the controller as a subprocess, a scene per test,
+//! and the judge that reads the audit log at the end of each.
+//!
+//! Each test binary starts one control plane, on first use; it ends with the test process, however that ends.
+
+// Each test binary uses its own part of it, and is a crate whose items nobody else can reach.
+#![allow(dead_code, unused_imports, unreachable_pub)]
+
+pub mod audit;
+pub mod cluster;
+pub mod controller;
+pub mod end;
+pub mod held;
+pub mod history;
+pub mod manifests;
+pub mod people;
+pub mod requests;
+pub mod scene;
+pub mod wait;
+pub mod workloads;
+
+pub use cluster::Cluster;
+pub use controller::Controller;
+pub use manifests::{image, release, single_stage};
+pub use scene::{Scene, scene};

@@ -1,0 +1,219 @@
+//! One test's own corner of the cluster, judged at its end.
+
+use super::audit;
+use super::cluster::Cluster;
+use super::controller::Controller;
+use super::manifests;
+use super::people::RELEASE;
+use super::wait::{Look, until};
+use futures::FutureExt as _;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use tidegate::api::{Reason, Release, ReleaseStatus};
+
+pub struct Scene {
+    pub cluster: &'static Cluster,
+    pub client: kube::Client,
+    pub http: reqwest::Client,
+    /// The scene's namespace.
+    pub ns: String,
+    /// More namespaces of it.
+    pub others: RefCell<Vec<String>>,
+    pub(super) images: RefCell<BTreeMap<String, Value>>,
+    /// Where in the audit log the scene begins.
+    begins: u64,
+}
+
+/// Plays a scene with the controller that all scenes share.
+pub async fn scene(name: &str, play: impl AsyncFn(&Scene)) {
+    let cluster = Cluster::get();
+    let shared = Controller::shared();
+    play_with(cluster, name, play, |ns| shared.tail(ns)).await;
+}
+
+/// Plays a scene, then reads from the audit log whether the controller behaved. A failure shows what is there.
+pub async fn play_with(
+    cluster: &'static Cluster,
+    name: &str,
+    play: impl AsyncFn(&Scene),
+    log: impl Fn(&str) -> String,
+) {
+    let scene = Scene::open(cluster, name).await;
+    let whole = async {
+        play(&scene).await;
+        scene.judge().await;
+    };
+    if let Err(panic) = AssertUnwindSafe(whole).catch_unwind().await {
+        eprintln!("{}\n--- controller\n{}", scene.dump().await, log(&scene.ns));
+        resume_unwind(panic);
+    }
+    scene.close().await;
+}
+
+impl Scene {
+    async fn open(cluster: &'static Cluster, name: &str) -> Self {
+        let client = cluster.client("admin").await;
+        let scene = Self {
+            cluster,
+            client,
+            http: reqwest::Client::builder().timeout(super::wait::BOUND).no_proxy().build().unwrap(),
+            ns: format!("t-{name}"),
+            others: RefCell::default(),
+            images: RefCell::default(),
+            begins: audit::length(cluster),
+        };
+        scene.create_namespace(&scene.ns, json!({})).await;
+        scene
+    }
+
+    /// Deployments `staging` and `production`, both running the good tag `sha-0000001`.
+    pub async fn two_stages(&self) {
+        futures::join!(self.app("staging", "sha-0000001"), self.app("production", "sha-0000001"));
+    }
+
+    /// The two stages, and the Release that has adopted them: `sha-0000001` is stable in both.
+    pub async fn settled(&self) -> Value {
+        self.two_stages().await;
+        let spec = manifests::release("sha-0000001");
+        self.apply(&spec).await;
+        self.verified("sha-0000001").await;
+        spec
+    }
+
+    /// A further namespace of this scene, named after it.
+    pub async fn namespace(&self, suffix: &str, annotations: Value) -> String {
+        let name = format!("{}-{suffix}", self.ns);
+        self.create_namespace(&name, annotations).await;
+        self.others.borrow_mut().push(name.clone());
+        name
+    }
+
+    async fn create_namespace(&self, name: &str, annotations: Value) {
+        let object = json!({"metadata": {"name": name, "annotations": annotations}});
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    }
+
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.ns)
+    }
+
+    pub async fn release(&self) -> Release {
+        let api: Api<Release> = self.api();
+        api.get(RELEASE).await.unwrap()
+    }
+
+    pub async fn status(&self) -> ReleaseStatus {
+        self.status_of(RELEASE).await
+    }
+
+    pub async fn status_of(&self, name: &str) -> ReleaseStatus {
+        let api: Api<Release> = self.api();
+        api.get(name).await.unwrap().status.unwrap_or_default()
+    }
+
+    /// Waits until the Release's status is as `look` wants it.
+    pub async fn until_status(&self, what: &str, look: impl Fn(&ReleaseStatus) -> bool) -> ReleaseStatus {
+        self.until_status_of(RELEASE, what, look).await
+    }
+
+    pub async fn until_status_of(
+        &self,
+        name: &str,
+        what: &str,
+        look: impl Fn(&ReleaseStatus) -> bool,
+    ) -> ReleaseStatus {
+        until(&format!("{name}: {what}"), async || -> Look<ReleaseStatus> {
+            let status = self.status_of(name).await;
+            if look(&status) { Ok(status) } else { Err(format!("{:?}: {:?}", status.phase, status.message)) }
+        })
+        .await
+    }
+
+    /// The events about the Release, oldest first.
+    pub async fn events(&self) -> Vec<Event> {
+        let api: Api<Event> = self.api();
+        let mut events = api.list(&ListParams::default()).await.unwrap().items;
+        events.retain(|e| e.regarding.as_ref().is_some_and(|r| r.kind.as_deref() == Some("Release")));
+        events.sort_by_key(|e| e.event_time.as_ref().map(|t| t.0));
+        events
+    }
+
+    /// Waits for an event with this reason; its note.
+    pub async fn event(&self, reason: Reason) -> String {
+        until(&format!("an event {reason}"), async || {
+            let events = self.events().await;
+            let found = events.iter().rev().find(|e| e.reason.as_deref() == Some(&reason.to_string()));
+            let seen: Vec<_> = events.iter().filter_map(|e| e.reason.clone()).collect();
+            found.map(|e| e.note.clone().unwrap_or_default()).ok_or(format!("{seen:?}"))
+        })
+        .await
+    }
+
+    /// Something that the controller does after everything it was told before: a Release of its own, from start to end.
+    pub async fn marker(&self, name: &str) {
+        self.marker_of(name, "sha-0000001").await;
+    }
+
+    /// The same with an image of its own, where that of the others does not work.
+    pub async fn marker_of(&self, name: &str, tag: &str) {
+        let deployment = manifests::deployment(name, &manifests::image(tag), 1);
+        self.apply_deployment(&deployment).await;
+        let mut spec = manifests::single_stage(tag);
+        spec["stages"][0] = json!({
+            "name": "only", "checks": "None", "promotion": {"mode": "Automatic"}, "targets": [manifests::target("web", name)],
+        });
+        self.apply_as(name, &spec).await;
+        self.until_status_of(name, "the marker is verified", |s| s.phase == Some(tidegate::api::Phase::Verified)).await;
+    }
+
+    async fn judge(&self) {
+        let mut namespaces = self.others.borrow().clone();
+        namespaces.push(self.ns.clone());
+        let broken = audit::broken(&self.records(&namespaces).await);
+        assert!(broken.is_empty(), "the controller broke its own rules:\n{}", broken.join("\n"));
+    }
+
+    /// What the API server logged in the scene's namespaces since it began.
+    pub async fn records(&self, namespaces: &[String]) -> Vec<audit::Record> {
+        audit::read(self, self.begins, namespaces).await
+    }
+
+    async fn close(&self) {
+        let releases: Api<Release> = self.api();
+        let _ = releases.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        for name in self.others.borrow().iter().chain([&self.ns]) {
+            let _ = api.delete(name, &DeleteParams::background()).await;
+        }
+    }
+
+    async fn dump(&self) -> String {
+        let mut text = format!("=== scene {}\n", self.ns);
+        let releases: Api<Release> = self.api();
+        for mut release in releases.list(&ListParams::default()).await.map(|l| l.items).unwrap_or_default() {
+            release.metadata.managed_fields = None;
+            text += &serde_saphyr::to_string(&release).unwrap_or_default();
+        }
+        let pods: Api<Pod> = self.api();
+        for pod in pods.list(&ListParams::default()).await.map(|l| l.items).unwrap_or_default() {
+            let containers = pod.status.as_ref().and_then(|s| s.container_statuses.clone()).unwrap_or_default();
+            let states: Vec<_> = containers.iter().map(|c| (&c.name, &c.image, c.ready, &c.state)).collect();
+            text += &format!("pod {:?} {}\n", pod.metadata.name, serde_json::to_string(&states).unwrap_or_default());
+        }
+        for e in self.events().await {
+            text += &format!("event {:?} {:?}\n", e.reason, e.note);
+        }
+        text
+    }
+}

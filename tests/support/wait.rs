@@ -1,0 +1,28 @@
+//! Waiting for a condition, with a bound. Nothing here sleeps and hopes.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+/// How long anything that should happen may take. Generous: the machine may be busy, and nothing waits for it in vain.
+pub const BOUND: Duration = Duration::from_secs(90);
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What a look found: the thing waited for, or what stands there instead.
+pub type Look<T> = Result<T, String>;
+
+/// Looks until `look` is content; panics after [`BOUND`] with what it last saw.
+pub async fn until<T>(what: &str, look: impl AsyncFn() -> Look<T>) -> T {
+    let started = Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(saw) if started.elapsed() > BOUND => panic!("waited {BOUND:?} for {what}; last seen: {saw}"),
+            Err(_) => tokio::time::sleep(EVERY).await,
+        }
+    }
+}
+
+/// `found` if it is there, else what was seen.
+pub fn is<T>(holds: bool, found: T, saw: impl Debug) -> Look<T> {
+    if holds { Ok(found) } else { Err(format!("{saw:?}")) }
+}
