@@ -35,9 +35,16 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Item {
     due: Option<Instant>,
+    /// When the last look began, as long as another one is asked for.
+    last: Option<Instant>,
     touched: bool,
     running: bool,
 }
+
+/// Changes of workloads and pods within this time are one look.
+const GATHER: Duration = Duration::from_millis(30);
+/// Looks that such changes ask for begin at least this far apart: a Deployment of many pods changes all the time.
+const APART: Duration = Duration::from_millis(150);
 
 impl Queue {
     /// Asks for a look at `due`, or earlier if one is already asked for.
@@ -63,6 +70,13 @@ impl Queue {
         if first {
             self.changed.notify_one();
         }
+    }
+
+    /// Asks for a look because a workload or pod of it changed.
+    pub(super) fn touch(&self, name: &NsName) {
+        let soon = Instant::now() + GATHER;
+        let last = self.lock().items.get(name).and_then(|i| i.last);
+        self.add(name, last.map_or(soon, |last| soon.max(last + APART)), true);
     }
 
     /// The next Release that is due; waits until there is one. It must be given back by [`Self::done`].
@@ -112,6 +126,7 @@ impl Queue {
         let Some((due, name)) = inner.order.pop_first() else { return Err(None) };
         let item = inner.items.entry(name.clone()).or_default();
         item.running = true;
+        item.last = Some(now);
         item.due = None;
         let touched = std::mem::take(&mut item.touched);
         Ok(Job { name, touched, waited: now - due })
@@ -163,6 +178,19 @@ mod tests {
         let third = queue.next().await;
         assert!(!third.touched);
         assert_eq!(before.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_changes_of_pods_are_few_looks() {
+        let (queue, started, mut looks) = (Queue::default(), Instant::now(), 0);
+        while started.elapsed() < Duration::from_secs(3) {
+            queue.touch(&name("a"));
+            if let Ok(job) = tokio::time::timeout(Duration::from_millis(1), queue.next()).await {
+                looks += 1;
+                queue.done(&job.name, Some(Instant::now() + Duration::from_secs(60)));
+            }
+        }
+        assert!((19..=21).contains(&looks), "{looks} looks in 3 s");
     }
 
     #[tokio::test(start_paused = true)]
