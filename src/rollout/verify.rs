@@ -56,7 +56,8 @@ pub(super) fn make_room(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 
 pub(super) fn said(check: &CheckState) -> String {
     let message = check.message.as_deref().unwrap_or("no answer");
-    format!("{} after {} rounds: {message}", check.name, check.number)
+    let rounds = if check.number == 1 { "round" } else { "rounds" };
+    format!("{} after {} {rounds}: {message}", check.name, check.number)
 }
 
 /// A pod restart or an environment edit brings a new revision with our image: what was asked says nothing of it.
