@@ -4,6 +4,7 @@
 //! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
 //! (`ends`).
 
+mod complete;
 mod effects;
 mod ends;
 mod shape;
@@ -38,6 +39,9 @@ pub struct Record {
     pub response: Value,
     #[serde(rename = "requestReceivedTimestamp")]
     pub at: String,
+    /// The answer was metadata alone; the rest is what should have come of the request.
+    #[serde(skip)]
+    pub predicted: bool,
 }
 
 #[derive(Deserialize, Clone, Debug)]
@@ -86,6 +90,7 @@ pub async fn read(scene: &Scene, begins: u64, namespaces: &[String]) -> Vec<Reco
     let mut records: Vec<Record> = lines.lines().filter(here).filter_map(parse).collect();
     records.retain(|r| namespaces.contains(&r.object_ref.namespace));
     records.sort_by_key(|r| (r.version().unwrap_or_default(), r.at.clone()));
+    complete::fill(&mut records);
     records
 }
 
