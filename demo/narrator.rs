@@ -63,7 +63,9 @@ impl Narrator {
             Some(stage) => format!("{} {stage}", release.name_any()),
             None => release.name_any(),
         };
-        self.tell(format!("release {}", release.name_any()), &who, &format!("{phase:?}"), status.message.as_deref());
+        // The command in the message is shown when it is run.
+        let text = status.message.as_deref().map(|m| m.split(": kubectl").next().unwrap_or(m));
+        self.tell(format!("release {}", release.name_any()), &who, &format!("{phase:?}"), text);
     }
 
     /// Tells which image a Deployment is told to run.

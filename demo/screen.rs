@@ -9,6 +9,9 @@ const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 const CYAN: &str = "36";
+/// Of a line, and of where its text begins.
+const WIDTH: usize = 120;
+const MARGIN: usize = 49;
 
 pub(crate) fn title(text: &str) {
     println!("\n{}\n", paint(BOLD, text));
@@ -38,7 +41,26 @@ pub(crate) fn seen(seconds: f64, who: &str, state: &str, text: &str) {
         "Restoring" | "AwaitingPromotion" => YELLOW,
         _ => "0",
     };
-    println!("{} {who:<24} {} {text}", paint(DIM, &format!("{seconds:6.1} s")), paint(colour, &format!("{state:<17}")));
+    let head =
+        format!("{} {who:<21} {} ", paint(DIM, &format!("{seconds:6.1} s")), paint(colour, &format!("{state:<17}")));
+    for (n, line) in wrapped(text).iter().enumerate() {
+        println!("{}{line}", if n == 0 { head.clone() } else { " ".repeat(MARGIN) });
+    }
+}
+
+/// Breaks between words; a word that is longer than a line stays whole, so that it can be copied.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        if !lines[last].is_empty() && lines[last].len() + word.len() >= WIDTH - MARGIN {
+            lines.push(word.to_owned());
+        } else {
+            let space = if lines[last].is_empty() { "" } else { " " };
+            lines[last].push_str(&format!("{space}{word}"));
+        }
+    }
+    lines
 }
 
 pub(crate) fn table(ended: &[Ended]) {

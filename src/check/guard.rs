@@ -115,13 +115,13 @@ const fn v6(s: [u16; 8], len: u8) -> Net {
 /// Credentials and machine configuration. AWS, Google and others answer at 169.254.169.254; the rest is named here too.
 const METADATA: [Net; 8] = [
     v4(169, 254, 169, 254, 32),
-    v4(169, 254, 170, 2, 32),                    // credentials of ECS tasks
-    v4(169, 254, 170, 23, 32),                   // credentials of EKS pods
-    v4(100, 100, 100, 200, 32),                  // Alibaba Cloud
-    v4(168, 63, 129, 16, 32),                    // Azure
-    v4(192, 0, 0, 192, 32),                      // Oracle Cloud
-    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32),   // AWS, all link-local services over IPv6
-    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 254], 128), // Google Cloud over IPv6
+    v4(169, 254, 170, 2, 32),                      // credentials of ECS tasks
+    v4(169, 254, 170, 23, 32),                     // credentials of EKS pods
+    v4(100, 100, 100, 200, 32),                    // Alibaba Cloud
+    v4(168, 63, 129, 16, 32),                      // Azure
+    v4(192, 0, 0, 192, 32),                        // Oracle Cloud
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32),     // AWS, all link-local services over IPv6
+    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128), // Google Cloud over IPv6
 ];
 const LINK_LOCAL: [Net; 2] = [v4(169, 254, 0, 0, 16), v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10)];
 /// This network, IETF protocols, multicast, reserved and broadcast.

@@ -21,8 +21,8 @@ pub struct RunArgs {
     #[arg(long, env = "TIDEGATE_KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Watch only this namespace. Default: all.
-    #[arg(long, env = "TIDEGATE_NAMESPACE")]
-    namespace: Option<String>,
+    #[arg(long, env = "TIDEGATE_WATCH_NAMESPACE", value_name = "NAMESPACE")]
+    watch_namespace: Option<String>,
     /// Releases worked on at once.
     #[arg(long, env = "TIDEGATE_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
@@ -32,11 +32,21 @@ pub struct RunArgs {
     /// Take no lease: this is the only replica.
     #[arg(long, env = "TIDEGATE_NO_LEASE")]
     no_lease: bool,
-    /// Namespace of the Lease. Default: the Pod's own, or the kubeconfig's.
-    #[arg(long, env = "TIDEGATE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
-    lease_namespace: Option<String>,
-    #[arg(long, env = "TIDEGATE_LEASE_NAME", default_value = "tidegate", value_name = "NAME")]
+    /// The controller's own namespace, where its Lease lies. Default: the kubeconfig's.
+    #[arg(long, alias = "lease-namespace", env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Name of the Lease.
+    #[arg(
+        long = "lease",
+        alias = "lease-name",
+        env = "TIDEGATE_LEASE",
+        default_value = "tidegate",
+        value_name = "NAME"
+    )]
     lease_name: String,
+    /// How this replica is known in the Lease and in events. Default: the host's name.
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    identity: Option<String>,
     /// How long the lease of a replica that vanished keeps the others waiting, in seconds. It is renewed three times as often.
     #[arg(long, env = "TIDEGATE_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(3..=300))]
     lease_seconds: u16,
@@ -49,10 +59,10 @@ pub struct RunArgs {
     /// Append what every decision was taken on to this file, for `tidegate replay`. It holds specs and statuses.
     #[arg(long, env = "TIDEGATE_RECORD", value_name = "FILE")]
     record: Option<PathBuf>,
-    #[arg(long, env = "TIDEGATE_LOG_FORMAT", default_value = "json")]
+    #[arg(long, env = "TIDEGATE_LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     log_format: LogFormat,
     /// Log filter, such as `debug` or `tidegate=debug,kube=warn`.
-    #[arg(long, env = "TIDEGATE_LOG_LEVEL", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     log_level: String,
 }
 
@@ -83,13 +93,14 @@ async fn config(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Config> 
 
 fn options(args: RunArgs, config: &Config) -> anyhow::Result<Options> {
     let lease = LeaseOptions {
-        namespace: args.lease_namespace.unwrap_or_else(|| config.default_namespace.clone()),
+        namespace: args.namespace.unwrap_or_else(|| config.default_namespace.clone()),
         name: args.lease_name,
+        identity: args.identity,
         ttl: Duration::from_secs(args.lease_seconds.into()),
     };
-    ensure!(args.no_lease || !lease.namespace.is_empty(), "--lease-namespace is needed: no namespace is known");
+    ensure!(args.no_lease || !lease.namespace.is_empty(), "--namespace is needed: the kubeconfig names none");
     Ok(Options {
-        namespace: args.namespace,
+        namespace: args.watch_namespace,
         concurrency: args.concurrency.into(),
         listen: args.listen,
         lease: (!args.no_lease).then_some(lease),

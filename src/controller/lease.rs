@@ -38,6 +38,8 @@ impl Leadership {
 pub struct LeaseOptions {
     pub namespace: String,
     pub name: String,
+    /// The pod's name, so that people recognise it. Default: the host's name.
+    pub identity: Option<String>,
     /// How long a lease that nobody renews keeps others away. Whole seconds, at least 3 s.
     pub ttl: Duration,
 }
@@ -67,7 +69,7 @@ impl Elector {
         Self {
             api: Api::namespaced(client, &options.namespace),
             name: options.name.clone(),
-            me: identity(),
+            me: unique(options.identity.clone()),
             ttl: options.ttl,
             held: None,
             seen: None,
@@ -256,12 +258,12 @@ pub async fn lost(leadership: &mut watch::Receiver<Leadership>) {
     }
 }
 
-/// The pod's name, so that people recognise it, and something random, so that a restart in place is somebody else.
-fn identity() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "tidegate".to_owned());
+/// With something random behind it, so that a restart in place is somebody else.
+fn unique(name: Option<String>) -> String {
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_else(|| "tidegate".to_owned());
     let mut random = std::collections::hash_map::RandomState::new().build_hasher();
     random.write_u32(std::process::id());
-    format!("{host}_{:016x}", random.finish())
+    format!("{name}_{:016x}", random.finish())
 }
 
 #[cfg(test)]
@@ -282,6 +284,6 @@ mod tests {
 
     #[test]
     fn two_processes_of_one_host_are_two() {
-        assert_ne!(identity(), identity());
+        assert_ne!(unique(None), unique(None));
     }
 }

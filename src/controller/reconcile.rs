@@ -14,7 +14,7 @@ use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
-use crate::api::{NsName, Release};
+use crate::api::{NsName, Release, ReleaseStatus};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
@@ -56,46 +56,40 @@ const STEPS: u32 = 40;
 /// So many times a Release may change under a decision in one look.
 const CONFLICTS: u32 = 5;
 
+/// Where one step leaves a look.
+enum Turn {
+    /// The Release as it stands now: the next step runs at once.
+    Next(Box<Release>),
+    /// It is not known how the Release stands: it is read again.
+    Reread,
+    /// The same, because somebody changed it while it was decided on.
+    Conflict,
+    Settled(Option<Time>),
+}
+
 /// One look at `name`. `touched`: a workload or pod of it changed since the last one.
 pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
     let Some(cached) = cx.memory.release(name) else { return Ok(cx.drop_release(name)) };
     if let Some(again) = at_rest(&cached.view, touched, cx.clock.now()) {
         return Ok(Outcome::Rest(again));
     }
-    let Some(mut release) = cx.read(name).await? else { return Ok(cx.drop_release(name)) };
-    let (mut answer, mut conflicts) = (None, 0);
+    let (mut known, mut answer, mut conflicts) = (None, None, 0);
     for _ in 0..STEPS {
-        cx.lead()?;
-        let view = release_view(&release);
-        tell(&view);
-        let (observed, decision) = cx.decide(&view, touched, answer.take()).await;
-        let stored = match cx.store(&release, &view, &decision).await? {
-            Some(Stored::Yes(stored)) => Some(*stored),
-            Some(Stored::Conflict) if conflicts < CONFLICTS => {
-                conflicts += 1;
-                answer = observed.answer;
-                let Some(now) = cx.read(name).await? else { return Ok(cx.drop_release(name)) };
-                release = now;
-                continue;
-            }
-            Some(Stored::Conflict) => return Err(Error::Contended(conflicts)),
-            None => None,
+        let release = match known.take() {
+            Some(release) => release,
+            None => match cx.read(name).await? {
+                Some(release) => Box::new(release),
+                None => return Ok(cx.drop_release(name)),
+            },
         };
-        let wrote = stored.is_some();
-        release = stored.unwrap_or(release);
-        cx.follow(&view, &release, &observed, &decision);
-        if let Some(effect) = &decision.effect {
-            let (came, now) = cx.act(&release, effect).await?;
-            answer = Some(came);
-            release = match now {
-                Some(now) => now,
-                None => match cx.read(name).await? {
-                    Some(now) => now,
-                    None => return Ok(cx.drop_release(name)),
-                },
-            };
-        } else if !wrote {
-            return Ok(Outcome::Worked(decision.again));
+        let view = release_view(&release);
+        let span = span(&view.name, &view.status);
+        match cx.turn(*release, view, touched, &mut answer).instrument(span).await? {
+            Turn::Next(release) => known = Some(release),
+            Turn::Reread => {}
+            Turn::Conflict if conflicts == CONFLICTS => return Err(Error::Contended(conflicts)),
+            Turn::Conflict => conflicts += 1,
+            Turn::Settled(again) => return Ok(Outcome::Worked(again)),
         }
     }
     Err(Error::Unsettled(STEPS))
@@ -117,19 +111,50 @@ impl Context {
         self.observer.release(name).await.map_err(Error::Read)
     }
 
-    async fn decide(&self, view: &ReleaseView, touched: bool, answer: Option<Answer>) -> (Observed, Decision) {
+    /// Observe, step, write the status, report, act. `answer`: what came of the last step's effect.
+    async fn turn(
+        &self,
+        mut release: Release,
+        view: ReleaseView,
+        touched: bool,
+        answer: &mut Option<Answer>,
+    ) -> Result<Turn, Error> {
+        self.lead()?;
+        let observed = self.observe(&view, touched, answer.take()).await;
+        let decision = self.step(&view, &observed);
+        let wrote = match self.store(&release, &view, &decision).await? {
+            Some(Stored::Yes(stored)) => {
+                release = *stored;
+                true
+            }
+            Some(Stored::Conflict) => {
+                *answer = observed.answer;
+                return Ok(Turn::Conflict);
+            }
+            None => false,
+        };
+        self.report(&view, &release, &observed, &decision);
+        let Some(effect) = &decision.effect else {
+            return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
+        };
+        let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
+        *answer = Some(came);
+        Ok(now.map_or(Turn::Reread, |now| Turn::Next(Box::new(now))))
+    }
+
+    async fn observe(&self, view: &ReleaseView, touched: bool, answer: Option<Answer>) -> Observed {
         let need = rollout::need(view, touched);
+        self.memory.set_active(&view.name, need.active);
         let targets = self.observer.targets(view, &need.targets).await;
-        let observed = Observed { targets, results: self.pool.results(&view.name), answer };
+        Observed { targets, results: self.pool.results(&view.name), answer }
+    }
+
+    fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {
         let now = self.clock.now();
-        let decision = rollout::step(view, &observed, now);
         if let Some(recorder) = &self.recorder {
-            recorder.record(view, &observed, now);
+            recorder.record(view, observed, now);
         }
-        let active = need.active || decision.status.running().is_some();
-        self.memory.set_active(&view.name, active);
-        self.pods.care(&view.name, &pods(&decision, &observed));
-        (observed, decision)
+        rollout::step(view, observed, now)
     }
 
     /// `None`: it stands there already.
@@ -146,19 +171,18 @@ impl Context {
         Ok(Some(stored))
     }
 
-    /// What follows from a status that is stored: questions, events, numbers.
-    fn follow(&self, before: &ReleaseView, stored: &Release, observed: &Observed, decision: &Decision) {
+    /// What follows from a status that is stored: questions, watches, numbers, log lines, events.
+    fn report(&self, before: &ReleaseView, stored: &Release, observed: &Observed, decision: &Decision) {
         let counted = observed.results.iter().filter(|r| decision.counted.contains(&r.id));
         counted.for_each(|r| self.metrics.counted(r.outcome));
         self.pool.forget(&before.name, &decision.counted);
         self.pool.ensure(&before.name, &decision.asks);
-        if decision.status == before.status {
-            return;
+        self.pods.care(&before.name, &pods(decision, observed));
+        if decision.status != before.status {
+            let after = release_view(stored);
+            span(&after.name, &after.status).in_scope(|| tell(&self.metrics, before, &after));
+            self.events.announce(&after, &before.status.announced);
         }
-        let after = release_view(stored);
-        tell(&after);
-        report(&self.metrics, before, &after);
-        self.events.announce(&after, &before.status.announced);
     }
 
     /// Carries out one effect. Also the Release after it, where it is known.
@@ -216,31 +240,32 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
     watched.collect()
 }
 
-/// Puts the rollout and stage onto every line that this look logs from here on.
-fn tell(view: &ReleaseView) {
-    if let Some(rollout) = &view.status.rollout {
-        let span = Span::current();
-        span.record("rollout", rollout.id.to_string());
-        if let Some(stage) = &rollout.stage {
-            span.record("stage", stage);
-        }
-    }
+/// Which Release, rollout and stage a log line speaks of.
+fn span(release: &NsName, status: &ReleaseStatus) -> Span {
+    let rollout = status.rollout.as_ref();
+    let id = rollout.map(|r| tracing::field::display(r.id));
+    let stage = rollout.and_then(|r| r.stage.as_deref());
+    info_span!(parent: None, "look", %release, rollout = id, stage)
 }
 
 /// Says in logs and numbers what changed with a stored status.
-fn report(metrics: &Metrics, before: &ReleaseView, after: &ReleaseView) {
+fn tell(metrics: &Metrics, before: &ReleaseView, after: &ReleaseView) {
     let (old, new) = (&before.status, &after.status);
     for announced in new.announced.iter().filter(|a| old.announced.iter().all(|b| b.name != a.name)) {
-        tracing::info!(reason = %announced.reason, warning = announced.warning, "{}", announced.note);
+        let reason = announced.reason;
+        if announced.warning {
+            tracing::warn!(%reason, "{}", announced.note);
+        } else {
+            tracing::info!(%reason, "{}", announced.note);
+        }
     }
     if let Some(phase) = new.phase.filter(|p| old.phase != Some(*p)) {
         metrics.entered(phase);
-        tracing::info!(?phase, message = new.message.as_deref().unwrap_or_default());
+        tracing::info!(?phase, "{}", new.message.as_deref().unwrap_or_default());
     }
     let ended = new.rollout.as_ref().filter(|r| r.step == Step::Ended);
-    if let Some(rollout) =
-        ended.filter(|r| old.running().is_some() || old.rollout.as_ref().is_none_or(|o| o.id != r.id))
-    {
+    let before = |id| old.running().is_some() || old.rollout.as_ref().is_none_or(|o| o.id != id);
+    if let Some(rollout) = ended.filter(|r| before(r.id)) {
         metrics.ended(rollout, new.phase);
     }
 }

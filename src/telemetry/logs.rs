@@ -1,5 +1,6 @@
 //! Where log lines go and how they look.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -9,7 +10,7 @@ pub enum LogFormat {
     /// One JSON object per line, fields of the enclosing spans included.
     Json,
     /// For a terminal.
-    Human,
+    Text,
 }
 
 /// Starts logging to stderr. `level` is a filter such as `info` or `tidegate=debug,kube=warn`.
@@ -21,8 +22,9 @@ pub fn init(format: LogFormat, level: &str) -> anyhow::Result<()> {
             let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
             base.with(layer.with_current_span(true).with_writer(std::io::stderr)).try_init()
         }
-        LogFormat::Human => {
-            let layer = tracing_subscriber::fmt::layer().compact().with_target(false);
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            let layer = tracing_subscriber::fmt::layer().compact().with_target(false).with_ansi(colours);
             base.with(layer.with_writer(std::io::stderr)).try_init()
         }
     };

@@ -1,7 +1,7 @@
 //! Unusual Releases that are right, and what is kept of them.
 
-use crate::control_plane::ControlPlane;
 use crate::manifest::{Edit, edited};
+use crate::plane::releases;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tidegate::api::{Release, ReleaseStatus};
@@ -56,7 +56,7 @@ const GOOD: &[&[Edit]] = &[
 
 #[tokio::test]
 async fn what_is_right_is_kept_as_it_was_written() {
-    let api = ControlPlane::get().releases("accepted").await;
+    let api = releases("accepted").await;
     for edits in GOOD {
         let manifest = edited(edits);
         let name = manifest["metadata"]["name"].as_str().unwrap();
@@ -70,7 +70,7 @@ async fn what_is_right_is_kept_as_it_was_written() {
 
 #[tokio::test]
 async fn eight_stages_of_eight_targets_fit() {
-    let api = ControlPlane::get().releases("accepted-large").await;
+    let api = releases("accepted-large").await;
     let mut release = edited(&[]);
     let target = |n: usize| json!({"name": format!("t{n}"), "kubernetes": {"kind": "Deployment", "name": "a", "containers": ["b"]}});
     let check =
@@ -92,9 +92,27 @@ async fn eight_stages_of_eight_targets_fit() {
 
 #[tokio::test]
 async fn a_release_that_nobody_saw_yet_does_not_look_finished() {
-    let api = ControlPlane::get().releases("accepted-unseen").await;
+    let api = releases("accepted-unseen").await;
     let served = api.patch("checkout", &PatchParams::apply("kubectl"), &Patch::Apply(edited(&[]))).await.unwrap();
     assert_eq!(served.status, Some(ReleaseStatus::default()));
     assert_eq!(served.status.unwrap().observed_generation, -1);
     assert_eq!(served.metadata.generation, Some(1));
+}
+
+#[tokio::test]
+async fn stages_stand_in_the_order_of_the_last_apply() {
+    let api = releases("accepted-order").await;
+    let stage = |name: &str| {
+        let mut stage = edited(&[])["spec"]["stages"][0].take();
+        stage["name"] = json!(name);
+        stage
+    };
+    for order in
+        [&["a", "b"][..], &["a", "new", "b"], &["b", "a"], &["first", "b", "a", "last"], &["last", "a", "b", "first"]]
+    {
+        let mut release = edited(&[]);
+        release["spec"]["stages"] = order.iter().map(|name| stage(name)).collect();
+        let served = api.patch("checkout", &PatchParams::apply("kubectl"), &Patch::Apply(&release)).await.unwrap();
+        assert_eq!(served.spec.stages.iter().map(|stage| &*stage.name).collect::<Vec<_>>(), order);
+    }
 }

@@ -1,7 +1,8 @@
 //! Every example is a manifest that a real API server takes.
 
-use crate::control_plane::{ControlPlane, path};
 use crate::manifest::yaml;
+use crate::support::Cluster;
+use crate::support::cluster::repository;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tidegate::api::Release;
@@ -21,25 +22,25 @@ fn every_release_can_be_read() {
 
 #[test]
 fn every_example_can_be_applied() {
-    let plane = ControlPlane::get();
-    plane.kubectl(&["create", "namespace", "argocd"], "");
+    let plane = Cluster::get();
+    plane.kubectl(&["create", "namespace", "argocd"], None);
     for file in manifests() {
         let (foreign, ours): (Vec<_>, Vec<_>) =
             documents(&file).into_iter().partition(|object| FOREIGN.contains(&object["apiVersion"].as_str().unwrap()));
         assert!(foreign.iter().chain(&ours).all(|object| object["kind"].is_string()), "{}", file.display());
         if !ours.is_empty() {
             let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": ours}).to_string();
-            plane.kubectl(&["apply", "--server-side", "--validate=strict", "-f", "-"], &list);
+            plane.kubectl(&["apply", "--server-side", "--validate=strict", "-f", "-"], Some(&list));
         }
     }
     let phase =
-        plane.kubectl(&["get", "rel", "checkout", "-n", "shop", "-o=jsonpath={.status.observedGeneration}"], "");
+        plane.kubectl(&["get", "rel", "checkout", "-n", "shop", "-o=jsonpath={.status.observedGeneration}"], None);
     assert_eq!(phase, "-1");
 }
 
 fn manifests() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    collect(Path::new(&path("examples")), &mut found);
+    collect(&repository().join("examples"), &mut found);
     found.sort();
     assert!(found.len() >= 5, "{found:?}");
     found

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod accepted;
-mod control_plane;
 mod examples;
 mod manifest;
+mod plane;
 mod refused;
 mod status;

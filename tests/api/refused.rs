@@ -1,7 +1,7 @@
 //! Bad Releases and the one complaint that each is answered with.
 
-use crate::control_plane::ControlPlane;
 use crate::manifest::{Edit, edited};
+use crate::plane::raw_releases;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::Request;
 use serde_json::Value;
@@ -134,7 +134,7 @@ const ECS_TARGET: &str = "{name: web, ecs: {region: eu-west-1, cluster: prod, se
 
 #[tokio::test]
 async fn each_bad_release_is_answered_with_its_sentence() {
-    let api = ControlPlane::get().raw_releases("refused").await;
+    let api = raw_releases("refused").await;
     assert!(complaints(create(&api, &edited(&[])).await).is_empty(), "the good Release is good");
     let mut wrong = Vec::new();
     for (edits, field, says) in BAD {
@@ -149,7 +149,7 @@ async fn each_bad_release_is_answered_with_its_sentence() {
 
 #[tokio::test]
 async fn an_edit_is_judged_like_a_new_release() {
-    let api = ControlPlane::get().raw_releases("refused-edit").await;
+    let api = raw_releases("refused-edit").await;
     assert!(complaints(apply(&api, &edited(&[])).await).is_empty());
     let said = complaints(apply(&api, &edited(&[("/image/tag", "latest")])).await);
     assert_eq!(said, [("spec.image".to_owned(), MOVING.to_owned())]);

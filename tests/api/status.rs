@@ -1,7 +1,8 @@
 //! The status: what the controller writes is what it reads again, whatever the version of the CRD.
 
-use crate::control_plane::ControlPlane;
 use crate::manifest::edited;
+use crate::plane::releases;
+use crate::support::Cluster;
 use kube::CustomResourceExt as _;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use tidegate::api::{Release, ReleaseStatus};
 
 #[tokio::test]
 async fn a_full_status_comes_back_as_it_was_written() {
-    let api = ControlPlane::get().releases("status-full").await;
+    let api = releases("status-full").await;
     let full: ReleaseStatus = serde_json::from_value(full_status()).unwrap();
     let mut release = created(&api).await;
     release.status = Some(full.clone());
@@ -23,7 +24,7 @@ async fn a_full_status_comes_back_as_it_was_written() {
 
 #[tokio::test]
 async fn a_status_of_a_newer_controller_is_kept() {
-    let api = ControlPlane::get().releases("status-newer").await;
+    let api = releases("status-newer").await;
     created(&api).await;
     let newer = json!({"status": {
         "phase": "Levitating",
@@ -42,14 +43,14 @@ async fn a_status_of_a_newer_controller_is_kept() {
 
 #[tokio::test]
 async fn kubectl_shows_what_it_waits_for() {
-    let api = ControlPlane::get().releases("status-columns").await;
+    let api = releases("status-columns").await;
     created(&api).await;
     let status = json!({"status": {
         "phase": "AwaitingPromotion", "tag": "sha-4f2c1d9", "previousTag": "sha-0a1b2c3", "message": "waits for approval",
         "rollout": {"stage": "production"},
     }});
     let _ = api.patch_status("checkout", &PatchParams::default(), &Patch::Merge(&status)).await;
-    let table = ControlPlane::get().kubectl(&["get", "tidegate", "-n", "status-columns"], "");
+    let table = Cluster::get().kubectl(&["get", "tidegate", "-n", "status-columns"], None);
     let cells: Vec<Vec<_>> =
         table.lines().map(|line| line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect()).collect();
     assert_eq!(cells[0], ["NAME", "PHASE", "STAGE", "TAG", "PREVIOUS", "AGE", "MESSAGE"]);

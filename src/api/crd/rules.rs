@@ -3,6 +3,8 @@
 //! Written as tables: where, the rule, what is said when it does not hold. `{list}` stands for each list of checks.
 //! Rules stay off the object's root (there they would run at every status write), all but the one on the name.
 
+mod strings;
+
 /// One rule at one place.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -35,8 +37,8 @@ pub const SETS: &[&str] = &["spec.stages[].targets[].kubernetes.containers", "sp
 pub fn all() -> Vec<Rule> {
     let fields = FIELDS.iter().map(|&(at, cel, says)| rule(at, None, cel, says));
     let placed = PLACED.iter().map(|&(at, field, cel, says)| rule(at, Some(field), cel, says));
-    let durations = DURATIONS.iter().map(|&(at, least, most, example)| duration(at, least, most, example));
-    let strings = PATTERNS.iter().flat_map(|&(pattern, says, places)| {
+    let durations = strings::DURATIONS.iter().map(|&(at, least, most, example)| duration(at, least, most, example));
+    let strings = strings::PATTERNS.iter().flat_map(|&(pattern, says, places)| {
         places.iter().map(move |at| rule(at, None, &format!("self.matches('{pattern}')"), says))
     });
     fields.chain(placed).chain(durations).chain(strings).flat_map(each_list).collect()
@@ -176,130 +178,6 @@ const PLACED: &[(&str, &str, &str, &str)] = &[
          (!has(self.healthChecks) || !self.healthChecks.exists(h, h.name == p.name)) \
          && (!has(self.smokeTests) || !self.smokeTests.exists(s, s.name == p.name)))",
         "a performance check bears the name of another check: names of checks must differ within a stage",
-    ),
-];
-
-/// Where, shortest, longest, example.
-const DURATIONS: &[(&str, &str, &str, &str)] = &[
-    ("spec.stages[].promotion.timeout", "1s", "720h", "24h"),
-    ("spec.stages[].progressDeadline", "5s", "24h", "10m"),
-    ("spec.stages[].bake", "1s", "24h", "10m"),
-    ("spec.stages[].hooks[].timeout", "1s", "24h", "15m"),
-    ("spec.stages[].healthChecks[].initialDelay", "0s", "1h", "15s"),
-    ("spec.stages[].healthChecks[].retry.interval", "1s", "10m", "5s"),
-    ("spec.stages[].smokeTests[].retry.interval", "1s", "10m", "5s"),
-    ("spec.stages[].{list}[].http.timeout", "100ms", "60s", "5s"),
-];
-
-/// Pattern, sentence, where.
-const PATTERNS: &[(&str, &str, &[&str])] = &[
-    (
-        "^([a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?/)?[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*)*$",
-        "repository must be a lower-case name such as ghcr.io/acme/checkout, without scheme, tag or digest",
-        &["spec.image.repository", "spec.stages[].targets[].repository"],
-    ),
-    (
-        "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
-        "tag may have only letters, digits, _, . and -, and must not begin with . or -",
-        &["spec.image.tag"],
-    ),
-    ("^sha256:[0-9a-f]{64}$", "digest must be sha256: and 64 lower-case hex digits", &["spec.image.digest"]),
-    (
-        "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        "must be a DNS label: lower-case letters, digits and -, beginning and ending with a letter or digit",
-        &[
-            "spec.stages[].name",
-            "spec.stages[].targets[].name",
-            "spec.stages[].hooks[].name",
-            "spec.stages[].{list}[].name",
-            "spec.stages[].targets[].kubernetes.namespace",
-            "spec.stages[].targets[].kubernetes.containers[]",
-            "spec.stages[].hooks[].job.fromCronJob.namespace",
-            "spec.stages[].hooks[].job.fromJob.namespace",
-            "spec.stages[].{list}[].http.service.name",
-            "spec.stages[].{list}[].http.service.namespace",
-        ],
-    ),
-    (
-        "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit",
-        &[
-            "spec.stages[].targets[].kubernetes.name",
-            "spec.stages[].hooks[].job.fromCronJob.name",
-            "spec.stages[].hooks[].job.fromJob.name",
-            "spec.stages[].{list}[].http.headers[].secret.name",
-        ],
-    ),
-    (
-        "^[-._a-zA-Z0-9]+$",
-        "must be a key of the Secret: letters, digits, -, _ and .",
-        &["spec.stages[].{list}[].http.headers[].secret.key"],
-    ),
-    (
-        "^/[!\"$-~]*$",
-        "path must begin with / and have no spaces, no # and nothing that is not ASCII: percent-encode those",
-        &["spec.stages[].{list}[].http.path"],
-    ),
-    (
-        "^[!#$%&*+.^_`|~0-9A-Za-z-]+$",
-        "a header's name may have only letters, digits and !#$%&*+.^_`|~-",
-        &["spec.stages[].{list}[].http.headers[].name"],
-    ),
-    (
-        "^[ -~]*$",
-        "a header's value may have only printable ASCII characters, all on one line",
-        &["spec.stages[].{list}[].http.headers[].value"],
-    ),
-    (
-        "^(/([^/~]|~0|~1)*)*$",
-        "pointer must be a JSON pointer such as /status/db: empty or beginning with /, with ~0 for ~ and ~1 for / in a name",
-        &["spec.stages[].{list}[].http.expect.json[].pointer"],
-    ),
-    (
-        "^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$",
-        "region must be an AWS region such as eu-west-1",
-        &["spec.stages[].targets[].ecs.region"],
-    ),
-    (
-        "^(arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/)?[a-zA-Z0-9_-]+$",
-        "cluster must be the name or the ARN of an ECS cluster",
-        &["spec.stages[].targets[].ecs.cluster"],
-    ),
-    (
-        "^[a-zA-Z0-9_-]+$",
-        "must be a name of letters, digits, - and _",
-        &["spec.stages[].targets[].ecs.service", "spec.stages[].targets[].ecs.containers[]"],
-    ),
-    (
-        "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$",
-        "roleArn must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tidegate",
-        &["spec.stages[].targets[].ecs.roleArn"],
-    ),
-    (
-        "^([0-9]{1,6}(ms|s|m))+$",
-        "max must be a duration such as 300ms",
-        &[
-            "spec.stages[].performanceChecks[].thresholds.p50.max",
-            "spec.stages[].performanceChecks[].thresholds.p90.max",
-            "spec.stages[].performanceChecks[].thresholds.p95.max",
-            "spec.stages[].performanceChecks[].thresholds.p99.max",
-        ],
-    ),
-    (
-        "^(100|[0-9]{1,2}([.][0-9]{1,3})?)%$",
-        "max must be a share from 0% to 100%, such as 1% or 0.5%",
-        &["spec.stages[].performanceChecks[].thresholds.errorRate.max"],
-    ),
-    (
-        "^[0-9]{1,4}([.][0-9]{1,3})?%$",
-        "maxIncrease must be a share of the old version's value, such as 20%",
-        &[
-            "spec.stages[].performanceChecks[].thresholds.p50.maxIncrease",
-            "spec.stages[].performanceChecks[].thresholds.p90.maxIncrease",
-            "spec.stages[].performanceChecks[].thresholds.p95.maxIncrease",
-            "spec.stages[].performanceChecks[].thresholds.p99.maxIncrease",
-            "spec.stages[].performanceChecks[].thresholds.errorRate.maxIncrease",
-        ],
     ),
 ];
 
