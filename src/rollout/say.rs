@@ -65,7 +65,11 @@ fn working(d: &mut Draft, rollout: &Rollout) -> Vec<Wanted> {
     };
     let (reason, text) = sentence(d, rollout);
     let waits = d.rel.generation > d.status.observed_generation;
-    let message = if waits { format!("{text} (an edit of the spec waits until this rollout ends)") } else { text };
+    let what = match d.rel.spec.image.at(None) == rollout.image {
+        true => "an edit of the spec".to_owned(),
+        false => d.rel.spec.image.short(),
+    };
+    let message = if waits { format!("{text} ({what} waits until this rollout ends)") } else { text };
     d.status.phase = Some(phase);
     d.status.message = Some(message.clone());
     let stalled = stalled(d, rollout);
