@@ -63,9 +63,10 @@ async fn a_crash_loop() {
 async fn a_crash_after_a_while() {
     scene("crash-later", async |s| {
         let mut spec = s.settled().await;
-        s.behaves(NEW, json!({"run": {"exitCode": 1, "after": "2s"}})).await;
-        // It answers rightly for as long as it lives, and is asked for longer than that.
-        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 100, "interval": "1s", "successes": 100});
+        // Its checks would go on for longer than it lives.
+        let behaviour = json!({"run": {"exitCode": 1, "after": "2s"}, "http": [{"path": "/health", "status": 503}]});
+        s.behaves(NEW, behaviour).await;
+        spec["stages"][0]["healthChecks"][0]["retry"]["attempts"] = json!(100);
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         s.rolled_back(NEW, Reason::CrashLoop).await;

@@ -34,9 +34,9 @@ impl Scene {
         .await;
     }
 
-    /// Until the nodes act on this version of the scene's catalogue.
-    pub(super) async fn in_force(&self, resource_version: &str) {
-        let (url, key) = (format!("{}/catalogue", self.cluster.node), format!("{}/images", self.ns));
+    /// Until the nodes act on this version of a namespace's catalogue.
+    pub(super) async fn in_force(&self, namespace: &str, resource_version: &str) {
+        let (url, key) = (format!("{}/catalogue", self.cluster.node), format!("{namespace}/images"));
         until("the catalogue to be in force", async || {
             let text = self.http.get(&url).send().await.unwrap().text().await.unwrap();
             let report: Value = serde_json::from_str(&text).unwrap();

@@ -98,6 +98,7 @@ impl Scene {
         let object = json!({"metadata": {"name": name, "annotations": annotations}});
         let api: Api<Namespace> = Api::all(self.client.clone());
         api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        self.put_catalogue(name, &[]).await;
     }
 
     pub fn api<K>(&self) -> Api<K>

@@ -79,9 +79,15 @@ impl Scene {
         entry["image"] = json!(image);
         self.images.borrow_mut().insert(image, entry);
         let entries: Vec<_> = self.images.borrow().values().cloned().collect();
-        let api: Api<ConfigMap> = self.api();
-        let map = api.patch("images", &owner(), &Patch::Apply(manifests::catalogue(&entries))).await.unwrap();
-        self.in_force(&map.metadata.resource_version.unwrap()).await;
+        self.put_catalogue(&self.ns, &entries).await;
+    }
+
+    /// Sets what images do in a namespace; what is not said there is healthy, whatever other scenes say.
+    pub(super) async fn put_catalogue(&self, namespace: &str, entries: &[Value]) {
+        let all = [&[json!({"image": "*"})], entries].concat();
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let map = api.patch("images", &owner(), &Patch::Apply(manifests::catalogue(&all))).await.unwrap();
+        self.in_force(namespace, &map.metadata.resource_version.unwrap()).await;
     }
 }
 

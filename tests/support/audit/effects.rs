@@ -15,6 +15,8 @@ type Images = BTreeMap<String, String>;
 struct Watch {
     /// Every workload's latest version.
     live: BTreeMap<Key, Value>,
+    /// What should have come of the last write, until it is seen.
+    predicted: BTreeMap<Key, (Value, Stamp)>,
     /// Per workload the last forward write that nothing took back yet, and the object that it changed.
     debts: BTreeMap<Key, (Stamp, String)>,
     forward: BTreeSet<EffectId>,
@@ -26,6 +28,7 @@ pub(super) fn broken(records: &[Record]) -> Vec<String> {
     let deployments = records.iter().filter(|r| r.object_ref.resource == "deployments");
     for r in deployments.filter(|r| r.done() && r.response["kind"] == "Deployment") {
         let key = r.key();
+        watch.hold_against(r, &key);
         if r.by_controller() && r.verb == "patch" {
             watch.judge(r, &key);
         }
@@ -35,6 +38,15 @@ pub(super) fn broken(records: &[Record]) -> Vec<String> {
 }
 
 impl Watch {
+    /// The first whole version of the same generation shows what the write before it really changed.
+    fn hold_against(&mut self, r: &Record, key: &Key) {
+        let Some((predicted, stamp)) = self.predicted.remove(key) else { return };
+        let same = predicted["metadata"]["generation"] == r.response["metadata"]["generation"];
+        if same && whole(&predicted, &stamp) != whole(&r.response, &stamp) {
+            self.complain(r, &format!("the write before it, {}, changed more than the listed images", stamp.effect));
+        }
+    }
+
     fn judge(&mut self, r: &Record, key: &Key) {
         let Some(before) = self.live.get(key).cloned() else {
             return self.complain(r, "writes a workload that nobody created in this scene");
@@ -42,6 +54,9 @@ impl Watch {
         let Some((stamp, verb)) = stamp(r) else {
             return self.complain(r, "bears no readable stamp");
         };
+        if r.predicted {
+            self.predicted.insert(key.clone(), (r.response.clone(), stamp.clone()));
+        }
         let (was, is) = (images(&before), images(&r.response));
         if without_images(&before, &stamp) != without_images(&r.response, &stamp) {
             self.complain(r, "changed more than the listed containers' images");
@@ -105,6 +120,12 @@ fn containers(object: &Value) -> Vec<Value> {
 fn images(object: &Value) -> Images {
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     containers(object).iter().map(|c| (text(&c["name"]), text(&c["image"]))).collect()
+}
+
+/// The spec, without containers that the apply let go of, and the images that the stamp speaks of.
+fn whole(object: &Value, stamp: &Stamp) -> (Value, Images) {
+    let of_stamp = |(name, _): &(String, String)| stamp.images.iter().any(|i| i.container == *name);
+    (without_images(object, stamp), images(object).into_iter().filter(of_stamp).collect())
 }
 
 /// The spec without the images that the stamp speaks of, and without containers that the apply let go of.

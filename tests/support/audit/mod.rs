@@ -4,6 +4,7 @@
 //! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
 //! (`ends`).
 
+mod complete;
 mod effects;
 mod ends;
 mod shape;
@@ -38,6 +39,9 @@ pub struct Record {
     pub response: Value,
     #[serde(rename = "requestReceivedTimestamp")]
     pub at: String,
+    /// The answer was metadata alone; the rest is what should have come of the request.
+    #[serde(skip)]
+    pub predicted: bool,
 }
 
 #[derive(Deserialize, Clone, Debug)]
@@ -75,18 +79,18 @@ pub async fn read(scene: &Scene, begins: u64, namespaces: &[String]) -> Vec<Reco
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("audit-{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let marker: ConfigMap = serde_json::from_value(serde_json::json!({"metadata": {"name": name}})).unwrap();
-    let namespace = &scene.ns;
     scene.api::<ConfigMap>().create(&PostParams::default(), &marker).await.unwrap();
-    let mark = format!("/namespaces/{namespace}/configmaps\"");
+    let mark = format!("\"namespace\":\"{}\",\"name\":\"{name}\"", scene.ns);
     let lines = until("the audit log to catch up", async || {
         let text = since(scene.cluster, begins);
-        is(text.lines().any(|l| l.contains(&mark) && l.contains(&name)), text, "not yet")
+        is(text.lines().any(|l| l.contains(&mark)), text, "not yet")
     })
     .await;
     let here = |l: &&str| namespaces.iter().any(|n| l.contains(&format!("\"namespace\":\"{n}\"")));
     let mut records: Vec<Record> = lines.lines().filter(here).filter_map(parse).collect();
     records.retain(|r| namespaces.contains(&r.object_ref.namespace));
     records.sort_by_key(|r| (r.version().unwrap_or_default(), r.at.clone()));
+    complete::fill(&mut records);
     records
 }
 

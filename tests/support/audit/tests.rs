@@ -71,6 +71,28 @@ fn what_is_right_is_not_complained_of() {
     assert_eq!(broken(&good()), Vec::<String>::new());
 }
 
+/// The answer to a write may be metadata alone; the next whole version shows what it changed.
+#[test]
+fn what_a_write_changed_is_seen_in_the_next_version() {
+    let partial = |mut r: Record| {
+        r.response = json!({"kind": "PartialObjectMetadata", "metadata": {"uid": "d", "name": "x", "generation": 2}});
+        r
+    };
+    let after = |replicas: i32| {
+        let mut r = human("2");
+        r.response = deployment("2", replicas);
+        r.response["metadata"]["generation"] = json!(2);
+        r
+    };
+    for (replicas, complaints) in [(1, 0), (3, 1)] {
+        let mut records =
+            vec![human("1"), status("Rolling", "a"), partial(write("1-1", "forward", "2")), after(replicas)];
+        super::complete::fill(&mut records);
+        let broken = broken(&records);
+        assert_eq!(broken.len(), complaints, "{broken:?}");
+    }
+}
+
 #[test]
 fn each_broken_rule_is_seen() {
     let broken_by = |at: usize, r: Record| {
