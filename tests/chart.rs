@@ -1,5 +1,7 @@
 //! The whole chart, rendered by helm's engine and installed on a real API server.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/mod.rs"]
 mod support;
 
