@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Every flag can be given by an environment variable too.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Kubeconfig file. Default: the Pod's service account, else $KUBECONFIG, else ~/.kube/config.
+    /// Kubeconfig file. Default: $KUBECONFIG, else ~/.kube/config, else the Pod's service account.
     #[arg(long, env = "TIDEGATE_KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Watch only this namespace. Default: all.

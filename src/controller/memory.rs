@@ -21,13 +21,6 @@ pub(super) struct Cached {
     pub(super) resource_version: String,
 }
 
-/// A Release that should be looked at.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Trigger {
-    pub(super) name: NsName,
-    pub(super) touched: bool,
-}
-
 #[derive(Debug, Default)]
 struct Inner {
     releases: HashMap<NsName, Known>,
@@ -120,14 +113,14 @@ impl Memory {
         known.own.push(version.to_owned());
     }
 
-    /// A workload was added or changed. At rest only a new generation or another object is worth a look.
-    pub(super) fn workload(&self, workload: Workload, seen: Seen) -> Vec<Trigger> {
+    /// A workload was added or changed: which Releases to look at. At rest only a new generation or another object is worth a look.
+    pub(super) fn workload(&self, workload: Workload, seen: Seen) -> Vec<NsName> {
         let mut inner = self.lock();
         let before = inner.workloads.insert(workload.clone(), seen.clone());
         let changed = before.is_none_or(|b| b != seen);
         inner.triggers(&workload, changed)
     }
-    pub(super) fn workload_gone(&self, workload: &Workload) -> Vec<Trigger> {
+    pub(super) fn workload_gone(&self, workload: &Workload) -> Vec<NsName> {
         let mut inner = self.lock();
         inner.workloads.remove(workload);
         inner.triggers(workload, true)
@@ -150,10 +143,10 @@ impl Memory {
 }
 
 impl Inner {
-    fn triggers(&self, workload: &Workload, changed: bool) -> Vec<Trigger> {
+    fn triggers(&self, workload: &Workload, changed: bool) -> Vec<NsName> {
         let names = self.lists.get(workload).into_iter().flatten();
         let active = |n: &&NsName| changed || self.releases.get(*n).is_some_and(|k| k.active);
-        names.filter(active).map(|n| Trigger { name: n.clone(), touched: true }).collect()
+        names.filter(active).cloned().collect()
     }
 }
 
@@ -216,8 +209,8 @@ mod tests {
     fn seen(uid: &str, generation: i64) -> Seen {
         Seen { uid: uid.into(), generation }
     }
-    fn names(triggers: Vec<Trigger>) -> Vec<String> {
-        triggers.into_iter().map(|t| t.name.name).collect()
+    fn names(triggers: Vec<NsName>) -> Vec<String> {
+        triggers.into_iter().map(|n| n.name).collect()
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::api::Release;
 use crate::check::{self, Pool};
 use crate::observe::{ClusterDirectory, Limits, Observer, client};
 use crate::target::kubernetes::KubernetesWriter;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, TimeRequests};
 use anyhow::Context as _;
 use clock::Clock;
 use events::Events;
@@ -74,7 +74,7 @@ const LAST_EVENTS: Duration = Duration::from_secs(2);
 pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let watching = client::watching(config.clone()).context("no client for watching")?;
-    let acting = client::acting(config.clone()).context("no client for acting")?;
+    let acting = client::acting_in(config.clone(), &TimeRequests(metrics.clone())).context("no client for acting")?;
     let listener = tokio::net::TcpListener::bind(options.listen).await;
     let listener = listener.with_context(|| format!("--listen {}: cannot be listened on", options.listen))?;
     tracing::info!(listen = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "starting");

@@ -12,9 +12,7 @@ use kube::api::{WatchEvent, WatchParams};
 use kube::{Api, Client};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 /// Which pods: a namespace and a label selector.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,9 +33,6 @@ struct Watch {
     task: JoinHandle<()>,
     cares: Arc<Mutex<BTreeSet<NsName>>>,
 }
-
-/// Changes of several pods in a row are one look.
-const GATHER: Duration = Duration::from_millis(50);
 
 impl PodWatches {
     pub(super) fn new(client: Client, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
@@ -96,9 +91,8 @@ async fn once(api: &Api<Pod>, selector: &str, queue: &Queue, cares: &Mutex<BTree
             WatchEvent::Bookmark(_) => {}
             WatchEvent::Error(status) => return Err(kube::Error::Api(status.boxed())),
             WatchEvent::Added(_) | WatchEvent::Modified(_) | WatchEvent::Deleted(_) => {
-                let due = Instant::now() + GATHER;
                 let cares = cares.lock().unwrap_or_else(PoisonError::into_inner);
-                cares.iter().for_each(|name| queue.add(name, due, true));
+                cares.iter().for_each(|name| queue.touch(name));
             }
         }
     }

@@ -35,9 +35,16 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Item {
     due: Option<Instant>,
+    /// When the last look began, as long as another one is asked for.
+    last: Option<Instant>,
     touched: bool,
     running: bool,
 }
+
+/// Changes of workloads and pods within this time are one look.
+const GATHER: Duration = Duration::from_millis(30);
+/// Looks that such changes ask for begin at least this far apart: a Deployment of many pods changes all the time.
+const APART: Duration = Duration::from_millis(150);
 
 impl Queue {
     /// Asks for a look at `due`, or earlier if one is already asked for.
@@ -63,6 +70,16 @@ impl Queue {
         if first {
             self.changed.notify_one();
         }
+    }
+
+    /// Asks for a look because a workload or pod of it changed.
+    pub(super) fn touch(&self, name: &NsName) {
+        self.touch_at(name, Instant::now());
+    }
+    fn touch_at(&self, name: &NsName, now: Instant) {
+        let soon = now + GATHER;
+        let last = self.lock().items.get(name).and_then(|i| i.last);
+        self.add(name, last.map_or(soon, |last| soon.max(last + APART)), true);
     }
 
     /// The next Release that is due; waits until there is one. It must be given back by [`Self::done`].
@@ -112,6 +129,7 @@ impl Queue {
         let Some((due, name)) = inner.order.pop_first() else { return Err(None) };
         let item = inner.items.entry(name.clone()).or_default();
         item.running = true;
+        item.last = Some(now);
         item.due = None;
         let touched = std::mem::take(&mut item.touched);
         Ok(Job { name, touched, waited: now - due })
@@ -129,51 +147,73 @@ mod tests {
     fn name(n: &str) -> NsName {
         NsName::new("shop", n)
     }
-    async fn none(queue: &Queue) {
-        assert!(tokio::time::timeout(Duration::from_secs(3600), queue.next()).await.is_err());
+    fn secs(s: u64) -> Duration {
+        Duration::from_secs(s)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn many_triggers_are_one_look_at_the_earliest_time() {
-        let queue = Queue::default();
-        let now = Instant::now();
-        queue.add(&name("a"), now + Duration::from_secs(9), false);
-        queue.add(&name("a"), now + Duration::from_secs(2), true);
-        queue.add(&name("a"), now + Duration::from_secs(5), false);
-        let job = queue.next().await;
-        assert_eq!((job.name, job.touched), (name("a"), true));
-        assert_eq!(Instant::now().duration_since(now).as_secs(), 2);
+    #[test]
+    fn many_triggers_are_one_look_at_the_earliest_time() {
+        let (queue, now) = (Queue::default(), Instant::now());
+        queue.add(&name("a"), now + secs(9), false);
+        queue.add(&name("a"), now + secs(2), true);
+        queue.add(&name("a"), now + secs(5), false);
+        assert_eq!(queue.take(now), Err(Some(now + secs(2))));
+        let job = queue.take(now + secs(3)).unwrap();
+        assert_eq!(job, Job { name: name("a"), touched: true, waited: secs(1) });
         queue.done(&name("a"), None);
-        none(&queue).await;
+        assert_eq!(queue.take(now + secs(3600)), Err(None));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn never_handed_out_twice_at_once_and_no_trigger_is_lost() {
-        let queue = Queue::default();
-        let now = Instant::now();
+    #[test]
+    fn never_handed_out_twice_at_once_and_no_trigger_is_lost() {
+        let (queue, now) = (Queue::default(), Instant::now());
         queue.add(&name("a"), now, false);
-        let first = queue.next().await;
+        queue.take(now).unwrap();
         queue.add(&name("a"), now, true);
-        none(&queue).await;
-        queue.done(&first.name, Some(Instant::now() + Duration::from_secs(60)));
-        let second = queue.next().await;
-        assert!(second.touched);
-        queue.done(&second.name, Some(Instant::now() + Duration::from_secs(60)));
-        let before = Instant::now();
-        let third = queue.next().await;
-        assert!(!third.touched);
-        assert_eq!(before.elapsed().as_secs(), 60);
+        assert_eq!(queue.take(now + secs(3600)), Err(None));
+        queue.done(&name("a"), Some(now + secs(60)));
+        assert!(queue.take(now).unwrap().touched);
+        queue.done(&name("a"), Some(now + secs(60)));
+        assert_eq!(queue.take(now + secs(59)), Err(Some(now + secs(60))));
+        assert!(!queue.take(now + secs(60)).unwrap().touched);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_due_is_counted_and_what_is_at_rest_is_forgotten() {
-        let queue = Queue::default();
-        let now = Instant::now();
-        queue.add(&name("a"), now, false);
-        queue.add(&name("b"), now + Duration::from_secs(100), false);
-        tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(queue.overdue(), (1, Duration::from_secs(3)));
-        let job = queue.next().await;
+    #[test]
+    fn changes_of_many_pods_are_few_looks() {
+        let (queue, start) = (Queue::default(), Instant::now());
+        let mut looks = 0;
+        for ms in 0..3000 {
+            let now = start + Duration::from_millis(ms);
+            queue.touch_at(&name("a"), now);
+            if let Ok(job) = queue.take(now) {
+                looks += 1;
+                queue.done(&job.name, Some(now + secs(60)));
+            }
+        }
+        assert!((19..=21).contains(&looks), "{looks} looks in 3 s");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_an_earlier_trigger() {
+        let queue = std::sync::Arc::new(Queue::default());
+        queue.add(&name("late"), Instant::now() + secs(3600), false);
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.next().await.name }
+        });
+        tokio::task::yield_now().await;
+        queue.add(&name("soon"), Instant::now() + Duration::from_millis(5), false);
+        assert_eq!(tokio::time::timeout(secs(30), waiting).await.unwrap().unwrap(), name("soon"));
+    }
+
+    #[test]
+    fn what_is_due_is_counted_and_what_is_at_rest_is_forgotten() {
+        let (queue, now) = (Queue::default(), Instant::now());
+        queue.add(&name("a"), now - secs(3), false);
+        queue.add(&name("b"), now + secs(100), false);
+        let (due, oldest) = queue.overdue();
+        assert!(due == 1 && oldest >= secs(3), "{due} {oldest:?}");
+        let job = queue.take(now).unwrap();
         queue.done(&job.name, None);
         assert_eq!(queue.overdue(), (0, Duration::ZERO));
         assert_eq!(queue.lock().items.len(), 1);

@@ -2,7 +2,7 @@
 //!
 //! They fill the [`Memory`] and put names into the [`Queue`]; they decide nothing.
 
-use super::memory::{Cached, Memory, Seen, Trigger};
+use super::memory::{Cached, Memory, Seen};
 use super::queue::Queue;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::Workload;
@@ -32,8 +32,6 @@ pub(super) struct Watches {
     workloads_synced: AtomicBool,
 }
 
-/// Several changes of a workload in a row are one look.
-const GATHER: Duration = Duration::from_millis(20);
 /// After so many errors in a row a watch is built anew: some of its states never leave an expired version.
 const REBUILD_AFTER: u32 = 5;
 
@@ -123,13 +121,13 @@ impl Watches {
         self.trigger(self.memory.workload(workload(meta), seen));
     }
 
-    fn trigger(&self, triggers: Vec<Trigger>) {
+    fn trigger(&self, triggers: Vec<NsName>) {
         // Before both lists are complete nobody knows what changed; the first look compares then.
         if !self.synced() {
             return;
         }
         for trigger in triggers {
-            self.queue.add(&trigger.name, Instant::now() + GATHER, trigger.touched);
+            self.queue.touch(&trigger);
         }
     }
 }

@@ -3,10 +3,15 @@
 //! The library's defaults retry every verb for minutes and wait for ever on a silent socket. Who acts on a deadline
 //! must hear of a failure instead, and must never repeat a write that it has not looked at.
 
-use kube::client::ClientBuilder;
+use axum::http::{Request, Response};
+use kube::client::{Body, ClientBuilder, DynBody};
 use kube::{Client, Config};
 use std::time::Duration;
-use tower::limit::{ConcurrencyLimitLayer, RateLimitLayer};
+use tower::limit::{ConcurrencyLimit, ConcurrencyLimitLayer, RateLimit, RateLimitLayer};
+use tower::util::BoxService;
+use tower::{BoxError, Layer, Service};
+
+type Limited = ConcurrencyLimit<RateLimit<BoxService<Request<Body>, Response<Box<DynBody>>, BoxError>>>;
 
 /// How long connecting, and how long silence on a connection in use, may last.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -16,8 +21,19 @@ const PER_SECOND: u64 = 500;
 
 /// For reading and writing on a deadline: no retries, short timeouts, limited.
 pub fn acting(config: Config) -> kube::Result<Client> {
+    acting_in(config, &tower::layer::util::Identity::new())
+}
+
+/// As [`acting`], with `layer` around it all.
+pub fn acting_in<L>(config: Config, layer: &L) -> kube::Result<Client>
+where
+    L: Layer<Limited>,
+    L::Service: Service<Request<Body>, Response = Response<Box<DynBody>>, Error = BoxError> + Send + 'static,
+    <L::Service as Service<Request<Body>>>::Future: Send + 'static,
+{
     let limits = (ConcurrencyLimitLayer::new(IN_FLIGHT), RateLimitLayer::new(PER_SECOND, Duration::from_secs(1)));
-    Ok(ClientBuilder::try_from(prompt(config))?.with_layer(&limits.1).with_layer(&limits.0).build())
+    let limited = ClientBuilder::try_from(prompt(config))?.with_layer(&limits.1).with_layer(&limits.0);
+    Ok(limited.with_layer(layer).build())
 }
 
 /// For the lease alone: as [`acting`], but nothing that the controller does can make it wait.

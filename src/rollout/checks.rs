@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Work};
 use super::plan;
-use crate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf};
+use crate::api::ask::{Ask, AskId, Outcome, PodsOf};
 use crate::api::spec::{HttpCheck, Probe, Retry, Stage};
 use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
 use crate::api::time::{Duration, Time};
@@ -62,7 +62,7 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
     reset_for(w, purpose, questions);
     let revision = revisions(d, w);
     let asleep = scaled_to_zero(d, w);
-    count(d, w, purpose, &revision, questions);
+    count(d, w, purpose, &revision, questions, base);
     for question in questions {
         let Some(i) = position(w, question) else { continue };
         if open_before(w, question) || w.state().checks[i].verdict.is_some() {
@@ -135,10 +135,9 @@ pub(super) fn revisions(d: &Draft, w: &Work) -> String {
     stage.targets.iter().map(of).collect::<Vec<_>>().join(",")
 }
 
-fn count(d: &mut Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &[Question]) {
+fn count(d: &Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &[Question], base: Time) {
     let (id, stage) = (w.rollout.id, w.stage_name());
-    let results: Vec<AskResult> = d.obs.results.clone();
-    for result in results {
+    for result in &d.obs.results {
         let r = &result.id;
         let ours = r.rollout == id && r.stage == stage && r.purpose == purpose && r.revision == revision;
         let state = w.state_mut().checks.iter_mut().find(|c| c.name == r.check);
@@ -146,10 +145,10 @@ fn count(d: &mut Draft, w: &mut Work, purpose: Purpose, revision: &str, question
         if let (true, Some(state), Some(question)) = (ours, state, question)
             && r.number == state.number + 1
             && state.verdict.is_none()
+            && result.at >= base
         {
             score(state, result.outcome, result.message.clone(), result.at, question);
         }
-        d.counted.push(result.id);
     }
 }
 
@@ -165,10 +164,16 @@ fn score(state: &mut CheckState, outcome: Outcome, message: String, at: Time, qu
     let attempts = if question.informative { 1 } else { question.retry.attempts };
     if state.passes >= question.retry.successes || (question.informative && state.passes > 0) {
         state.verdict = Some(Verdict::Passed);
-    } else if state.fails + state.errors >= attempts {
+    } else if state.fails + state.errors >= attempts || (outcome != Outcome::Pass && spent(state, question)) {
         // Only what the application itself did wrong counts against it.
         state.verdict = Some(if state.fails > state.errors { Verdict::Failed } else { Verdict::Inconclusive });
     }
+}
+
+/// One that answers now so, now so, comes to an end too.
+fn spent(state: &CheckState, question: &Question) -> bool {
+    let Retry { attempts, successes, .. } = question.retry;
+    state.number >= attempts.saturating_mul(successes.saturating_add(1))
 }
 
 fn position(w: &Work, question: &Question) -> Option<usize> {

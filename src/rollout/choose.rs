@@ -4,7 +4,9 @@ use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work};
 use super::{evidence, plan, quarantine, rolling};
 use crate::api::spec::{ReleaseSpec, Retry, Stage};
-use crate::api::status::{CheckKind, ContainerImage, Debt, Purpose, Stable, Step, TargetStep, WayBack};
+use crate::api::status::{
+    CheckKind, ContainerImage, Debt, Purpose, Stable, Step, TargetState, TargetStep, Verdict, WayBack, Written,
+};
 use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
 use crate::api::{Digest, Reason};
@@ -32,22 +34,44 @@ pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     for (i, target) in stage.targets.iter().enumerate() {
         let live = d.live(&stage.name, &target.name)?;
         let way_back = choose(d, &stage, &target.name, target.containers(), live, &proven);
-        if !way_back.verified {
-            let note = format!(
-                "{}: what runs now is not known to be well; a restore would bring it all the same",
-                live.workload
-            );
+        if !way_back.verified && w.state().targets[i].way_back.as_ref() != Some(&way_back) {
+            let why = if way_back.quarantined { "failed here before" } else { "is not known to be well" };
+            let note = format!("{}: what runs now {why}; a restore would bring it all the same", live.workload);
             d.warning(Reason::WayBackUnverified, note);
         }
+        let wanted = rolling::writable(live, plan::wanted(&w.spec, target));
+        let debt = debt_of(d, &stage.name, &target.name, live);
         let state = &mut w.state_mut().targets[i];
         state.uid = Some(live.uid.clone());
         state.way_back = Some(way_back);
-        let wanted = rolling::writable(live, plan::wanted(&w.spec, target));
-        let state = &mut w.state_mut().targets[i];
-        state.state = if live.runs(&wanted) { TargetStep::Adopted } else { TargetStep::Untouched };
+        state.state = TargetStep::Untouched;
+        if live.runs(&wanted) {
+            take(state, live, wanted, debt);
+        }
     }
-    take_over_debts(d, w, &stage);
     None
+}
+
+/// Takes a target over that runs the image already: adopted, or, where we wrote it and never verified it, as written.
+pub(super) fn take(state: &mut TargetState, live: &LiveTarget, images: Vec<ContainerImage>, debt: Option<Debt>) {
+    state.uid = Some(live.uid.clone());
+    state.state = TargetStep::Adopted;
+    if let Some(debt) = debt {
+        state.state = TargetStep::Written;
+        state.effect = Some(debt.effect);
+        state.way_back = Some(debt.way_back);
+    }
+    // What its pods went through before says nothing of this rollout.
+    state.progressing_before = live.progressing.clone();
+    state.restarts_before = evidence::restarts(live);
+    state.written = Some(Written { images, generation: live.generation, revision: live.revision.clone() });
+}
+
+/// Whether a target of the stage in work runs what we wrote and never verified.
+pub(super) fn owes(d: &Draft, w: &Work) -> bool {
+    let stage = w.stage_name();
+    let mut targets = w.stage().targets.iter();
+    targets.any(|t| d.live(&stage, &t.name).is_some_and(|live| debt_of(d, &stage, &t.name, live).is_some()))
 }
 
 enum Proof {
@@ -55,7 +79,8 @@ enum Proof {
     Wait,
     /// The health checks passed on what runs now; hashes of them.
     Passed(Vec<String>),
-    NotPassed,
+    /// Hashes of those that did.
+    NotPassed(Vec<String>),
 }
 
 /// Asks the health checks of what runs now.
@@ -64,10 +89,10 @@ fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
     let settled =
         lives?.iter().all(|l| evidence::rolled_out(l, None) && l.pods.iter().any(|p| p.ready && !p.terminating));
     if stage.health_checks.is_empty() {
-        return Some(if settled { Proof::Passed(vec![]) } else { Proof::NotPassed });
+        return Some(if settled { Proof::Passed(vec![]) } else { Proof::NotPassed(vec![]) });
     }
     if !settled {
-        return Some(Proof::NotPassed);
+        return Some(Proof::NotPassed(vec![]));
     }
     let now = d.now;
     let since = *w.state_mut().choosing_since.get_or_insert(now);
@@ -92,7 +117,11 @@ fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
         Asked::Waiting if late => Some(Proof::Wait),
         _ => {
             d.asks.clear();
-            Some(Proof::NotPassed)
+            let passed = |q: &&Question| {
+                let mut checks = w.state().checks.iter();
+                checks.any(|c| c.name == q.name && c.verdict == Some(Verdict::Passed))
+            };
+            Some(Proof::NotPassed(questions.iter().filter(passed).map(Question::hash).collect()))
         }
     }
 }
@@ -115,7 +144,10 @@ fn choose(d: &Draft, stage: &Stage, target: &str, containers: &[String], live: &
         Some(s) if !quarantine::holds_any(d, &s.images) => {
             WayBack { images: s.images.clone(), verified: true, passed: s.passed.clone(), quarantined: false }
         }
-        _ => WayBack { images, verified: false, passed: vec![], quarantined: bad },
+        _ => {
+            let passed = if let Proof::NotPassed(some) = proof { some.clone() } else { vec![] };
+            WayBack { images, verified: false, passed, quarantined: bad }
+        }
     }
 }
 
@@ -145,20 +177,6 @@ fn stable_of<'s>(
         stable.images.iter().any(|s| s.container == i.container && s.image == i.image && !differ(&s.digest, &i.digest))
     };
     (!images.is_empty() && images.iter().all(same)).then_some(stable)
-}
-
-/// Targets of a mixed stage that already run the image because we wrote it are not adopted: they keep their debt.
-fn take_over_debts(d: &Draft, w: &mut Work, stage: &Stage) {
-    for (i, target) in stage.targets.iter().enumerate() {
-        let Some(live) = d.live(&stage.name, &target.name) else { continue };
-        let Some(debt) = debt_of(d, &stage.name, &target.name, live) else { continue };
-        let wanted = rolling::writable(live, plan::wanted(&w.spec, target));
-        let state = &mut w.state_mut().targets[i];
-        if live.runs(&wanted) {
-            state.state = TargetStep::Written;
-            state.effect = Some(debt.effect);
-        }
-    }
 }
 
 /// Known to be different; unknown is not different.

@@ -109,6 +109,10 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self) -> Decision {
         say::conclude(&mut self);
         self.announce();
+        if !self.discarded {
+            // A round that was not counted now is answered for something that is over.
+            self.counted = self.obs.results.iter().map(|r| r.id.clone()).collect();
+        }
         Decision { status: self.status, effect: self.effect, asks: self.asks, counted: self.counted, again: self.again }
     }
 

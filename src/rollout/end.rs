@@ -2,8 +2,8 @@
 
 use super::draft::{Draft, Work};
 use super::{plan, quarantine, rest};
-use crate::api::Reason;
 use crate::api::status::{Debt, HistoryEntry, Phase, Step, TargetStep};
+use crate::api::{Image, Reason};
 
 /// Ends that keep their own reason although the stage was taken back.
 const KEEP: [Reason; 8] = [
@@ -16,6 +16,11 @@ const KEEP: [Reason; 8] = [
     Reason::Quarantined,
     Reason::StatusUnreadable,
 ];
+
+/// What a person can do after an end that is no success.
+pub(super) const AGAIN: &str = "to try again set tidegate.dev/retry to a new value, or set a new tag";
+/// Debts that are remembered of one target: the last write may not have been made.
+const MAX_DEBTS: usize = 2;
 
 pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
     let (phase, reason) = outcome(w, reason);
@@ -66,10 +71,13 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
     }
     let cause = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
     let restored = targets().any(|t| t.state == TargetStep::Restored);
+    let gone = targets().any(|t| t.state == TargetStep::Gone);
     let lost = targets().any(|t| matches!(t.state, TargetStep::Foreign | TargetStep::Gone));
     let phase = if restored && !lost { Phase::RolledBack } else { Phase::Failed };
-    let kept = if KEEP.contains(&cause) || cause == Reason::Contended {
+    let kept = if KEEP.contains(&cause) {
         cause
+    } else if gone {
+        Reason::TargetGone
     } else if restored {
         Reason::RolledBack
     } else if w.state().adopted || w.state().targets.iter().any(|t| t.state == TargetStep::Adopted) {
@@ -81,27 +89,39 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
 }
 
 /// What was written forward and neither verified nor taken back outlives the rollout.
+///
+/// A debt of an earlier rollout stays until its target is verified, restored, changed by others, or gone.
 fn keep_debts(d: &mut Draft, w: &Work) {
-    let stage = w.stage_name();
-    for target in &w.state().targets {
-        d.status.debts.retain(|b| b.stage != stage || b.target != target.name);
-        if !matches!(target.state, TargetStep::Written | TargetStep::Restoring) {
+    use TargetStep::{Adopted, Restoring, Untouched, Writing, Written};
+    let stage = w.stage().clone();
+    for (state, target) in w.state().targets.iter().zip(&stage.targets) {
+        let of_it = |b: &Debt| b.stage == stage.name && b.target == state.name;
+        if !matches!(state.state, Untouched | Writing | Adopted) {
+            d.status.debts.retain(|b| !of_it(b));
+        }
+        let (Some(effect), Some(way_back), Some(uid)) = (&state.effect, &state.way_back, &state.uid) else { continue };
+        if !matches!(state.state, Writing | Written | Restoring) {
             continue;
         }
-        let (Some(effect), Some(written), Some(way_back), Some(uid)) =
-            (&target.effect, &target.written, &target.way_back, &target.uid)
-        else {
-            continue;
-        };
+        let written = state.written.as_ref().map_or_else(|| plan::wanted(&w.spec, target), |x| x.images.clone());
+        d.status.debts.retain(|b| !of_it(b) || b.written != written);
         d.status.debts.push(Debt {
-            stage: stage.clone(),
-            target: target.name.clone(),
-            workload: target.workload.clone(),
+            stage: stage.name.clone(),
+            target: state.name.clone(),
+            workload: state.workload.clone(),
             uid: uid.clone(),
             rollout: w.rollout.id,
             effect: effect.clone(),
-            written: written.images.clone(),
+            written,
             way_back: way_back.clone(),
+        });
+        let extra = d.status.debts.iter().filter(|b| of_it(b)).count().saturating_sub(MAX_DEBTS);
+        let mut drop = 0;
+        d.status.debts.retain(|b| {
+            !of_it(b) || {
+                drop += 1;
+                drop > extra
+            }
         });
     }
 }
@@ -124,15 +144,28 @@ fn remember(d: &mut Draft, w: &Work, phase: Phase, reason: Reason) {
     d.status.history.truncate(usize::try_from(d.rel.spec.history_limit).unwrap_or(0));
 }
 
+pub(super) fn verified(image: &Image) -> String {
+    format!("{} is verified in every stage", image.short())
+}
+
+/// How an ended rollout reads when only the history knows of it.
+pub(super) fn said_of(last: &HistoryEntry) -> String {
+    if last.phase == Phase::Verified {
+        return verified(&last.image);
+    }
+    let cause = last.cause.as_ref().map(|c| c.message.as_str()).unwrap_or_default();
+    format!("{} ended as {}: {cause}; {AGAIN}", last.image.short(), last.reason)
+}
+
 fn message(w: &Work, phase: Phase, reason: Reason) -> String {
     let tag = w.rollout.image.short();
     let stage = w.stage_name();
     let cause = w.rollout.cause.as_ref().map(|c| c.message.clone()).unwrap_or_default();
     let trouble = w.state().targets.iter().filter_map(|t| t.trouble.as_ref()).map(|c| c.message.as_str());
     let trouble = trouble.collect::<Vec<_>>().join("; ");
-    let again = "to try again set tidegate.dev/retry to a new value, or set a new tag";
+    let again = AGAIN;
     match (phase, reason) {
-        (Phase::Verified, _) => format!("{tag} is verified in every stage"),
+        (Phase::Verified, _) => verified(&w.rollout.image),
         (_, Reason::Superseded | Reason::Deleted) => format!("{tag} ended in {stage}: {cause}"),
         (Phase::RolledBack, _) => {
             let back =

@@ -4,11 +4,11 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{choose, end, plan, promotion, rolling};
+use super::{checks, choose, end, plan, promotion, rolling};
 use crate::api::Reason;
-use crate::api::effect::Effect;
+use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::spec::ReleaseSpec;
-use crate::api::status::{Step, TargetStep, Written};
+use crate::api::status::Step;
 use crate::api::time::Duration;
 
 /// Longest pause between two tries of something that was refused.
@@ -24,21 +24,24 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
         return flow;
     }
     let running = already_running(d, w);
-    if !running {
-        if let Some(flow) = promotion::granted(d, w) {
-            return flow;
-        }
-        if d.rel.spec.suspend {
-            return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
-        }
+    if !running && let Some(flow) = promotion::granted(d, w) {
+        return flow;
+    }
+    if d.rel.spec.suspend {
+        return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
     }
     if let Some(blocked) = preflight::of_targets(d, w, false) {
         return block(d, w, blocked);
     }
-    if paced(d, w) {
-        return Flow::Stay;
+    if let Some(flow) = refused_before(d, w) {
+        return flow;
     }
-    w.rollout.blocked = None;
+    if !d.rel.finalizer && (!running || choose::owes(d, w)) {
+        return ask_finalizer(d, w);
+    }
+    if w.state().targets.iter().all(|t| t.refused.is_none()) {
+        w.rollout.blocked = None;
+    }
     if running {
         return take_as_it_is(d, w);
     }
@@ -57,21 +60,33 @@ fn begin(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if let Some(blocked) = spec.or_else(|| preflight::of_targets(d, w, true)) {
         return Some(block(d, w, blocked));
     }
-    w.rollout.blocked = None;
     w.rollout.spec = serde_json::to_value(&w.spec).ok();
-    d.normal(Reason::RolloutStarted, format!("rollout {} brings {}", w.rollout.id, w.rollout.image));
+    // One that was refused its first write, and tries again, was begun before.
+    if w.state().targets.iter().all(|t| t.refused.is_none()) {
+        w.rollout.blocked = None;
+        d.normal(Reason::RolloutStarted, format!("rollout {} brings {}", w.rollout.id, w.rollout.image));
+    }
     None
 }
 
 /// Records what stops the rollout; a later stage that stays stopped ends it.
-fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
+pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
     let pausing = |r: Reason| r == Reason::Suspended;
     let since = w.rollout.blocked.as_ref().filter(|c| pausing(c.reason) == pausing(b.reason)).map_or(d.now, |c| c.at);
     let changed = w.rollout.blocked.as_ref().is_none_or(|c| c.reason != b.reason);
     if changed {
         d.warning(b.reason, b.message.clone());
     }
+    if w.rollout.step == Step::ChoosingWayBack {
+        // What was asked so far says nothing of what will be found.
+        checks::void(w);
+        w.state_mut().choosing_since = None;
+    }
     w.rollout.step = Step::Preflight;
+    if w.at == 0 && !pausing(b.reason) {
+        // Nothing is written: any edit of the spec begins it anew.
+        w.rollout.spec = None;
+    }
     let until = since.plus(w.stage().progress_deadline);
     if w.at > 0 && !pausing(b.reason) && d.now >= until {
         w.rollout.cause = Some(cause(b.reason, b.message, false, d.now));
@@ -96,11 +111,36 @@ fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
     Flow::Stay
 }
 
-/// Whether a refused first write is to wait longer before it is tried again.
-fn paced(d: &mut Draft, w: &mut Work) -> bool {
+/// A first write that was refused waits for its next try; in a later stage not for ever.
+fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let waits = w.state().targets.iter().filter_map(|t| t.refused.as_ref());
-    let until = waits.map(|r| r.at.plus(pause(r.count))).max();
-    until.is_some_and(|t| !d.due(t))
+    let next = waits.map(|r| r.at.plus(pause(r.count))).max()?;
+    let patience = w.stage().progress_deadline;
+    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| w.at > 0)
+        && d.due(blocked.at.plus(patience))
+    {
+        let reason = blocked.reason;
+        w.rollout.cause = Some(blocked);
+        end::finish(d, w, reason);
+        return Some(Flow::Go);
+    }
+    (!d.due(next)).then_some(Flow::Stay)
+}
+
+/// The finalizer is set before anything is stored that may have to be taken back.
+fn ask_finalizer(d: &mut Draft, w: &mut Work) -> Flow {
+    if let Some(
+        Answer::Ambiguous { message } | Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid },
+    ) = d.obs.answer.clone()
+    {
+        let message = format!("the finalizer cannot be set: {message}");
+        return block(d, w, Blocked { reason: Reason::PermissionDenied, message });
+    }
+    if d.rel.status.running().is_none() {
+        d.discard();
+    }
+    d.effect = Some(Effect::SetFinalizer);
+    Flow::Stay
 }
 
 /// 1, 2, 4 ... at most 30 seconds.
@@ -127,20 +167,10 @@ fn take_as_it_is(d: &mut Draft, w: &mut Work) -> Flow {
     let mut adopted = true;
     for (i, target) in stage.targets.iter().enumerate() {
         let Some(live) = d.live(&stage.name, &target.name) else { return Flow::Stay };
-        let debt = choose::debt_of(d, &stage.name, &target.name, live);
-        let state = &mut w.state_mut().targets[i];
-        state.uid = Some(live.uid.clone());
-        state.state = TargetStep::Adopted;
-        state.progressing_before = None;
-        if let Some(debt) = debt {
-            adopted = false;
-            state.state = TargetStep::Written;
-            state.effect = Some(debt.effect);
-            state.way_back = Some(debt.way_back);
-        }
         let images = rolling::writable(live, plan::wanted(&w.spec, target));
-        w.state_mut().targets[i].written =
-            Some(Written { images, generation: live.generation, revision: live.revision.clone() });
+        let debt = choose::debt_of(d, &stage.name, &target.name, live);
+        adopted &= debt.is_none();
+        choose::take(&mut w.state_mut().targets[i], live, images, debt);
     }
     let now = d.now;
     let state = w.state_mut();
@@ -151,16 +181,10 @@ fn take_as_it_is(d: &mut Draft, w: &mut Work) -> Flow {
 
 /// Stores the ways back and the first intent together, and asks for the first write.
 fn first_intent(d: &mut Draft, w: &mut Work) -> Flow {
-    if !d.rel.finalizer {
-        if d.rel.status.running().is_none() {
-            d.discard();
-        }
-        d.effect = Some(Effect::SetFinalizer);
-        return Flow::Stay;
-    }
     let now = d.now;
     w.state_mut().first_write_at = Some(now);
     w.state_mut().choosing_since = None;
+    checks::void(w);
     w.go(Step::Rolling)
 }
 

@@ -42,7 +42,9 @@ pub(super) fn rolled_out(live: &LiveTarget, written: Option<&[ContainerImage]>) 
 /// Looks for proof that the target will not become available; remembers in `state` what must last to be proof.
 pub(super) fn failure(live: &LiveTarget, state: &mut TargetState, now: Time) -> Option<Failure> {
     let pods = || live.pods.iter().filter(|p| !p.terminating);
-    let proof = pods().find_map(|pod| of_pod(pod, &state.restarts_before));
+    let ours =
+        |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
+    let proof = pods().find_map(|pod| of_pod(pod, &state.restarts_before, &ours));
     if proof.is_some() {
         return proof;
     }
@@ -81,6 +83,12 @@ pub(super) fn restarts(live: &LiveTarget) -> Vec<Restarts> {
 
 /// Why it is not available yet, for a message at the deadline.
 pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
+    if live.paused {
+        return (Reason::TargetPaused, format!("{} is paused", live.workload));
+    }
+    if live.replicas.wanted == 0 {
+        return (Reason::TargetScaledToZero, format!("{} is scaled to zero", live.workload));
+    }
     let pods = || live.pods.iter().filter(|p| !p.terminating);
     if let Some((pod, why)) = pods().find_map(|p| p.unschedulable.as_ref().map(|m| (p, m))) {
         return (Reason::Unschedulable, format!("pod {} fits no node: {why}", pod.name));
@@ -100,13 +108,14 @@ pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
     (Reason::ProgressDeadlineExceeded, message)
 }
 
-fn of_pod(pod: &PodView, before: &[Restarts]) -> Option<Failure> {
+/// Only a container that runs the image is the image's fault.
+fn of_pod(pod: &PodView, before: &[Restarts], ours: &dyn Fn(&str) -> bool) -> Option<Failure> {
     pod.containers.iter().find_map(|c| {
         let named = |what: String| format!("container {} of pod {}: {what}", c.name, pod.name);
         match &c.state {
             ContainerRun::Waiting { reason, message } if is_pull(reason) && never_pulls(reason, message) => {
                 let message = named(format!("{reason}: {}", short(message)));
-                return Some(Failure { reason: Reason::ImagePullFailed, message, fault: true });
+                return Some(Failure { reason: Reason::ImagePullFailed, message, fault: ours(&c.name) });
             }
             _ => {}
         }
@@ -116,7 +125,7 @@ fn of_pod(pod: &PodView, before: &[Restarts]) -> Option<Failure> {
         let looping = matches!(&c.state, ContainerRun::Waiting { reason, .. } if reason == "CrashLoopBackOff");
         if (looping && increase > 0) || increase + ended >= EXITS {
             let reason = if c.init { Reason::InitFailed } else { Reason::CrashLoop };
-            return Some(Failure { reason, message: named(exits(c, increase)), fault: true });
+            return Some(Failure { reason, message: named(exits(c, increase)), fault: ours(&c.name) });
         }
         None
     })

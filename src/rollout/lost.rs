@@ -7,7 +7,10 @@ use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{Reason, RolloutId, Verb, effect::Stamp};
 
 /// Reads debts and quarantine from the stamps. A stamp counts only with its exact effect id *and* its images.
-pub(super) fn recall(d: &mut Draft) {
+///
+/// Whether anything was new.
+pub(super) fn recall(d: &mut Draft) -> bool {
+    let known = (d.status.debts.len(), d.status.quarantine.len());
     let found: Vec<(String, String, LiveTarget, Stamp, RolloutId, Verb)> = stamps(d);
     for (stage, target, live, stamp, rollout, verb) in found {
         match verb {
@@ -39,6 +42,7 @@ pub(super) fn recall(d: &mut Draft) {
             }
         }
     }
+    known != (d.status.debts.len(), d.status.quarantine.len())
 }
 
 /// The highest attempt of this generation that a stamp names.

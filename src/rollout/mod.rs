@@ -6,6 +6,7 @@
 //! Reading order: [`step`], [`running`], then one file per step of a rollout: [`entry`] (preflight, way back, promotion,
 //! first intent), [`rolling`], [`verify`], [`restore`], [`end`]; and [`rest`] for a Release with no rollout in work.
 
+mod back;
 mod checks;
 mod choose;
 mod decision;
@@ -13,6 +14,7 @@ mod draft;
 mod end;
 mod entry;
 mod evidence;
+mod foreign;
 mod lost;
 mod observed;
 mod plan;
@@ -62,7 +64,9 @@ pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
     if draft.status.running().is_some() {
         running::advance(&mut draft);
     }
-    if draft.effect.is_none() && draft.status.running().is_none() {
+    // An end is stored before anything new begins: the next look then reads what the new spec names.
+    let ended = draft.status.rollout.is_some() && release.status.running().is_some();
+    if draft.effect.is_none() && draft.status.running().is_none() && !ended {
         rest::advance(&mut draft);
     }
     draft.finish()

@@ -75,6 +75,11 @@ fn of_live(
     if let Some(other) = &live.claimed_by {
         return blocked(Reason::TargetBusy, format!("{workload} belongs to Release {other}"));
     }
+    if kubernetes.containers.iter().all(|name| live.container(name).is_some_and(|c| c.orphaned)) {
+        let message =
+            format!("{workload} lost all containers named in {}/{}: its owner removed them", stage.name, target.name);
+        return blocked(Reason::ContainerNotFound, message);
+    }
     for name in &kubernetes.containers {
         let Some(container) = live.container(name) else {
             let message = format!("{workload} has no container {name:?}, named in {}/{}", stage.name, target.name);

@@ -72,7 +72,8 @@ fn waiting_since(d: &mut Draft, w: &mut Work, stage: &str) -> crate::api::Time {
     });
     w.rollout.step = Step::AwaitingPromotion;
     d.normal(Reason::AwaitingPromotion, format!("{stage} waits for approval: {}", how(&d.rel.name, &token)));
-    if let Some(value) = stale {
+    // A token that was used before is still there in each later rollout, and nobody's mistake.
+    if let Some(value) = stale.filter(|v| d.status.handled.promote.as_ref() != Some(v)) {
         let note = format!("{value:?} was there when the rollout started, so it approves nothing; expected {token}");
         d.warning(Reason::PromotionRefused, note);
     }

@@ -2,20 +2,30 @@
 
 use super::draft::{Draft, Work, cause};
 use super::{ReleaseView, end, lost, plan, quarantine, running};
-use crate::api::effect::Effect;
+use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::status::{Attempts, Rollout, Step};
+use crate::api::time::Duration;
 use crate::api::{Reason, RolloutId, annotation};
 
-/// On a new Release the annotation values found there are not orders.
+/// Between two tries to remove the finalizer.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// On a new Release the annotation values found there are not orders, and the stamps on its targets are all that is known.
 pub(super) fn first_look(d: &mut Draft) {
-    if d.status.observed_generation >= 0 || d.status.running().is_some() {
+    let begun = d.status.running().is_some_and(|r| r.spec.is_some());
+    if d.status.settled.is_some() || begun {
         return;
     }
-    let value = |key: &str| d.rel.annotations.get(key).filter(|v| !v.is_empty()).cloned();
-    d.status.handled.retry = value(annotation::RETRY);
-    d.status.handled.abort = value(annotation::ABORT);
-    d.status.handled.rollback = value(annotation::ROLLBACK);
-    lost::recall(d);
+    if d.status.observed_generation < 0 {
+        let value = |key: &str| d.rel.annotations.get(key).filter(|v| !v.is_empty()).cloned();
+        d.status.handled.retry = value(annotation::RETRY);
+        d.status.handled.abort = value(annotation::ABORT);
+        d.status.handled.rollback = value(annotation::ROLLBACK);
+    }
+    // A target that could not be read at first is remembered of when it can.
+    if lost::recall(d) && d.status.running().is_some() {
+        d.status.rollout = None;
+    }
 }
 
 /// Whether a rollout should start: another image or shape than the settled one, or a new retry.
@@ -50,8 +60,21 @@ pub(super) fn advance(d: &mut Draft) {
         return start(d, retry);
     }
     if d.rel.finalizer && d.status == d.rel.status {
-        d.effect = Some(Effect::RemoveFinalizer);
+        remove_finalizer(d);
     }
+}
+
+fn remove_finalizer(d: &mut Draft) {
+    if matches!(
+        d.obs.answer,
+        Some(
+            Answer::Ambiguous { .. }
+                | Answer::Refused { kind: Refused::Forbidden | Refused::Invalid | Refused::Throttled, .. }
+        )
+    ) {
+        return d.look_again_in(PAUSE);
+    }
+    d.effect = Some(Effect::RemoveFinalizer);
 }
 
 /// Deletion while nothing is owed removes the finalizer at once; with a lost status the stamps say what is owed.
@@ -68,7 +91,7 @@ fn leave(d: &mut Draft) {
     }
     if d.status == d.rel.status || d.rel.status.observed_generation < 0 {
         d.discard();
-        d.effect = Some(Effect::RemoveFinalizer);
+        remove_finalizer(d);
     }
 }
 

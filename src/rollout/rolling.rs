@@ -1,7 +1,8 @@
 //! Writing a stage's targets in their order, and waiting until all are available on the new revision.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{entry, evidence, plan, restore, verify};
+use super::preflight::Blocked;
+use super::{entry, evidence, foreign, plan, restore, verify};
 use crate::api::effect::{Answer, Effect, Refused, Stamp, TargetWrite};
 use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
@@ -12,14 +13,10 @@ use crate::api::{EffectId, MANAGER, Reason, TargetId, Verb};
 const MAX_INTENTS: i32 = 5;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
-    if let Some(flow) = restore::changed_by_others(d, w) {
+    if let Some(flow) = claimed_meanwhile(d, w).or_else(|| foreign::changed_by_others(d, w)) {
         return flow;
     }
-    match write_next(d, w) {
-        Some(Flow::Go) => return Flow::Go,
-        Some(Flow::Stay) => return deadline(d, w).unwrap_or(Flow::Stay),
-        None => {}
-    }
+    take_stock(d, w);
     if all_available(d, w) {
         let now = d.now;
         w.state_mut().available_at = Some(now);
@@ -28,10 +25,11 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     if let Some(failure) = failed(d, w) {
         return restore::fail_stage(d, w, failure);
     }
-    if let Some(flow) = deadline(d, w) {
+    // Before the next write: what has no time left, or makes room, writes nothing more.
+    if let Some(flow) = deadline(d, w).or_else(|| verify::make_room(d, w)) {
         return flow;
     }
-    verify::make_room(d, w).unwrap_or(Flow::Stay)
+    write_next(d, w)
 }
 
 /// The containers among `wanted` that somebody still has; one that its owner removed is given up.
@@ -40,26 +38,54 @@ pub(super) fn writable(live: &LiveTarget, wanted: Vec<ContainerImage>) -> Vec<Co
     wanted.into_iter().filter(kept).collect()
 }
 
-/// Writes the next target, if one is left. `None`: all are written and seen.
-fn write_next(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+/// Another Release wrote a target between our look and our write. Where nothing is written yet, that only stops us.
+fn claimed_meanwhile(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let stage = w.stage_name();
+    let waits = |t: &TargetState| matches!(t.state, TargetStep::Untouched | TargetStep::Writing);
+    let (i, live, other) = w.state().targets.iter().enumerate().filter(|(_, t)| waits(t)).find_map(|(i, t)| {
+        let live = d.live(&stage, &t.name)?;
+        Some((i, live, live.claimed_by.clone()?))
+    })?;
+    let message = format!("{} belongs to Release {other}", live.workload);
+    let state = &mut w.state_mut().targets[i];
+    state.state = TargetStep::Untouched;
+    state.effect = None;
+    if w.wrote() {
+        let busy = cause(Reason::TargetBusy, message, false, d.now);
+        return Some(restore::fail_stage(d, w, busy));
+    }
+    w.state_mut().first_write_at = None;
+    Some(entry::block(d, w, Blocked { reason: Reason::TargetBusy, message }))
+}
+
+/// What was intended and is seen to run is written, whoever told us.
+fn take_stock(d: &Draft, w: &mut Work) {
     let stage = w.stage().clone();
     for (i, target) in stage.targets.iter().enumerate() {
-        let state = w.state().targets[i].clone();
-        if !matches!(state.state, TargetStep::Untouched | TargetStep::Writing) {
+        let Some(live) = d.live(&stage.name, &target.name) else { continue };
+        let images = writable(live, plan::wanted(&w.spec, target));
+        if w.state().targets[i].state == TargetStep::Writing && live.runs(&images) {
+            w.rollout.blocked = None;
+            seen(w, i, live, images);
+        }
+    }
+}
+
+/// Writes the next target, if one is left.
+fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
+    let stage = w.stage().clone();
+    for (i, target) in stage.targets.iter().enumerate() {
+        if !matches!(w.state().targets[i].state, TargetStep::Untouched | TargetStep::Writing) {
             continue;
         }
         let Some(live) = d.live(&stage.name, &target.name) else {
             d.look_again_in(Duration::from_secs(5));
-            return Some(Flow::Stay);
+            return Flow::Stay;
         };
         let images = writable(live, plan::wanted(&w.spec, target));
-        if state.state == TargetStep::Writing && live.runs(&images) {
-            seen(w, i, live, images);
-            continue;
-        }
-        return Some(write(d, w, i, live, images));
+        return write(d, w, i, live, images);
     }
-    None
+    Flow::Stay
 }
 
 fn seen(w: &mut Work, i: usize, live: &LiveTarget, images: Vec<ContainerImage>) {
@@ -73,8 +99,8 @@ fn seen(w: &mut Work, i: usize, live: &LiveTarget, images: Vec<ContainerImage>) 
 fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<ContainerImage>) -> Flow {
     let written_before = w.state().targets.iter().any(|t| t.state == TargetStep::Written);
     match d.obs.answer.clone() {
-        Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid, message }) => {
-            return refused(d, w, i, message, written_before);
+        Some(Answer::Refused { kind: kind @ (Refused::Forbidden | Refused::Invalid), message }) => {
+            return refused(d, w, i, kind, message, written_before);
         }
         Some(Answer::Ambiguous { .. } | Answer::Refused { kind: Refused::Throttled, .. }) => {
             d.look_again_in(Duration::from_secs(1));
@@ -88,6 +114,9 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
         return Flow::Stay;
     }
     let (id, stage) = (w.rollout.id, w.stage_name());
+    if w.state().targets[i].state != TargetStep::Writing {
+        warn_orphans(d, live, w.stage().targets[i].containers());
+    }
     let state = &mut w.state_mut().targets[i];
     let effect = EffectId::new(&d.rel.uid, id, &TargetId::new(&stage, &state.name), Verb::Forward);
     if state.intent_generation != Some(live.generation) || state.state != TargetStep::Writing {
@@ -105,7 +134,6 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.restarts_before = evidence::restarts(live);
     let way_back = state.way_back.clone();
     let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
-    warn_orphans(d, live, w.stage().targets[i].containers());
     let stamp = stamp(d, effect, &images, images_back, verified);
     d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp));
     Flow::Stay
@@ -120,23 +148,24 @@ fn warn_orphans(d: &mut Draft, live: &LiveTarget, listed: &[String]) {
 }
 
 /// A refused write: before the stage's first write that only stops the rollout, after it the clock decides.
-fn refused(d: &mut Draft, w: &mut Work, i: usize, message: String, written_before: bool) -> Flow {
+fn refused(d: &mut Draft, w: &mut Work, i: usize, kind: Refused, message: String, written_before: bool) -> Flow {
     let now = d.now;
     let state = &mut w.state_mut().targets[i];
     let count = state.refused.as_ref().map_or(0, |r| r.count) + 1;
     state.refused = Some(Refusal { message: message.clone(), at: now, count });
+    // Nobody wrote in between: trying again is not a fight.
+    state.intents = 0;
     d.look_again(now.plus(entry::pause(count)));
-    if !written_before {
-        state.state = TargetStep::Untouched;
-        w.state_mut().first_write_at = None;
-        w.rollout.step = Step::Preflight;
-        let since = w.rollout.blocked.as_ref().map_or(now, |b| b.at);
-        if w.rollout.blocked.is_none() {
-            d.warning(Reason::WriteRefused, message.clone());
-        }
-        w.rollout.blocked = Some(cause(Reason::WriteRefused, message, false, since));
+    if written_before {
+        return Flow::Stay;
     }
-    Flow::Stay
+    state.state = TargetStep::Untouched;
+    state.effect = None;
+    w.state_mut().first_write_at = None;
+    // Roles refuse with these words; admission has its own.
+    let no_right = kind == Refused::Forbidden && message.contains("cannot patch resource");
+    let reason = if no_right { Reason::PermissionDenied } else { Reason::WriteRefused };
+    entry::block(d, w, Blocked { reason, message })
 }
 
 pub(super) fn stamp(

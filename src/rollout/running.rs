@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::{entry, restore, rolling, verify};
-use crate::api::spec::{ChecksMode, KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
+use crate::api::spec::{ChecksMode, ImageSpec, KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
 use crate::api::status::{Rollout, Step, TargetState};
 use crate::api::time::Duration;
 use crate::api::{Reason, annotation};
@@ -18,7 +18,7 @@ pub(super) fn advance(d: &mut Draft) {
     }
     let mut work = work(d, rollout);
     for _ in 0..MAX_STEPS {
-        if turn(d, &mut work) == Flow::Stay || work.rollout.step == Step::Ended {
+        if work.rollout.step == Step::Ended || turn(d, &mut work) == Flow::Stay {
             break;
         }
     }
@@ -150,5 +150,12 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
         bake: None,
         rollback: Default::default(),
     });
-    ReleaseSpec { stages: stages.collect(), ..d.rel.spec.clone() }
+    let served = &d.rel.spec.image;
+    let image = ImageSpec {
+        repository: rollout.image.repository().to_owned(),
+        tag: rollout.image.tag().map(str::to_owned),
+        digest: rollout.image.digest(),
+        ..served.clone()
+    };
+    ReleaseSpec { image, stages: stages.collect(), ..d.rel.spec.clone() }
 }

@@ -1,13 +1,12 @@
 //! What the status says to people and to GitOps tools: phase, message, conditions, observed generation.
 
 use super::draft::Draft;
-use super::promotion;
+use super::{end, promotion};
 use crate::api::condition::{self, AWAITING_PROMOTION, DRIFTED, READY, RECONCILING, STALLED, TARGET_CONTENDED, Wanted};
 use crate::api::spec::ReleaseSpec;
-use crate::api::status::{Phase, Rollout, Step};
+use crate::api::status::{Phase, Rollout, Stable, Step};
 use crate::api::view::LiveTarget;
 use crate::api::{MANAGER, Reason};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 const MAX_MESSAGE: usize = 1024;
 
@@ -20,6 +19,7 @@ pub(super) fn conclude(d: &mut Draft) {
         Some(rollout) => working(d, &rollout),
         None => ended(d),
     };
+    tags(d);
     drifted(d, &mut wanted);
     contended(d, &mut wanted);
     for w in &mut wanted {
@@ -46,6 +46,8 @@ fn working(d: &mut Draft, rollout: &Rollout) -> Vec<Wanted> {
     let phase = match rollout.step {
         Step::Preflight | Step::ChoosingWayBack => Phase::Pending,
         Step::AwaitingPromotion => Phase::AwaitingPromotion,
+        // A first write that was refused and is tried again.
+        Step::Rolling if rollout.blocked.is_some() => Phase::Pending,
         Step::Rolling => Phase::Rolling,
         Step::Verifying => Phase::Verifying,
         Step::Restoring | Step::VerifyingRestore | Step::Ended => Phase::Restoring,
@@ -135,13 +137,11 @@ fn asked(rollout: &Rollout, stage: &str) -> String {
 
 /// At rest phase and message stay as the end of the last rollout left them.
 fn ended(d: &mut Draft) -> Vec<Wanted> {
-    let last = d.status.rollout.as_ref().and_then(|r| r.reason).or(d.status.history.first().map(|h| h.reason));
-    let Some(reason) = last else {
-        return carried(&d.rel.status.conditions);
+    let reason = match d.status.rollout.as_ref().and_then(|r| r.reason) {
+        Some(reason) => reason,
+        None if d.status.settled.is_none() => return vec![],
+        None => withdrawn(d),
     };
-    if let Some(h) = d.status.history.first().filter(|_| d.status.rollout.is_none()) {
-        d.status.phase = Some(h.phase);
-    }
     let message = d.status.message.clone().unwrap_or_default();
     if d.status.phase == Some(Phase::Verified) {
         return vec![want(READY, "True", reason, &message)];
@@ -149,12 +149,39 @@ fn ended(d: &mut Draft) -> Vec<Wanted> {
     vec![want(READY, "False", reason, &message), want(STALLED, "True", reason, &message)]
 }
 
-fn carried(conditions: &[Condition]) -> Vec<Wanted> {
-    let kept = conditions.iter().filter(|c| c.type_ == READY).map(|c| {
-        let status = if c.status == "True" { "True" } else { "False" };
-        want(READY, status, Reason::Verified, &c.message)
-    });
-    kept.collect()
+/// A rollout that had not begun was withdrawn by an edit, so what ended before it is said again.
+fn withdrawn(d: &mut Draft) -> Reason {
+    let (phase, reason, message) = match d.status.history.first() {
+        Some(last) => (last.phase, last.reason, end::said_of(last)),
+        None if all_stable(d) => (Phase::Verified, Reason::Verified, end::verified(&d.rel.spec.image.at(None))),
+        None => (Phase::Failed, Reason::Superseded, format!("the last rollout was not verified; {}", end::AGAIN)),
+    };
+    d.status.phase = Some(phase);
+    d.status.message = Some(message);
+    reason
+}
+
+/// Whether every target was last verified with what the spec asks for.
+fn all_stable(d: &Draft) -> bool {
+    let targets = d.rel.spec.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
+    targets.into_iter().all(|(s, t)| {
+        let image = d.rel.spec.image.at(t.repository.as_deref());
+        let of_it = |b: &Stable| b.stage == s.name && b.target == t.name;
+        d.status.stable.iter().any(|b| of_it(b) && b.images.iter().all(|i| i.image == image))
+    })
+}
+
+/// The tags that `kubectl get` shows: of the rollout, and of what a restore of its last stage would bring.
+fn tags(d: &mut Draft) {
+    let Some(rollout) = &d.status.rollout else { return };
+    let tag = rollout.image.short();
+    let last = rollout.stages.last();
+    let way_back = last.and_then(|s| s.targets.first()?.way_back.as_ref()?.images.first());
+    let stable =
+        d.status.stable.iter().find(|b| last.is_some_and(|s| s.name == b.stage)).and_then(|b| b.images.first());
+    let previous = way_back.or(stable).map(|i| i.image.short()).filter(|p| *p != tag);
+    d.status.previous_tag = previous.or(d.status.previous_tag.take().filter(|p| *p != tag));
+    d.status.tag = Some(tag);
 }
 
 /// At rest, and in the verified stages of a rollout that waits: said once, nothing is written.
@@ -168,10 +195,12 @@ fn drifted(d: &mut Draft, wanted: &mut Vec<Wanted>) {
     }
     let old = condition::find(&d.rel.status.conditions, DRIFTED).cloned();
     let mut found = None;
-    let mut looked = false;
+    let mut looked = true;
     for stable in &d.status.stable {
-        let Some(live) = d.live(&stable.stage, &stable.target) else { continue };
-        looked = true;
+        let Some(live) = d.live(&stable.stage, &stable.target) else {
+            looked = false;
+            continue;
+        };
         if !live.runs(&stable.images) {
             let runs = stable.images.iter().find_map(|i| live.container(&i.container)).map(|c| c.image.to_string());
             let runs = runs.unwrap_or_default();
@@ -195,11 +224,13 @@ fn drifted(d: &mut Draft, wanted: &mut Vec<Wanted>) {
 fn contended(d: &mut Draft, wanted: &mut Vec<Wanted>) {
     let old = condition::find(&d.rel.status.conditions, TARGET_CONTENDED).cloned();
     let Some(rollout) = &d.status.rollout else { return };
-    let mut looked = false;
+    let mut looked = true;
     let mut found = None;
     for (stage, target) in rollout.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t))) {
-        let Some(live) = d.live(&stage.name, &target.name) else { continue };
-        looked = true;
+        let Some(live) = d.live(&stage.name, &target.name) else {
+            looked = false;
+            continue;
+        };
         found = found.or_else(|| advice(live));
     }
     match (found, looked, old) {

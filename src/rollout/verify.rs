@@ -2,18 +2,18 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{end, entry, restore, rolling};
-use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep};
+use super::{end, entry, foreign, restore, rolling};
+use crate::api::Reason;
+use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep};
 use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
-use crate::api::{Digest, Reason};
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
-    if let Some(flow) = restore::changed_by_others(d, w) {
+    if let Some(flow) = foreign::changed_by_others(d, w) {
         return flow;
     }
     let stage = w.stage().clone();
-    let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| d.live(&stage.name, &t.name)).collect();
+    let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| observed(d, &stage.name, &t.name)).collect();
     if seen.iter().any(Option::is_none) {
         // Not knowing is no answer: the checks wait, and so does the verdict.
         d.look_again_in(Duration::from_secs(5));
@@ -56,7 +56,13 @@ pub(super) fn make_room(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 
 pub(super) fn said(check: &CheckState) -> String {
     let message = check.message.as_deref().unwrap_or("no answer");
-    format!("{} after {} rounds: {message}", check.name, check.number)
+    let rounds = if check.number == 1 { "round" } else { "rounds" };
+    format!("{} after {} {rounds}: {message}", check.name, check.number)
+}
+
+/// A target whose controller has seen its newest generation: before that nobody knows which revision it will run.
+pub(super) fn observed<'a>(d: &Draft<'a>, stage: &str, target: &str) -> Option<&'a LiveTarget> {
+    d.live(stage, target).filter(|l| l.observed_generation >= l.generation)
 }
 
 /// A pod restart or an environment edit brings a new revision with our image: what was asked says nothing of it.
@@ -64,7 +70,7 @@ fn new_revision(w: &Work, seen: &[Option<&LiveTarget>]) -> bool {
     let targets = w.state().targets.iter().zip(seen);
     targets.into_iter().any(|(state, live)| {
         let asked = state.written.as_ref().and_then(|x| x.revision.as_ref());
-        live.is_some_and(|l| l.observed_generation < l.generation || l.revision.as_ref() != asked)
+        live.is_some_and(|l| l.revision.as_ref() != asked)
     })
 }
 
@@ -74,7 +80,8 @@ fn unseen_too_long(d: &mut Draft, w: &mut Work) -> Flow {
     if !d.due(since.plus(w.stage().progress_deadline)) {
         return Flow::Stay;
     }
-    let failure = cause(Reason::Inconclusive, "a target could not be read while its checks were asked", false, d.now);
+    let message = "a target could not be read, or its controller did not follow, while its checks were asked";
+    let failure = cause(Reason::Inconclusive, message, false, d.now);
     restore::fail_stage(d, w, failure)
 }
 
@@ -102,23 +109,27 @@ fn passed(d: &mut Draft, w: &mut Work) -> Flow {
 }
 
 /// Later stages must run the digest that the first one was verified with, where both are known.
-fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<crate::api::status::Cause> {
+fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<Cause> {
     let stage = w.stage().clone();
     for target in &stage.targets {
         let live = d.live(&stage.name, &target.name)?;
-        let found: Vec<Digest> = live.images(target.containers()).into_iter().filter_map(|i| i.digest).collect();
-        let expected = w.rollout.digest.clone().or(w.spec.image.digest.clone());
-        let same_repository = target.repository.as_ref().is_none_or(|r| *r == w.spec.image.repository);
-        match (expected, found.first()) {
-            (Some(e), Some(f)) if same_repository && e != *f => {
-                let message = format!("{} runs {f}, not {e}, under the same tag", live.workload);
-                return Some(cause(Reason::DigestDiffers, message, false, d.now));
+        if target.repository.as_ref().is_some_and(|r| *r != w.spec.image.repository) {
+            continue;
+        }
+        for image in live.images(target.containers()) {
+            let expected = w.rollout.digest.clone().or(w.spec.image.digest.clone());
+            match (expected, image.digest) {
+                (Some(e), Some(f)) if e != f => {
+                    let message = format!("{} runs {f}, not {e}, under the same tag", live.workload);
+                    return Some(cause(Reason::DigestDiffers, message, false, d.now));
+                }
+                (None, Some(f)) => w.rollout.digest = Some(f),
+                (_, None) => {
+                    let note = format!("the digest that {} runs in {} is not known", live.workload, image.container);
+                    d.warning(Reason::DigestUnknown, note);
+                }
+                _ => {}
             }
-            (None, Some(f)) if same_repository => w.rollout.digest = Some(f.clone()),
-            (_, None) => {
-                d.warning(Reason::DigestUnknown, format!("the digest that {} runs is not known", live.workload))
-            }
-            _ => {}
         }
     }
     None

@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod requests;
 
 pub use logs::{LogFormat, init};
 pub use metrics::{EventOutcome, Metrics};
+pub use requests::TimeRequests;

@@ -26,12 +26,12 @@ async fn pods_are_those_of_the_revision() {
     scene.bring(&[("app", TWO)]).await;
     let live = scene.settled().await;
     let revision = live.revision.unwrap();
-    // A pod with the right labels that no ReplicaSet made: one that has a controller is not adopted.
+    // A pod with the right labels that no ReplicaSet made. Having a controller, it is neither adopted nor collected.
     let forged = json!({
         "metadata": {
             "name": "forged", "labels": {"app": "web", "pod-template-hash": revision},
             "ownerReferences": [{
-                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-x", "uid": before.uid, "controller": true,
+                "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": before.uid, "controller": true,
             }],
         },
         "spec": {"containers": [{"name": "app", "image": TWO}]},
@@ -113,7 +113,7 @@ async fn addresses_of_machines_are_known() {
 
 #[tokio::test]
 async fn whoever_may_not_read_learns_no_address() {
-    let scene = Scene::open_as("dir-denied", "nobody").await;
+    let scene = Scene::open_as_stranger("dir-denied").await;
     let directory = directory(&scene);
     assert!(matches!(directory.forbidden().await, Err(LookupError::Denied { .. })));
     let secret = directory.secret(&scene.ns, "token").await.unwrap_err();

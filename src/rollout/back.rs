@@ -1,0 +1,178 @@
+//! Bringing written targets to their way back: which are owed, and the write itself.
+//!
+//! A newer change by somebody else is never overwritten, and a target that cannot be written holds up no other.
+
+use super::draft::{Draft, Work, cause};
+use super::{choose, entry, foreign, plan, rolling};
+use crate::api::effect::{Answer, Refused};
+use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
+use crate::api::time::Duration;
+use crate::api::view::{LiveTarget, TargetView};
+use crate::api::{EffectId, Reason, TargetId, Verb};
+
+/// Writes what is still owed, in reverse order, at most one target per decision. Whether something stays owed.
+pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
+    let stage = w.stage_name();
+    let mut owed = false;
+    let mut answer = d.obs.answer.clone();
+    for i in (0..w.state().targets.len()).rev() {
+        let state = w.state().targets[i].clone();
+        if !matches!(
+            state.state,
+            TargetStep::Writing | TargetStep::Written | TargetStep::Restoring | TargetStep::Restored
+        ) {
+            continue;
+        }
+        if state.effect.is_none() {
+            continue;
+        }
+        match d.view(&stage, &state.name) {
+            TargetView::Absent | TargetView::Terminating => gone(&mut w.state_mut().targets[i]),
+            TargetView::Live(l) if state.uid.as_ref().is_some_and(|u| *u != l.uid) => {
+                gone(&mut w.state_mut().targets[i]);
+            }
+            TargetView::Live(live) => owed |= restore(d, w, i, &live, &mut answer),
+            TargetView::Denied(message) | TargetView::Unreachable(message) => {
+                if state.state != TargetStep::Restored {
+                    owed = true;
+                    let now = d.now;
+                    let count = state.refused.as_ref().map_or(1, |r| r.count);
+                    let keep = state.refused.as_ref().filter(|r| r.message == message).map_or(now, |r| r.at);
+                    w.state_mut().targets[i].refused = Some(Refusal { message, at: keep, count });
+                }
+                d.look_again_in(Duration::from_secs(10));
+            }
+        }
+    }
+    owed
+}
+
+/// Brings one target back. Whether its write is still owed.
+fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mut Option<Answer>) -> bool {
+    let state = w.state().targets[i].clone();
+    let Some(way_back) = state.way_back.clone() else { return false };
+    let back = rolling::writable(live, way_back.images.clone());
+    if live.runs(&back) {
+        arrived(d, w, i, live);
+        return false;
+    }
+    let Some(ours) = put_there(d, w, &state, i, live) else {
+        left_alone(d, w, i, live);
+        return false;
+    };
+    if d.effect.is_some() {
+        return true;
+    }
+    if let Some(r) = state.refused.as_ref().filter(|r| d.now < r.at.plus(entry::pause(r.count))) {
+        d.look_again(r.at.plus(entry::pause(r.count)));
+        return true;
+    }
+    if state.state == TargetStep::Restoring
+        && let Some(Answer::Refused { message, .. } | Answer::Ambiguous { message }) =
+            answer.take().filter(|a| !stale(a))
+    {
+        let count = state.refused.as_ref().map_or(0, |r| r.count) + 1;
+        let now = d.now;
+        w.state_mut().targets[i].refused = Some(Refusal { message, at: now, count });
+        d.look_again(now.plus(entry::pause(count)));
+        return true;
+    }
+    write(d, w, i, live, ours, back, way_back.verified);
+    true
+}
+
+/// The object changed since it was read: that is no refusal, and costs no pause.
+fn stale(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused { kind: Refused::Conflict, .. })
+}
+
+/// What was owed went with the object.
+fn gone(state: &mut TargetState) {
+    state.state = TargetStep::Gone;
+    state.trouble = None;
+}
+
+/// It runs its way back, whoever brought it.
+fn arrived(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
+    let (now, patience, verifying) = (d.now, w.stage().progress_deadline, w.rollout.step == Step::VerifyingRestore);
+    let state = w.state_mut();
+    let target = &mut state.targets[i];
+    target.refused = None;
+    if target.state != TargetStep::Restored {
+        target.state = TargetStep::Restored;
+        // Paid late, it still gets its time to become available.
+        if state.restore_at.is_some_and(|at| now >= at.plus(patience)) {
+            state.restore_at = Some(now);
+        }
+    }
+    let target = &mut state.targets[i];
+    let blocked = target.trouble.as_ref().is_some_and(|t| t.reason == Reason::RollbackBlocked);
+    if live.paused && !verifying && !blocked {
+        let message = format!("{} is paused: its old image is written, and comes when it is resumed", live.workload);
+        target.trouble = Some(cause(Reason::RollbackBlocked, message, false, now));
+    } else if blocked && !live.paused {
+        target.trouble = None;
+    }
+}
+
+/// What we put there, this rollout or one whose debt it took over, if it still runs. Only that is taken away.
+fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarget) -> Option<Vec<ContainerImage>> {
+    if state.state == TargetStep::Restored {
+        return None;
+    }
+    let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
+    let ours = rolling::writable(live, state.written.as_ref().map_or(wanted, |x| x.images.clone()));
+    if live.runs(&ours) {
+        return Some(ours);
+    }
+    choose::debt_of(d, &w.stage_name(), &state.name, live).map(|debt| debt.written)
+}
+
+/// Something else runs there than what we wrote.
+fn left_alone(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
+    let state = &w.state().targets[i];
+    if state.state == TargetStep::Writing && live.stamp.as_ref().map(|s| &s.effect) != state.effect.as_ref() {
+        // The write was never made: it runs what it ran before.
+        let state = &mut w.state_mut().targets[i];
+        state.state = TargetStep::Untouched;
+        state.effect = None;
+        return;
+    }
+    let back = state.way_back.as_ref().map(|b| b.images.clone()).unwrap_or_default();
+    let others = live.containers.iter().find(|c| back.iter().any(|o| o.container == c.name && o.image != c.image));
+    let message = others.map_or_else(
+        || format!("{} was changed after it was restored", live.workload),
+        |c| foreign::contention(live, &c.name, c.image.as_str(), &c.owners),
+    );
+    let contended = w.rollout.cause.as_ref().is_some_and(|c| c.reason == Reason::Contended);
+    let state = &mut w.state_mut().targets[i];
+    state.state = TargetStep::Foreign;
+    state.trouble = (!contended).then(|| cause(Reason::RollbackBlocked, message, false, d.now));
+}
+
+fn write(
+    d: &mut Draft,
+    w: &mut Work,
+    i: usize,
+    live: &LiveTarget,
+    ours: Vec<ContainerImage>,
+    back: Vec<ContainerImage>,
+    verified: bool,
+) {
+    let (id, stage) = (w.rollout.id, w.stage_name());
+    let state = &mut w.state_mut().targets[i];
+    let effect = EffectId::new(&d.rel.uid, id, &TargetId::new(&stage, &state.name), Verb::Restore);
+    if state.state != TargetStep::Restoring {
+        state.progressing_before = live.progressing.clone();
+        if state.written.is_none() {
+            state.written = Some(Written { images: ours.clone(), generation: live.generation, revision: None });
+        }
+    }
+    state.state = TargetStep::Restoring;
+    state.effect = Some(effect.clone());
+    state.intent_generation = Some(live.generation);
+    let mut stamp = rolling::stamp(d, effect, &back, back.clone(), verified);
+    stamp.took = ours.into_iter().map(|o| o.image).collect();
+    stamp.took.dedup();
+    d.effect = Some(rolling::target_write(&stage, &w.state().targets[i], live, back, stamp));
+}

@@ -1,0 +1,61 @@
+//! Changes that others make to a target while it is in work. They are seen, named, and never overwritten.
+
+use super::draft::{Draft, Flow, Work, cause};
+use super::{choose, plan, restore, rolling};
+use crate::api::status::TargetStep;
+use crate::api::view::{LiveTarget, TargetView};
+use crate::api::{MANAGER, Reason};
+
+/// A target that was deleted, replaced, or given another image by somebody else while the stage was in work.
+pub(super) fn changed_by_others(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let stage = w.stage_name();
+    let mut why = None;
+    for i in 0..w.state().targets.len() {
+        let state = w.state().targets[i].clone();
+        let workload = state.workload.to_string();
+        let found = match d.view(&stage, &state.name) {
+            TargetView::Absent | TargetView::Terminating => {
+                Some((TargetStep::Gone, Reason::TargetGone, format!("{workload} is gone")))
+            }
+            TargetView::Live(l) if state.uid.as_ref().is_some_and(|u| *u != l.uid) => {
+                Some((TargetStep::Gone, Reason::TargetGone, format!("{workload} was replaced by another object")))
+            }
+            TargetView::Live(l) => taken(d, w, i, &l).map(|m| (TargetStep::Foreign, Reason::Contended, m)),
+            _ => None,
+        };
+        if let Some((step, reason, message)) = found {
+            w.state_mut().targets[i].state = step;
+            why = why.or(Some(cause(reason, message, false, d.now)));
+        }
+    }
+    why.map(|why| restore::fail_stage(d, w, why))
+}
+
+/// Who took the image back, if a target that was written or adopted no longer runs it.
+fn taken(d: &Draft, w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
+    let state = &w.state().targets[i];
+    let expected = match state.state {
+        TargetStep::Written | TargetStep::Adopted => state.written.as_ref()?.images.clone(),
+        // Not written yet for all we know: neither what it was nor what it shall be.
+        TargetStep::Writing => {
+            let before = state.way_back.as_ref().is_some_and(|b| live.runs(&rolling::writable(live, b.images.clone())))
+                || choose::debt_of(d, &w.stage_name(), &state.name, live).is_some();
+            if before || state.intents <= 1 && state.intent_generation == Some(live.generation) {
+                return None;
+            }
+            plan::wanted(&w.spec, &w.stage().targets[i])
+        }
+        _ => return None,
+    };
+    let expected = rolling::writable(live, expected);
+    if live.runs(&expected) {
+        return None;
+    }
+    let other = expected.iter().find_map(|e| live.container(&e.container).filter(|c| c.image != e.image))?;
+    Some(contention(live, &other.name, other.image.as_str(), &other.owners))
+}
+
+pub(super) fn contention(live: &LiveTarget, container: &str, image: &str, owners: &[String]) -> String {
+    let manager = owners.iter().find(|o| *o != MANAGER).map_or("somebody", String::as_str);
+    format!("{manager} set container {container} of {} to {image}; it is left as it is", live.workload)
+}
