@@ -66,8 +66,8 @@ fn text(expect: &Expect, body: Body<'_>) -> Result<(), String> {
     })
 }
 
-/// Equality of JSON values, with `1` and `1.0` the same number: YAML tools turn one into the other on the way to the API
-/// server, so that a person could not ask for `1.0` at all.
+/// Equality of JSON values, with `1` and `1.0` the same number: YAML tools turn one into the other on the way to the
+/// API server, so that a person could not ask for `1.0` at all.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => same_number(a, b),

@@ -1,7 +1,7 @@
 //! Which addresses may be dialled. Pure; it vets the address itself, whatever named it.
 //!
-//! Tenants choose what is asked, so that without this the controller would be their proxy into the machines that hold the
-//! cluster. It never resolves names and never looks at what is asked there.
+//! Tenants choose what is asked, so that without this the controller would be their proxy into the machines that hold
+//! the cluster. It never resolves names and never looks at what is asked there.
 
 use super::directory::Forbidden;
 use ipnet::IpNet;
@@ -112,7 +112,8 @@ const fn v6(s: [u16; 8], len: u8) -> Net {
     (IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])), len)
 }
 
-/// Credentials and machine configuration. AWS, Google and others answer at 169.254.169.254; the rest is named here too.
+/// Credentials and machine configuration. AWS, Google and others answer at 169.254.169.254; the rest is named here
+/// too.
 const METADATA: [Net; 8] = [
     v4(169, 254, 169, 254, 32),
     v4(169, 254, 170, 2, 32),                      // credentials of ECS tasks

@@ -1,7 +1,7 @@
 //! The one HTTP client of all checks, and one request with it.
 //!
-//! It dials the address that it is given and no other: no proxies, no redirects, no names, no connection kept for the next
-//! request. It keeps no cookies and unpacks nothing.
+//! It dials the address that it is given and no other: no proxies, no redirects, no names, no connection kept for the
+//! next request. It keeps no cookies and unpacks nothing.
 
 use super::expect::{self, Body};
 use crate::api::spec::Expect;

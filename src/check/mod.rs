@@ -1,9 +1,10 @@
 //! Asking the running application, behind an address guard.
 //!
-//! Knows [`crate::api`] and nothing else of the crate. It never counts attempts, never decides what an outcome means, and
-//! never says what an application answered beyond status codes and which expectation failed.
+//! Knows [`crate::api`] and nothing else of the crate. It never counts attempts, never decides what an outcome means,
+//! and never says what an application answered beyond status codes and which expectation failed.
 //!
-//! Read [`pool`] for what the rest of the crate calls, `round` for what one question does, [`guard`] for what is never asked.
+//! Read [`pool`] for what the rest of the crate calls, `round` for what one question does, [`guard`] for what is
+//! never asked.
 
 pub mod directory;
 mod expect;

@@ -82,8 +82,8 @@ impl Pool {
         Ok(Self { shared, worker: runtime.spawn(worker.run()).abort_handle() })
     }
 
-    /// Makes `asks` the questions that are under way for `release`: starts what is missing, cancels the others. What is
-    /// finished stays, whether it is among `asks` or not, and is not asked again.
+    /// Makes `asks` the questions that are under way for `release`: starts what is missing, cancels the others. What
+    /// is finished stays, whether it is among `asks` or not, and is not asked again.
     pub fn ensure(&self, release: &NsName, asks: &[Ask]) {
         self.shared.queue().ensure(release, asks);
         self.shared.changed.notify_one();

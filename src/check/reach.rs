@@ -39,7 +39,8 @@ pub(super) struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    /// The address of `pod`. `others`: every pod of the round; a pod's status can be forged, and a shared address is a sign of it.
+    /// The address of `pod`. `others`: every pod of the round; a pod's status can be forged, and a shared address is
+    /// a sign of it.
     pub(super) fn pod(&self, pod: &PodFacts, others: &[PodFacts], port: i32) -> Result<SocketAddr, Unreachable> {
         let port = port_of(port)?;
         if pod.host_network {
@@ -87,8 +88,8 @@ pub(super) fn consents(entries: &[String], release: &NsName) -> bool {
     })
 }
 
-/// The one sentence for a Service of another namespace that is not there or does not consent: which of the two is nobody's
-/// business there.
+/// The one sentence for a Service of another namespace that is not there or does not consent: which of the two is
+/// nobody's business there.
 pub(super) fn no_consent(namespace: &str, name: &str, release: &NsName) -> String {
     format!("Service {namespace}/{name} does not exist, or neither it nor its Namespace bears {ALLOW_FROM}: {release}")
 }

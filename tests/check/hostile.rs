@@ -1,5 +1,5 @@
-//! Addresses that nobody may be asked at, each given as a pod's and as a Service's, through the pool and the real client.
-//! Traps listen where a guard with a hole would lead.
+//! Addresses that nobody may be asked at, each given as a pod's and as a Service's, through the pool and the real
+//! client. Traps listen where a guard with a hole would lead.
 
 use crate::fake::*;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Pods, Services and questions that are not what they should be. Behind each of them an application listens that would
-//! answer 200.
+//! Pods, Services and questions that are not what they should be. Behind each of them an application listens that
+//! would answer 200.
 
 use crate::fake::*;
 use serde_json::{Value, json};

@@ -42,7 +42,8 @@ async fn cookies_are_not_kept() {
 
 const TO_ASK: &str = "TIDEGATE_TEST_ASK";
 
-/// Runs [`in_an_environment_with_proxies`] in a process of its own, since the environment belongs to the whole process.
+/// Runs [`in_an_environment_with_proxies`] in a process of its own, since the environment belongs to the whole
+/// process.
 #[tokio::test]
 async fn proxies_from_the_environment_are_not_used() {
     let proxy = App::start(Ipv4Addr::LOCALHOST, |_| status(200)).await;
