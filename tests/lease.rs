@@ -1,5 +1,8 @@
 //! Two electors on one real Lease: never two leaders, whatever becomes of the network in between.
 
+// A test that panics has failed; that is what it is for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use k8s_openapi::api::coordination::v1::Lease;
