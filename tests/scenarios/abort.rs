@@ -98,3 +98,21 @@ async fn the_id_of_another_rollout_ends_nothing() {
     })
     .await;
 }
+
+/// It is coming back already; a person only ends the waiting, and what is owed is said.
+#[tokio::test]
+async fn while_it_comes_back() {
+    scene("abort-restoring", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        s.asked(NEW, "/health", 1).await;
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        s.phase(NEW, Phase::Restoring).await;
+        s.abort(s.status().await.rollout.unwrap().id).await;
+        let end = s.ended(NEW).await;
+        assert_eq!(end.phase, Some(Phase::Failed), "not proven: {:?}", end.message);
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}
