@@ -30,7 +30,6 @@ test-controller: cluster ## the tests of the controller, on a real control plane
 	cargo test
 
 bench: cluster ## latencies, requests and memory, as JSON and as a table
-	cargo build --release
 	cargo bench
 
 lint: ## formatting, clippy and go vet
