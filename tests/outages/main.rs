@@ -11,3 +11,4 @@ mod alone;
 mod kill;
 mod leader;
 mod rights;
+mod server;

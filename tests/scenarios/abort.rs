@@ -98,3 +98,22 @@ async fn the_id_of_another_rollout_ends_nothing() {
     })
     .await;
 }
+
+/// It is coming back already: there is nothing more to end.
+#[tokio::test]
+async fn while_it_comes_back() {
+    scene("abort-restoring", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        s.asked(NEW, "/health", 1).await;
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        s.phase(NEW, Phase::Restoring).await;
+        s.abort(s.status().await.rollout.unwrap().id).await;
+        s.event(Reason::AbortRefused).await;
+        s.behaves(OLD, json!({})).await;
+        s.rolled_back(NEW, Reason::SmokeTestFailed).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}

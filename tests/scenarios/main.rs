@@ -27,3 +27,4 @@ mod sharing;
 mod smoke;
 mod supersede;
 mod suspend;
+mod targets;

@@ -3,6 +3,7 @@
 use super::wait::BOUND;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct Cluster {
     pub ca: PathBuf,
     pub kubeconfig: PathBuf,
     pub audit_log: PathBuf,
+    /// By name: `kube-apiserver` and so on.
+    pub pids: BTreeMap<String, u32>,
     /// Where any node answers what reached the pods.
     pub node: String,
     binary: PathBuf,
@@ -39,6 +42,7 @@ struct Description {
     ca: PathBuf,
     kubeconfig: PathBuf,
     audit_log: PathBuf,
+    pids: BTreeMap<String, u32>,
 }
 
 impl Cluster {
@@ -69,6 +73,7 @@ impl Cluster {
             ca: d.ca,
             kubeconfig: d.kubeconfig,
             audit_log: d.audit_log,
+            pids: d.pids,
             node: String::new(),
             binary,
             _lock: lock,

@@ -37,11 +37,15 @@ impl Held {
         Self { shell, pid: line.trim().parse().unwrap() }
     }
 
-    /// Sends a signal such as `KILL` or `TERM`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status().unwrap();
-        assert!(sent.success(), "kill -{name} {}", self.pid);
+        signal(self.pid, name);
     }
+}
+
+/// Sends a signal such as `KILL` or `TERM` to a process of ours.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
+    assert!(sent.success(), "kill -{name} {pid}");
 }
 
 impl Drop for Held {

@@ -194,7 +194,8 @@ impl Scene {
         let releases: Api<Release> = self.api();
         let _ = releases.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
         let api: Api<Namespace> = Api::all(self.client.clone());
-        for name in self.others.borrow().iter().chain([&self.ns]) {
+        let others = self.others.borrow().clone();
+        for name in others.iter().chain([&self.ns]) {
             let _ = api.delete(name, &DeleteParams::background()).await;
         }
     }
