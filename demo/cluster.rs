@@ -81,8 +81,7 @@ impl Cluster {
         fs::write(&kubeconfig, self.service_account_kubeconfig().await?)?;
         let listen = free_address()?;
         let binary = std::env::current_exe()?.with_file_name("../tidegate");
-        let args =
-            format!("run --listen={listen} --lease-namespace=tidegate-system --allow-loopback --log-format=human");
+        let args = format!("run --listen={listen} --namespace=tidegate-system --allow-loopback --log-format=text");
         screen::command(&format!("tidegate {args}"));
         // The shell becomes the controller; its background half ends it when the demo's end of the pipe closes.
         let script = if self.keep {

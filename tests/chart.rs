@@ -1,5 +1,7 @@
 //! The whole chart, rendered by helm's engine and installed on a real API server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "support/mod.rs"]
 mod support;
 

@@ -1,5 +1,7 @@
 //! The pages that people write by hand keep up with the code, and with each other.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use tidegate::api::reason::Reason;

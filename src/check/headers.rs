@@ -83,3 +83,35 @@ fn secret_value<'a>(key: &SecretKey, secret: Option<&'a SecretFacts>) -> Result<
     }
     secret.data.get(&key.key).map(Vec::as_slice).ok_or_else(|| HeaderError::NoKey(key.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_out_of_debug() {
+        let secret = SecretFacts {
+            labels: [(LABEL.0.to_owned(), LABEL.1.to_owned())].into(),
+            data: [("key".to_owned(), b"canary".to_vec())].into(),
+        };
+        let header = |json| serde_json::from_value::<Header>(json).unwrap();
+        let headers = [
+            header(serde_json::json!({"name": "x-a", "secret": {"name": "s", "key": "key"}})),
+            header(serde_json::json!({"name": "x-b", "value": "canary"})),
+        ];
+        let map = build(&headers, &[("s", Some(secret.clone()))].into()).unwrap();
+        assert_eq!((map["x-a"].as_bytes(), map["x-b"].as_bytes()), (&b"canary"[..], &b"canary"[..]));
+        let said = format!("{map:?} {secret:?}");
+        assert!(
+            said.contains("x-a") && !said.contains("canary") && !said.contains(&format!("{:?}", b"canary")),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_second_host_is_refused() {
+        let host = Header { name: "Host".to_owned(), value: Some("a".to_owned()), secret: None };
+        assert!(build(std::slice::from_ref(&host), &BTreeMap::new()).is_ok());
+        assert!(matches!(build(&[host.clone(), host], &BTreeMap::new()), Err(HeaderError::Refused(_))));
+    }
+}

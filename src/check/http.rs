@@ -116,7 +116,8 @@ async fn read(mut response: Response) -> Result<(Vec<u8>, bool), reqwest::Error>
 }
 
 fn explain(error: &reqwest::Error, timeout: Duration) -> Wrong {
-    let io = io_error(error);
+    let io = cause::<io::Error>(error);
+    let incomplete = cause::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message);
     if let Some(kind) = io.and_then(ours) {
         return Wrong::NotAsked(format!("the controller could not open a connection: {kind}"));
     }
@@ -129,7 +130,7 @@ fn explain(error: &reqwest::Error, timeout: Duration) -> Wrong {
         "connection refused".to_owned()
     } else if error.is_connect() {
         "no connection".to_owned()
-    } else if matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof)) {
+    } else if incomplete || matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof)) {
         "the connection was closed before the answer was complete".to_owned()
     } else if error.is_body() || error.is_decode() {
         "the answer broke off".to_owned()
@@ -152,11 +153,12 @@ fn ours(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-fn io_error(error: &reqwest::Error) -> Option<&io::Error> {
+/// The first error of this type among the causes.
+fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut next = error.source();
     while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io);
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }

@@ -103,7 +103,7 @@ impl Elector {
                 }
                 Ok(Ok(Attempt::Others(free))) => {
                     leadership.send_replace(Leadership::default());
-                    free.clamp(Instant::now() + self.ttl / 10, started + self.renew())
+                    free.min(started + self.renew()).max(Instant::now() + self.ttl / 10)
                 }
                 Ok(Err(error)) => self.missed(&error.to_string()),
                 Err(_) => self.missed("no answer in time"),

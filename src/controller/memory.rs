@@ -3,35 +3,32 @@
 //! Served from here are triggers and the first look at a Release at rest; whatever leads to a write is read anew.
 
 use crate::api::spec::{KubernetesTarget, ReleaseSpec};
-use crate::api::status::Workload;
+use crate::api::status::{Stable, Workload};
 use crate::api::{NsName, ReleaseStatus};
 use crate::rollout::ReleaseView;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     inner: Mutex<Inner>,
 }
 
-/// A Release as the watch brought it.
-#[derive(Debug)]
-pub(super) struct Cached {
-    pub(super) view: ReleaseView,
-    pub(super) resource_version: String,
-}
-
 #[derive(Debug, Default)]
 struct Inner {
     releases: HashMap<NsName, Known>,
     /// Releases by the workloads they list.
-    lists: HashMap<Workload, BTreeSet<NsName>>,
+    lists: HashMap<Workload, Vec<NsName>>,
     workloads: HashMap<Workload, Seen>,
 }
 
+/// A Release, kept as text: most of them are at rest, and a tree of small strings takes several times the room.
 #[derive(Debug)]
 struct Known {
-    release: Arc<Cached>,
+    view: Box<[u8]>,
+    resource_version: Box<str>,
+    workloads: Box<[Workload]>,
     /// A rollout is in work: every change of its workloads counts, not only of their spec.
     active: bool,
     /// Versions that we wrote and have already decided on.
@@ -39,18 +36,31 @@ struct Known {
 }
 
 /// All that is kept of a workload.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    pub(super) uid: String,
-    pub(super) generation: i64,
+    /// Hash of the uid.
+    uid: u64,
+    generation: i64,
 }
 
 /// How many of our own writes are remembered until the watch brings them.
 const OWN: usize = 32;
 
+impl Seen {
+    pub(super) fn new(uid: &str, generation: i64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        uid.hash(&mut hasher);
+        Self { uid: hasher.finish(), generation }
+    }
+}
+
 impl Memory {
-    pub(super) fn release(&self, name: &NsName) -> Option<Arc<Cached>> {
-        self.lock().releases.get(name).map(|k| k.release.clone())
+    pub(super) fn knows(&self, name: &NsName) -> bool {
+        self.lock().releases.contains_key(name)
+    }
+    pub(super) fn release(&self, name: &NsName) -> Option<ReleaseView> {
+        let packed = self.lock().releases.get(name)?.view.clone();
+        serde_json::from_slice(&packed).ok()
     }
     pub(super) fn names(&self) -> Vec<NsName> {
         self.lock().releases.keys().cloned().collect()
@@ -60,41 +70,45 @@ impl Memory {
     }
 
     /// Whether it must be looked at: not for the echo of our own write.
-    pub(super) fn put(&self, release: Cached) -> bool {
+    pub(super) fn put(&self, view: &ReleaseView, resource_version: &str) -> bool {
+        let packed = serde_json::to_vec(view).unwrap_or_default().into_boxed_slice();
+        let workloads = listed(&view.name.namespace, &view.spec, &view.status);
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let name = release.view.name.clone();
-        let workloads = listed(&release.view.name.namespace, &release.view.spec, &release.view.status);
-        let (mut echo, mut known) = (false, false);
-        if let Some(before) = inner.releases.get_mut(&name) {
-            known = true;
-            echo = before.own.contains(&release.resource_version);
-            if echo || before.release.resource_version == release.resource_version {
-                echo = true;
-                before.own.retain(|v| *v != release.resource_version);
-                before.own.shrink_to_fit();
-            }
-            let view = &before.release.view;
-            let old = listed(&name.namespace, &view.spec, &view.status);
-            old.difference(&workloads).for_each(|w| forget(&mut inner.lists, w, &name));
-            before.release = Arc::new(release);
-        } else {
-            let known = Known { release: Arc::new(release), active: false, own: Vec::new() };
-            inner.releases.insert(name.clone(), known);
+        let mut known = Known {
+            view: packed,
+            resource_version: resource_version.into(),
+            workloads: workloads.iter().cloned().collect(),
+            active: false,
+            own: Vec::new(),
+        };
+        let mut echo = false;
+        if let Some(before) = inner.releases.remove(&view.name) {
+            echo =
+                before.resource_version == known.resource_version || before.own.iter().any(|v| v == resource_version);
+            known.active = before.active;
+            known.own = before.own;
+            known.own.retain(|v| v != resource_version);
+            known.own.shrink_to_fit();
+            let left = before.workloads.iter().filter(|w| !workloads.contains(*w));
+            left.for_each(|w| forget(&mut inner.lists, w, &view.name));
         }
         for workload in workloads {
-            inner.lists.entry(workload).or_default().insert(name.clone());
+            let names = inner.lists.entry(workload).or_default();
+            if !names.contains(&view.name) {
+                names.reserve_exact(1);
+                names.push(view.name.clone());
+            }
         }
-        !(known && echo)
+        inner.releases.insert(view.name.clone(), known);
+        !echo
     }
 
     pub(super) fn remove(&self, name: &NsName) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         if let Some(known) = inner.releases.remove(name) {
-            let view = &known.release.view;
-            let old = listed(&name.namespace, &view.spec, &view.status);
-            old.iter().for_each(|w| forget(&mut inner.lists, w, name));
+            known.workloads.iter().for_each(|w| forget(&mut inner.lists, w, name));
         }
     }
 
@@ -116,7 +130,7 @@ impl Memory {
     /// A workload was added or changed: which Releases to look at. At rest only a new generation or another object is worth a look.
     pub(super) fn workload(&self, workload: Workload, seen: Seen) -> Vec<NsName> {
         let mut inner = self.lock();
-        let before = inner.workloads.insert(workload.clone(), seen.clone());
+        let before = inner.workloads.insert(workload.clone(), seen);
         let changed = before.is_none_or(|b| b != seen);
         inner.triggers(&workload, changed)
     }
@@ -129,12 +143,11 @@ impl Memory {
         self.lock().workloads.keys().cloned().collect()
     }
 
-    /// Whether a workload changed while nobody watched: its generation is not the one that was verified.
-    pub(super) fn changed_unseen(&self, name: &NsName) -> bool {
+    /// Whether a workload of `release` changed while nobody watched: its generation is not the one that was verified.
+    pub(super) fn changed_unseen(&self, release: &ReleaseView) -> bool {
         let inner = self.lock();
-        let Some(known) = inner.releases.get(name) else { return false };
-        let stable = &known.release.view.status.stable;
-        stable.iter().any(|s| inner.workloads.get(&s.workload).is_none_or(|w| w.generation != s.generation))
+        let differs = |s: &Stable| inner.workloads.get(&s.workload).is_none_or(|w| w.generation != s.generation);
+        release.status.stable.iter().any(differs)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -150,9 +163,9 @@ impl Inner {
     }
 }
 
-fn forget(lists: &mut HashMap<Workload, BTreeSet<NsName>>, workload: &Workload, name: &NsName) {
+fn forget(lists: &mut HashMap<Workload, Vec<NsName>>, workload: &Workload, name: &NsName) {
     if let Some(names) = lists.get_mut(workload) {
-        names.remove(name);
+        names.retain(|n| n != name);
         if names.is_empty() {
             lists.remove(workload);
         }
@@ -185,7 +198,7 @@ mod tests {
     use super::*;
     use crate::api::spec::WorkloadKind;
 
-    fn release(name: &str, version: &str, workload: &str) -> Cached {
+    fn put(memory: &Memory, name: &str, version: &str, workload: &str) -> bool {
         let spec = serde_json::json!({
             "image": {"repository": "r", "tag": "sha-1234567"},
             "stages": [{"name": "staging", "checks": "None", "targets": [
@@ -201,13 +214,15 @@ mod tests {
             spec: serde_json::from_value(spec).unwrap(),
             status: ReleaseStatus::default(),
         };
-        Cached { view, resource_version: version.to_owned() }
+        let look = memory.put(&view, version);
+        assert_eq!(memory.release(&view.name), Some(view));
+        look
     }
     fn workload(name: &str) -> Workload {
         Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() }
     }
     fn seen(uid: &str, generation: i64) -> Seen {
-        Seen { uid: uid.into(), generation }
+        Seen::new(uid, generation)
     }
     fn names(triggers: Vec<NsName>) -> Vec<String> {
         triggers.into_iter().map(|n| n.name).collect()
@@ -216,7 +231,7 @@ mod tests {
     #[test]
     fn at_rest_only_a_new_generation_or_object_of_a_listed_workload_counts() {
         let memory = Memory::default();
-        memory.put(release("a", "1", "web"));
+        put(&memory, "a", "1", "web");
         assert_eq!(names(memory.workload(workload("web"), seen("u", 1))), ["a"]);
         assert!(memory.workload(workload("web"), seen("u", 1)).is_empty());
         assert!(memory.workload(workload("other"), seen("u", 1)).is_empty());
@@ -228,7 +243,7 @@ mod tests {
     #[test]
     fn while_a_rollout_runs_every_change_counts() {
         let memory = Memory::default();
-        memory.put(release("a", "1", "web"));
+        put(&memory, "a", "1", "web");
         memory.workload(workload("web"), seen("u", 1));
         memory.set_active(&NsName::new("shop", "a"), true);
         assert_eq!(names(memory.workload(workload("web"), seen("u", 1))), ["a"]);
@@ -237,10 +252,10 @@ mod tests {
     #[test]
     fn the_index_follows_the_spec() {
         let memory = Memory::default();
-        memory.put(release("a", "1", "web"));
-        memory.put(release("b", "1", "web"));
+        put(&memory, "a", "1", "web");
+        put(&memory, "b", "1", "web");
         assert_eq!(names(memory.workload(workload("web"), seen("u", 1))), ["a", "b"]);
-        memory.put(release("a", "2", "api"));
+        put(&memory, "a", "2", "api");
         assert_eq!(names(memory.workload(workload("web"), seen("u", 2))), ["b"]);
         memory.remove(&NsName::new("shop", "b"));
         assert!(memory.workload(workload("web"), seen("u", 3)).is_empty());
@@ -251,10 +266,10 @@ mod tests {
     fn the_echo_of_our_own_write_asks_for_no_look() {
         let memory = Memory::default();
         let name = NsName::new("shop", "a");
-        assert!(memory.put(release("a", "1", "web")));
+        assert!(put(&memory, "a", "1", "web"));
         memory.wrote(&name, Some("2"));
-        assert!(!memory.put(release("a", "2", "web")));
-        assert!(memory.put(release("a", "3", "web")));
-        assert!(!memory.put(release("a", "3", "web")));
+        assert!(!put(&memory, "a", "2", "web"));
+        assert!(put(&memory, "a", "3", "web"));
+        assert!(!put(&memory, "a", "3", "web"));
     }
 }

@@ -69,8 +69,11 @@ enum Turn {
 
 /// One look at `name`. `touched`: a workload or pod of it changed since the last one.
 pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
-    let Some(cached) = cx.memory.release(name) else { return Ok(cx.drop_release(name)) };
-    if let Some(again) = at_rest(&cached.view, touched, cx.clock.now()) {
+    if !cx.memory.knows(name) {
+        return Ok(cx.drop_release(name));
+    }
+    let cached = cx.memory.release(name);
+    if let Some(again) = cached.and_then(|view| at_rest(&view, touched, cx.clock.now())) {
         return Ok(Outcome::Rest(again));
     }
     let (mut known, mut answer, mut conflicts) = (None, None, 0);

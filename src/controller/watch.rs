@@ -2,7 +2,7 @@
 //!
 //! They fill the [`Memory`] and put names into the [`Queue`]; they decide nothing.
 
-use super::memory::{Cached, Memory, Seen};
+use super::memory::{Memory, Seen};
 use super::queue::Queue;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::Workload;
@@ -13,7 +13,7 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -89,13 +89,9 @@ impl Watches {
     fn release(&self, guard: DeserializeGuard<Release>) {
         match guard.0 {
             Ok(release) => {
-                let cached = Cached {
-                    resource_version: release.resource_version().unwrap_or_default(),
-                    view: release_view(&release),
-                };
-                let name = cached.view.name.clone();
-                if self.memory.put(cached) {
-                    self.queue.add(&name, Instant::now(), false);
+                let view = release_view(&release);
+                if self.memory.put(&view, release.metadata.resource_version.as_deref().unwrap_or_default()) {
+                    self.queue.add(&view.name, Instant::now(), false);
                 }
             }
             Err(invalid) => {
@@ -117,7 +113,8 @@ impl Watches {
     }
 
     fn workload(&self, meta: &PartialObjectMeta<Deployment>) {
-        let seen = Seen { uid: meta.uid().unwrap_or_default(), generation: meta.metadata.generation.unwrap_or(0) };
+        let (uid, generation) = (meta.metadata.uid.as_deref(), meta.metadata.generation);
+        let seen = Seen::new(uid.unwrap_or_default(), generation.unwrap_or(0));
         self.trigger(self.memory.workload(workload(meta), seen));
     }
 

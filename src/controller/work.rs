@@ -82,10 +82,12 @@ impl Work {
         tracing::info!(releases = names.len(), "working");
         let now = cx.clock.now();
         for name in names {
-            if let Some(cached) = cx.memory.release(&name) {
-                cx.events.announce_again(&cached.view, now);
+            let view = cx.memory.release(&name);
+            if let Some(view) = &view {
+                cx.events.announce_again(view, now);
             }
-            self.queue.add(&name, Instant::now(), cx.memory.changed_unseen(&name));
+            let changed = view.is_none_or(|v| cx.memory.changed_unseen(&v));
+            self.queue.add(&name, Instant::now(), changed);
         }
     }
 

@@ -24,3 +24,56 @@ fn lists(spec: &ReleaseSpec, namespace: &str, workload: &Workload) -> bool {
         .into_iter()
         .any(|t| t.kind == workload.kind && t.name == workload.name && t.namespace_or(namespace) == workload.namespace)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::spec::WorkloadKind;
+    use serde_json::{Value, json};
+
+    fn spec(deployment: &str) -> Value {
+        let target =
+            json!({"name": "web", "kubernetes": {"kind": "Deployment", "name": deployment, "containers": ["app"]}});
+        json!({
+            "image": {"repository": "reg/app", "tag": "sha-1"},
+            "stages": [{"name": "only", "targets": [target], "checks": "None"}],
+        })
+    }
+
+    fn rollout(step: &str, frozen: &Value) -> Value {
+        json!({"rollout": {
+            "id": "1-1", "image": "reg/app:sha-1", "spec": frozen, "step": step, "startedAt": "2026-11-21T10:00:00Z",
+        }})
+    }
+
+    #[test]
+    fn a_release_holds_what_it_lists_rolls_or_owes() {
+        let debt = json!({"debts": [{
+            "stage": "only", "target": "web", "uid": "d", "rollout": "1-1", "effect": "u/1-1/only/web/forward",
+            "workload": {"kind": "Deployment", "namespace": "shop", "name": "web"},
+            "written": [], "wayBack": {"images": [], "verified": false},
+        }]});
+        for (what, uid, spec, status, held) in [
+            ("lists it", "u", spec("web"), json!({}), true),
+            ("another of its name", "v", spec("web"), json!({}), false),
+            ("lists another", "u", spec("api"), json!({}), false),
+            ("rolls it still", "u", spec("api"), rollout("Rolling", &spec("web")), true),
+            ("rolled it once", "u", spec("api"), rollout("Ended", &spec("web")), false),
+            ("owes it something", "u", spec("api"), debt, true),
+        ] {
+            let metadata = json!({"name": "first", "namespace": "shop", "uid": uid});
+            let object = json!({
+                "apiVersion": "tidegate.dev/v1alpha1", "kind": "Release",
+                "metadata": metadata, "spec": spec, "status": status,
+            });
+            let release: Release = serde_json::from_value(object).unwrap();
+            let web = |namespace: &str| Workload {
+                kind: WorkloadKind::Deployment,
+                namespace: namespace.to_owned(),
+                name: "web".to_owned(),
+            };
+            assert_eq!(holds(&release, "u", &web("shop")), held, "{what}");
+            assert!(!holds(&release, "u", &web("elsewhere")), "{what}: of another namespace");
+        }
+    }
+}

@@ -19,3 +19,27 @@ pub fn release_view(release: &Release) -> ReleaseView {
         status: release.status.clone().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_our_annotations_and_our_finalizer_count() {
+        let release: Release = serde_json::from_value(json!({
+            "apiVersion": "tidegate.dev/v1alpha1", "kind": "Release",
+            "metadata": {
+                "name": "checkout", "namespace": "shop", "uid": "u", "generation": 3,
+                "annotations": {"tidegate.dev/abort": "1-1", "tidegate.devil/x": "1", "other/tidegate.dev/x": "1"},
+                "finalizers": ["other/hold"],
+            },
+            "spec": {"image": {"repository": "reg/app", "tag": "sha-1"}, "stages": []},
+        }))
+        .unwrap();
+        let view = release_view(&release);
+        assert_eq!(view.annotations.into_iter().collect::<Vec<_>>(), [("tidegate.dev/abort".into(), "1-1".into())]);
+        assert_eq!((view.name.to_string().as_str(), view.uid.as_str(), view.generation), ("shop/checkout", "u", 3));
+        assert!(!view.finalizer && !view.deleting && view.status.observed_generation == -1);
+    }
+}

@@ -5,7 +5,7 @@
 use super::draft::{Draft, Work, cause};
 use super::{choose, entry, foreign, plan, rolling};
 use crate::api::effect::{Answer, Refused};
-use crate::api::status::{Cause, ContainerImage, Refusal, TargetState, TargetStep, Written};
+use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{EffectId, Reason, TargetId, Verb};
@@ -27,9 +27,9 @@ pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
             continue;
         }
         match d.view(&stage, &state.name) {
-            TargetView::Absent | TargetView::Terminating => w.state_mut().targets[i].state = TargetStep::Gone,
+            TargetView::Absent | TargetView::Terminating => gone(&mut w.state_mut().targets[i]),
             TargetView::Live(l) if state.uid.as_ref().is_some_and(|u| *u != l.uid) => {
-                w.state_mut().targets[i].state = TargetStep::Gone;
+                gone(&mut w.state_mut().targets[i]);
             }
             TargetView::Live(live) => owed |= restore(d, w, i, &live, &mut answer),
             TargetView::Denied(message) | TargetView::Unreachable(message) => {
@@ -53,7 +53,7 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
     let Some(way_back) = state.way_back.clone() else { return false };
     let back = rolling::writable(live, way_back.images.clone());
     if live.runs(&back) {
-        arrived(d, &mut w.state_mut().targets[i], live);
+        arrived(d, w, i, live);
         return false;
     }
     let Some(ours) = put_there(d, w, &state, i, live) else {
@@ -86,16 +86,32 @@ fn stale(answer: &Answer) -> bool {
     matches!(answer, Answer::Refused { kind: Refused::Conflict, .. })
 }
 
+/// What was owed went with the object.
+fn gone(state: &mut TargetState) {
+    state.state = TargetStep::Gone;
+    state.trouble = None;
+}
+
 /// It runs its way back, whoever brought it.
-fn arrived(d: &Draft, state: &mut TargetState, live: &LiveTarget) {
-    state.state = TargetStep::Restored;
-    state.refused = None;
-    let blocked = |t: &Cause| t.reason == Reason::RollbackBlocked;
-    if live.paused {
+fn arrived(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
+    let (now, patience, verifying) = (d.now, w.stage().progress_deadline, w.rollout.step == Step::VerifyingRestore);
+    let state = w.state_mut();
+    let target = &mut state.targets[i];
+    target.refused = None;
+    if target.state != TargetStep::Restored {
+        target.state = TargetStep::Restored;
+        // Paid late, it still gets its time to become available.
+        if state.restore_at.is_some_and(|at| now >= at.plus(patience)) {
+            state.restore_at = Some(now);
+        }
+    }
+    let target = &mut state.targets[i];
+    let blocked = target.trouble.as_ref().is_some_and(|t| t.reason == Reason::RollbackBlocked);
+    if live.paused && !verifying && !blocked {
         let message = format!("{} is paused: its old image is written, and comes when it is resumed", live.workload);
-        state.trouble.get_or_insert_with(|| cause(Reason::RollbackBlocked, message, false, d.now));
-    } else if state.trouble.as_ref().is_some_and(blocked) {
-        state.trouble = None;
+        target.trouble = Some(cause(Reason::RollbackBlocked, message, false, now));
+    } else if blocked && !live.paused {
+        target.trouble = None;
     }
 }
 
@@ -131,9 +147,7 @@ fn left_alone(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
     let contended = w.rollout.cause.as_ref().is_some_and(|c| c.reason == Reason::Contended);
     let state = &mut w.state_mut().targets[i];
     state.state = TargetStep::Foreign;
-    if !contended {
-        state.trouble = Some(cause(Reason::RollbackBlocked, message, false, d.now));
-    }
+    state.trouble = (!contended).then(|| cause(Reason::RollbackBlocked, message, false, d.now));
 }
 
 fn write(

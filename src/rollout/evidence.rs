@@ -5,6 +5,7 @@
 
 use crate::api::Reason;
 use crate::api::status::{ContainerImage, Progressing, Restarts, TargetState};
+use crate::api::text::tidy;
 use crate::api::time::{Duration, Time};
 use crate::api::view::{ContainerRun, ContainerView, LiveTarget, PodView};
 
@@ -14,6 +15,8 @@ const PULL_GRACE: Duration = Duration::from_secs(30);
 const CREATE_GRACE: Duration = Duration::from_secs(30);
 /// Exits of one container after which it is a crash loop.
 const EXITS: i32 = 3;
+/// Characters of a kubelet's message that are passed on.
+const MAX_WHY: usize = 200;
 /// Restart counts that a status remembers.
 const MAX_RESTARTS: usize = 50;
 
@@ -114,7 +117,7 @@ fn of_pod(pod: &PodView, before: &[Restarts], ours: &dyn Fn(&str) -> bool) -> Op
         let named = |what: String| format!("container {} of pod {}: {what}", c.name, pod.name);
         match &c.state {
             ContainerRun::Waiting { reason, message } if is_pull(reason) && never_pulls(reason, message) => {
-                let message = named(format!("{reason}: {}", short(message)));
+                let message = named(format!("{reason}: {}", tidy(message, MAX_WHY)));
                 return Some(Failure { reason: Reason::ImagePullFailed, message, fault: ours(&c.name) });
             }
             _ => {}
@@ -149,7 +152,7 @@ fn passing_trouble(pod: &PodView) -> Option<Failure> {
             r if config.contains(&r) => Reason::ConfigError,
             _ => return None,
         };
-        let message = format!("container {} of pod {}: {reason}: {}", c.name, pod.name, short(message));
+        let message = format!("container {} of pod {}: {reason}: {}", c.name, pod.name, tidy(message, MAX_WHY));
         Some(Failure { reason: kind, message, fault: false })
     })
 }
@@ -175,8 +178,4 @@ fn deadline_of_its_own(live: &LiveTarget, before: Option<&Progressing>) -> Optio
     }
     let message = format!("{} exceeded its own progressDeadlineSeconds", live.workload);
     Some(Failure { reason: Reason::ProgressDeadlineExceeded, message, fault: false })
-}
-
-fn short(message: &str) -> String {
-    message.chars().filter(|c| !c.is_control()).take(200).collect()
 }

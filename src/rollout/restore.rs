@@ -41,10 +41,9 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
 }
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
-    let since = w.state().restore_at.unwrap_or(d.now);
-    let deadline = since.plus(w.stage().progress_deadline);
-    let late = d.due(deadline);
     let owed = bring_back(d, w);
+    let since = w.state().restore_at.unwrap_or(d.now);
+    let late = d.due(since.plus(w.stage().progress_deadline));
     if d.effect.is_some() {
         return Flow::Stay;
     }

@@ -15,7 +15,6 @@ pub(super) fn conclude(d: &mut Draft) {
         return;
     }
     d.status.observed_generation = observed_generation(d);
-    columns(d);
     let mut wanted = match d.status.running().cloned() {
         Some(rollout) => working(d, &rollout),
         None => ended(d),
@@ -30,18 +29,6 @@ pub(super) fn conclude(d: &mut Draft) {
     d.status.message = message.map(|m| m.chars().take(MAX_MESSAGE).collect());
     let generation = d.status.observed_generation;
     d.status.conditions = condition::merge(&d.rel.status.conditions, wanted, generation, d.now);
-}
-
-/// What `kubectl get releases` shows beside phase and stage. The previous tag is found when a new one comes in.
-fn columns(d: &mut Draft) {
-    let Some(tag) = d.status.rollout.as_ref().map(|r| r.image.short()) else { return };
-    if d.status.tag.as_ref() == Some(&tag) {
-        return;
-    }
-    let last = d.rel.spec.stages.last().map(|s| s.name.as_str()).unwrap_or_default();
-    let verified = d.rel.status.stable.iter().filter(|s| s.stage == last).find_map(|s| s.images.first());
-    d.status.previous_tag = verified.map(|v| v.image.short()).filter(|previous| *previous != tag);
-    d.status.tag = Some(tag);
 }
 
 /// A running rollout speaks of the spec that it froze; an edit of `suspend` alone is followed.

@@ -3,6 +3,7 @@
 use crate::fake::*;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
+use tidegate::api::NsName;
 use tidegate::api::ask::Outcome;
 use tidegate::check::PodFacts;
 
@@ -123,13 +124,19 @@ async fn a_failure_that_cannot_be_confirmed_is_an_error() {
 }
 
 #[tokio::test]
-async fn pods_are_asked_side_by_side() {
-    // Each pod takes 300 ms of silence; one after the other they would take 6 s.
+async fn pods_are_asked_side_by_side_but_not_all_at_once() {
     let hang = Arc::new(|_: &str| Reply::Stall(Vec::new())) as Behaviour;
     let apps = App::many(20, vec![hang; 20]).await;
-    let question = ask(json!({"pods": {"port": apps[0].addr.port()}, "timeout": "300ms"}));
-    let (outcome, message) = ask_once(World::of(pods_of(&apps)), &question).await;
-    assert_eq!(outcome, Outcome::Fail);
-    assert!(message.ends_with("(20 of 20 pods failed)"), "{message}");
-    assert_eq!(hits(&apps), [1; 20]);
+    let well = App::start([127, 0, 0, 1], |_| status(200)).await;
+    let mut world = World::with_service(service(well.addr.ip(), i32::from(well.addr.port())));
+    world.pods = Mutex::new(vec![Ok(pods_of(&apps))]);
+    let mut asking = Asking::new(world, loopback());
+    let other = NsName::new("shop", "other");
+    let silent = json!({"pods": {"port": apps[0].addr.port()}, "timeout": "60s"});
+    asking.pool.ensure(&other, &[ask_of(&other, 1, silent)]);
+    until("eight at once", || hits(&apps).iter().sum::<usize>() == 8).await;
+    // Another question comes and goes meanwhile, and no ninth pod is asked.
+    let question = ask(json!({"service": {"name": "web", "port": well.addr.port()}}));
+    assert_eq!(asking.answer(&question).await.outcome, Outcome::Pass);
+    assert_eq!(hits(&apps), [vec![1; 8], vec![0; 12]].concat());
 }

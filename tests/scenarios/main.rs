@@ -3,6 +3,9 @@
 //! All share one controller and run side by side, each in its own namespace. At the end of each the controller's
 //! writes are read from the API server's audit log and judged.
 
+// A test that panics has failed; that is what it is for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

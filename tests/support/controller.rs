@@ -28,16 +28,16 @@ impl Controller {
             (cluster.dir.join(format!("{name}.log")), cluster.dir.join(format!("{name}.kubeconfig")));
         let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
         fs::write(&kubeconfig, access(cluster, token.trim())).unwrap();
-        let lease = format!("--lease-namespace={HOME}");
-        let fixed = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--lease-seconds=3", "--log-format=human"];
-        let args: Vec<_> = fixed.into_iter().chain([lease.as_str()]).map(str::to_owned).collect();
-        let level = std::env::var("TIDEGATE_LOG_LEVEL").unwrap_or_else(|_| "info,tidegate=debug".to_owned());
+        // As the chart starts it, but for loopback, the port and a short lease.
+        let args = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--lease-seconds=3", "--log-format=text"];
         let env = [
-            ("TIDEGATE_KUBECONFIG", kubeconfig.to_string_lossy().into_owned()),
-            ("TIDEGATE_LOG_LEVEL", level),
-            ("HOSTNAME", name.clone()),
+            ("KUBECONFIG", kubeconfig.to_string_lossy().into_owned()),
+            ("POD_NAME", name.clone()),
+            ("POD_NAMESPACE", HOME.to_owned()),
+            ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info,tidegate=debug".to_owned())),
             ("NO_COLOR", "1".to_owned()),
         ];
+        let args = args.map(str::to_owned);
         let process = Held::start(env!("CARGO_BIN_EXE_tidegate").as_ref(), &args, &env, &log);
         Self { process, name, log }
     }

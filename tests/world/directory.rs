@@ -113,7 +113,7 @@ async fn addresses_of_machines_are_known() {
 
 #[tokio::test]
 async fn whoever_may_not_read_learns_no_address() {
-    let scene = Scene::open_as("dir-denied", "nobody").await;
+    let scene = Scene::open_as_stranger("dir-denied").await;
     let directory = directory(&scene);
     assert!(matches!(directory.forbidden().await, Err(LookupError::Denied { .. })));
     let secret = directory.secret(&scene.ns, "token").await.unwrap_err();

@@ -1,9 +1,17 @@
-//! Reading workloads and writing their images, against a real API server with its controllers.
+//! Reading workloads and writing their images, as the controller's own account, against a real API server with its
+//! controllers.
 
-// Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
-mod cluster;
+#[path = "../support/mod.rs"]
+mod support;
+
 mod directory;
 mod reads;
 mod scene;

@@ -1,6 +1,7 @@
 //! What a rollout looks like while it goes on, and when it cannot.
 
-use crate::scene::{Scene, until, web};
+use crate::scene::{Scene, web};
+use crate::support::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota};
 use serde_json::{Value, json};

@@ -1,13 +1,16 @@
 //! One test's own namespace, with what people do in it, and the reader and writer under test.
 
-use crate::cluster::Cluster;
+use crate::support::Cluster;
+use crate::support::cluster::{ACCOUNT, HOME};
+use crate::support::wait::until;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidegate::api::effect::{Answer, Refused, Stamp, TargetWrite};
 use tidegate::api::spec::{KubernetesTarget, WorkloadKind};
 use tidegate::api::status::ContainerImage;
@@ -18,8 +21,6 @@ use tidegate::rollout::ReleaseView;
 use tidegate::target::Target;
 use tidegate::target::kubernetes::KubernetesWriter;
 
-const BOUND: Duration = Duration::from_secs(60);
-
 pub struct Scene {
     pub client: kube::Client,
     pub config: kube::Config,
@@ -29,19 +30,25 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A fresh namespace, read and written by the administrator.
+    /// A fresh namespace, prepared by the administrator, read and written by the controller's own account.
     pub async fn open(name: &str) -> Self {
-        Self::open_as(name, "admin").await
+        let cluster = Cluster::get();
+        let mut config = config(cluster, "admin").await;
+        let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME], None);
+        config.auth_info.token = Some(token.trim().to_owned().into());
+        Self::with(cluster, name, config).await
     }
 
-    /// Read and written by `user`, prepared by the administrator.
-    pub async fn open_as(name: &str, user: &str) -> Self {
+    /// Read and written by somebody who has no right at all.
+    pub async fn open_as_stranger(name: &str) -> Self {
         let cluster = Cluster::get();
-        let client = kube::Client::try_from(cluster.config("admin").await).unwrap();
-        let config = cluster.config(user).await;
+        Self::with(cluster, name, config(cluster, "mallory").await).await
+    }
+
+    async fn with(cluster: &Cluster, name: &str, config: kube::Config) -> Self {
         let acting = client::acting(config.clone()).unwrap();
         let scene = Self {
-            client,
+            client: cluster.client("admin").await,
             config,
             ns: format!("w-{name}"),
             observer: Observer::new(acting.clone(), Limits::default()),
@@ -137,16 +144,10 @@ impl Scene {
     }
 }
 
-/// Looks until `look` finds something; panics with what it saw last.
-pub async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> T {
-    let started = Instant::now();
-    loop {
-        match look().await {
-            Ok(found) => return found,
-            Err(saw) if started.elapsed() > BOUND => panic!("waited {BOUND:?} for {what}; last seen: {saw}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
+async fn config(cluster: &Cluster, user: &str) -> kube::Config {
+    let file = Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
+    let options = KubeConfigOptions { context: Some(user.to_owned()), ..KubeConfigOptions::default() };
+    kube::Config::from_custom_kubeconfig(file, &options).await.unwrap()
 }
 
 /// A Deployment `web` of two replicas: container `app`, which is written, and `sidecar`, which is not.

@@ -1,6 +1,7 @@
 //! How a target stands: there, absent, ending, refused, held by another Release, or in a namespace that lets us in.
 
-use crate::scene::{Scene, container_image, release, stamp, until, web, write};
+use crate::scene::{Scene, container_image, release, stamp, web, write};
+use crate::support::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
@@ -51,11 +52,11 @@ async fn a_target_of_an_ending_namespace_is_ending() {
 
 #[tokio::test]
 async fn whoever_may_not_read_is_told_the_servers_sentence() {
-    let scene = Scene::open_as("read-denied", "nobody").await;
+    let scene = Scene::open_as_stranger("read-denied").await;
     scene.apply::<Deployment>("flux", &web(ONE)).await;
     let seen = scene.seen().await;
     let TargetView::Denied(message) = seen else { panic!("{seen:?}") };
-    assert!(message.contains("\"nobody\" cannot get resource \"deployments\""), "{message}");
+    assert!(message.contains("\"mallory\" cannot get resource \"deployments\""), "{message}");
     let error = scene.observer.release(&NsName::new(&*scene.ns, "checkout")).await.unwrap_err();
     assert_eq!((error.category(), error.is_transient()), ("denied", false));
 }
@@ -72,7 +73,7 @@ async fn consent_of_a_namespace_is_read_only_for_strangers() {
         other => panic!("{other:?}"),
     };
     assert_eq!(consents("elsewhere").await, ["elsewhere/checkout"]);
-    assert!(consents(&scene.ns).await.is_empty(), "nobody asks for consent at home");
+    assert!(consents(&scene.ns).await.is_empty(), "mallory asks for consent at home");
     let own = json!({"metadata": {"annotations": {"tidegate.dev/allow-from": "third/*"}}});
     scene.merge(own).await;
     assert_eq!(consents("third").await, ["third/*"], "the workload's own consent is enough");

@@ -149,8 +149,8 @@ async fn whoever_may_not_write_is_told_the_servers_sentence() {
     let scene = Scene::open("write-denied").await;
     scene.apply::<Deployment>("flux", &web(ONE)).await;
     let live = scene.live().await;
-    let nobody = Scene::open_as("write-denied-nobody", "nobody").await;
-    let answer = nobody.write(&write(&live, &[("app", TWO)])).await;
+    let mallory = Scene::open_as_stranger("write-denied-mallory").await;
+    let answer = mallory.write(&write(&live, &[("app", TWO)])).await;
     let Answer::Refused { kind: Refused::Forbidden, message } = answer else { panic!("{answer:?}") };
-    assert!(message.contains("\"nobody\" cannot patch resource \"deployments\""), "{message}");
+    assert!(message.contains("\"mallory\" cannot patch resource \"deployments\""), "{message}");
 }
