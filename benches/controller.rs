@@ -1,0 +1,114 @@
+//! The controller that is measured: the release build, with the chart's rights and the flags that it ships with.
+
+use crate::support::cluster::{ACCOUNT, Cluster, HOME};
+use crate::support::held::Held;
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+pub(crate) struct Controller {
+    process: Held,
+    /// From its start until it said that it is ready.
+    pub(crate) ready: Duration,
+}
+
+/// What the kernel says of a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) resident_mib: f64,
+    pub(crate) peak_mib: f64,
+    pub(crate) cpu_seconds: f64,
+}
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(20);
+/// The unit of times in `/proc/PID/stat`; a constant of Linux on every architecture that it runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// At rest is who has used less than this in so long; a lease is renewed meanwhile.
+const CALM: (f64, Duration) = (0.021, Duration::from_secs(5));
+
+impl Controller {
+    /// Returns when it says that it is ready.
+    pub(crate) async fn start(cluster: &Cluster) -> Result<Self> {
+        let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
+        let kubeconfig = cluster.dir.join("controller.kubeconfig");
+        let access = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": cluster.server, "certificate-authority": cluster.ca}}],
+            "users": [{"name": "c", "user": {"token": token.trim()}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        });
+        fs::write(&kubeconfig, access.to_string())?;
+        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        // The cluster's pods have loopback addresses.
+        let args = ["run", "--allow-loopback", &format!("--listen={listen}"), &format!("--lease-namespace={HOME}")];
+        let env = [("TIDEGATE_KUBECONFIG", kubeconfig.to_string_lossy().into_owned())];
+        let began = Instant::now();
+        let log = cluster.dir.join("controller.log");
+        let process = Held::start(&binary()?, &args.map(str::to_owned), &env, &log);
+        let ready =
+            || async { reqwest::get(format!("http://{listen}/readyz")).await.is_ok_and(|a| a.status().is_success()) };
+        while !ready().await {
+            ensure!(began.elapsed() < PATIENCE, "the controller is not ready; see {}", log.display());
+            sleep(LOOK).await;
+        }
+        Ok(Self { process, ready: began.elapsed() })
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        let of = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.process.pid));
+        let status = of("status").context("the controller has ended")?;
+        let mib = |name: &str| -> Result<f64> {
+            let line = status.lines().find_map(|l| l.strip_prefix(name)).context(format!("no {name}"))?;
+            Ok(line.trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
+        };
+        let stat = of("stat")?;
+        // After the name, which may hold blanks: state is the first, user and system time the 12th and 13th.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let [user, system] = [11, 12].map(|i| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(f64::NAN));
+        let cpu_seconds = (user + system) / TICKS_PER_SECOND;
+        Ok(Usage { resident_mib: mib("VmRSS:")?, peak_mib: mib("VmHWM:")?, cpu_seconds })
+    }
+
+    /// Returns when it has nothing more to do.
+    pub(crate) async fn calm(&self) -> Result<Usage> {
+        let began = Instant::now();
+        let mut before = self.usage()?;
+        while began.elapsed() < PATIENCE {
+            sleep(CALM.1).await;
+            let now = self.usage()?;
+            if now.cpu_seconds - before.cpu_seconds < CALM.0 {
+                return Ok(now);
+            }
+            before = now;
+        }
+        bail!("the controller does not come to rest")
+    }
+
+    /// Stops it as the kubelet would, so that it gives its lease back.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.process.signal("TERM");
+        let began = Instant::now();
+        while PathBuf::from(format!("/proc/{}", self.process.pid)).exists() {
+            ensure!(began.elapsed() < PATIENCE, "the controller does not stop");
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+}
+
+/// The release build beside the build that this is part of, or what CONTROLLER names.
+fn binary() -> Result<PathBuf> {
+    if let Some(other) = std::env::var_os("CONTROLLER") {
+        return Ok(other.into());
+    }
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().nth(3).context("no target directory")?;
+    let binary = target.join("release/tidegate");
+    ensure!(binary.exists(), "{} is missing: `make bench` builds it", binary.display());
+    Ok(binary)
+}

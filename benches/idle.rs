@@ -1,0 +1,162 @@
+//! Releases at rest: what the controller costs while nothing happens.
+//!
+//! One Release is really rolled out through both stages; the others are copies of it as the controller left it, with
+//! workloads of their own that are scaled to zero. Each is a Release of two stages with four checks, and two Deployments.
+
+use crate::controller::Controller;
+use crate::requests::{Log, Requests};
+use crate::rollouts::FIRST;
+use crate::settings::Settings;
+use crate::support::manifests;
+use crate::support::scene::Scene;
+use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::time::Instant;
+use tidegate::api::{Phase, Release, annotation};
+use tidegate::rollout::token;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Idle {
+    pub(crate) releases: usize,
+    /// From the start of the process until it is ready, and until it has come to rest.
+    ready_seconds: f64,
+    start_cpu_seconds: f64,
+    pub(crate) resident_mib: f64,
+    pub(crate) peak_mib: f64,
+    /// The rest is per minute of rest.
+    pub(crate) cpu_seconds: f64,
+    pub(crate) requests: Requests<f64>,
+}
+
+/// The name of the one that is really rolled out; also the length of all names.
+const SAMPLE: &str = "idle-00000";
+const STAGES: [&str; 2] = ["staging", "production"];
+const SECOND: &str = "sha-0000002";
+/// Objects that are created at once.
+const AT_ONCE: usize = 16;
+
+pub(crate) async fn measure(scene: &Scene, settings: &Settings) -> Result<Vec<Idle>> {
+    let (mut all, mut there, mut sample) = (vec![], 0, None);
+    for &size in &settings.sizes {
+        if size > 0 && sample.is_none() {
+            let controller = Controller::start(scene.cluster).await?;
+            sample = Some(Sample::roll_out(scene).await?);
+            controller.stop().await?;
+            there = 1;
+        }
+        if let Some(sample) = sample.as_ref().filter(|_| size > there) {
+            let copies = stream::iter(there..size).map(|n| sample.copy(scene, n));
+            copies.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+            there = size;
+        }
+        all.push(watch(scene, size, settings).await?);
+    }
+    Ok(all)
+}
+
+/// A fresh controller, from its start through a while of rest.
+async fn watch(scene: &Scene, releases: usize, settings: &Settings) -> Result<Idle> {
+    eprintln!("{releases} Releases at rest");
+    let controller = Controller::start(scene.cluster).await?;
+    let started = controller.calm().await?;
+    let (log, began) = (Log::begin(scene.cluster), Instant::now());
+    tokio::time::sleep(settings.idle).await;
+    let ended = controller.usage()?;
+    let minutes = began.elapsed().as_secs_f64() / 60.0;
+    let requests = log.end(scene).await?.per(minutes);
+    let idle = Idle {
+        releases,
+        ready_seconds: controller.ready.as_secs_f64(),
+        start_cpu_seconds: started.cpu_seconds,
+        resident_mib: ended.resident_mib,
+        peak_mib: ended.peak_mib,
+        cpu_seconds: (ended.cpu_seconds - started.cpu_seconds) / minutes,
+        requests,
+    };
+    controller.stop().await?;
+    Ok(idle)
+}
+
+/// What a Release and its workloads look like after a rollout, as text that is copied with another name.
+struct Sample {
+    release: String,
+    deployments: Vec<String>,
+}
+
+impl Sample {
+    async fn roll_out(scene: &Scene) -> Result<Self> {
+        let names = STAGES.map(|stage| format!("{SAMPLE}-{stage}"));
+        for name in &names {
+            scene.app(name, FIRST).await;
+        }
+        let mut spec = manifests::release(FIRST);
+        for (i, name) in names.iter().enumerate() {
+            let stage = &mut spec["stages"][i];
+            stage["targets"][0] = manifests::target("web", name);
+            stage["smokeTests"][0]["http"]["service"]["name"] = json!(name);
+        }
+        scene.apply_as(SAMPLE, &spec).await;
+        scene.ended_of(SAMPLE, FIRST).await;
+        spec["image"]["tag"] = json!(SECOND);
+        scene.apply_as(SAMPLE, &spec).await;
+        let waits = |s: &tidegate::api::ReleaseStatus| s.phase == Some(Phase::AwaitingPromotion);
+        let status = scene.until_status_of(SAMPLE, "it waits for approval", waits).await;
+        let rollout = status.rollout.context("no rollout")?;
+        let approval = json!({"metadata": {"annotations": {
+            annotation::PROMOTE: token("production", &rollout.image, rollout.id), annotation::PROMOTED_BY: "admin",
+        }}});
+        let releases: Api<Release> = scene.api();
+        releases.patch(SAMPLE, &PatchParams::default(), &Patch::Merge(&approval)).await?;
+        scene.ended_of(SAMPLE, SECOND).await;
+        let mut deployments = vec![];
+        for name in &names {
+            deployments.push(workload(&scene.deployment(name).await)?);
+        }
+        Ok(Self { release: at_rest(&releases.get(SAMPLE).await?)?, deployments })
+    }
+
+    async fn copy(&self, scene: &Scene, number: usize) -> Result<()> {
+        let name = format!("idle-{number:05}");
+        let named = |text: &String| text.replace(SAMPLE, &name);
+        let (releases, deployments): (Api<Release>, Api<Deployment>) = (scene.api(), scene.api());
+        let create = PostParams::default();
+        for text in &self.deployments {
+            deployments.create(&create, &serde_json::from_str(&named(text))?).await?;
+        }
+        let mut release: Value = serde_json::from_str(&named(&self.release))?;
+        let status = release["status"].take();
+        releases.create(&create, &serde_json::from_value(release)?).await?;
+        releases.patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": status}))).await?;
+        Ok(())
+    }
+}
+
+/// The Release without what is its own alone, with a status that fits a first generation.
+fn at_rest(release: &Release) -> Result<String> {
+    let mut copy = serde_json::to_value(release)?;
+    copy["metadata"] = json!({"name": SAMPLE, "annotations": copy["metadata"]["annotations"]});
+    let status = &mut copy["status"];
+    status["observedGeneration"] = json!(1);
+    status["stable"].as_array_mut().into_iter().flatten().for_each(|s| s["generation"] = json!(1));
+    // It covers the workloads' names. One of a version that the controller does not know starts nothing.
+    let hash = status["settled"]["hash"].as_str().context("nothing is settled")?.replacen("v1:", "copied:", 1);
+    status["settled"]["hash"] = json!(hash);
+    Ok(copy.to_string())
+}
+
+/// The Deployment without what is its own alone, scaled to zero.
+fn workload(deployment: &Deployment) -> Result<String> {
+    let mut copy = serde_json::to_value(deployment)?;
+    let metadata = &copy["metadata"];
+    copy["metadata"] = json!({"name": metadata["name"], "annotations": metadata["annotations"]});
+    copy["spec"]["replicas"] = json!(0);
+    if let Some(copy) = copy.as_object_mut() {
+        copy.remove("status");
+    }
+    Ok(copy.to_string())
+}

@@ -1,0 +1,136 @@
+//! What was measured, as JSON (standard output and a file) and as tables beside the aims and the peers.
+
+use crate::idle::Idle;
+use crate::numbers::Spread;
+use crate::peers;
+use crate::pulls::Pulls;
+use crate::rollouts::Rollouts;
+use crate::settings::Settings;
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use std::fs;
+use std::path::PathBuf;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    version: &'static str,
+    machine: Machine,
+    runs: usize,
+    pub(crate) rollouts: Option<Rollouts>,
+    pub(crate) pulls: Option<Pulls>,
+    pub(crate) idle: Vec<Idle>,
+}
+
+/// How much the times can be trusted: a load well above the number of cores says little.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Machine {
+    cores: usize,
+    load_before: String,
+    load_after: String,
+}
+
+impl Report {
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        let cores = std::thread::available_parallelism()?.get();
+        let machine = Machine { cores, load_before: load()?, load_after: String::new() };
+        let version = env!("CARGO_PKG_VERSION");
+        Ok(Self { version, machine, runs: settings.runs, rollouts: None, pulls: None, idle: vec![] })
+    }
+
+    /// JSON first, then the tables.
+    pub(crate) fn print(mut self) -> Result<()> {
+        self.machine.load_after = load()?;
+        let json = serde_json::to_string_pretty(&self)?;
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench.json");
+        fs::write(&file, &json)?;
+        println!("{json}\n");
+        self.tables();
+        println!("\nJSON: {}", file.display());
+        Ok(())
+    }
+
+    fn tables(&self) {
+        let m = &self.machine;
+        println!("{} cores; load before and after: {}; {}\n", m.cores, m.load_before, m.load_after);
+        if self.rollouts.is_some() || self.pulls.is_some() {
+            row(["", "aim", "Tidegate", "Argo Rollouts", "Flagger"]);
+            row(["---"; 5]);
+        }
+        if let Some(r) = &self.rollouts {
+            rollouts(r);
+        }
+        if let Some(p) = &self.pulls {
+            pulls(p);
+        }
+        if !self.idle.is_empty() {
+            idle(&self.idle);
+        }
+    }
+}
+
+fn rollouts(r: &Rollouts) {
+    let (what, argo, flagger) = peers::ACT;
+    row([what, "p50 60, p99 150", &spread(&r.edit_to_patch), argo, flagger]);
+    row(["approval to production, ms", "p50 40, p99 100", &spread(&r.approval_to_patch), "-", "-"]);
+    row(["edit to verified in both stages, ms", "", &spread(&r.edit_to_verified), "-", "-"]);
+    let (q, (what, argo, flagger)) = (&r.requests, peers::WRITES);
+    let parts = format!(
+        "{} (two workloads): status {}, finalizer {}, workloads {}",
+        q.writes(),
+        q.status,
+        q.finalizer,
+        q.workloads
+    );
+    row([what, "12", &parts, argo, flagger]);
+    let (what, argo, flagger) = peers::READS;
+    row([what, "", &format!("{} (two workloads)", q.reads), argo, flagger]);
+    row([
+        "Events; Lease; refused, per release",
+        "",
+        &format!("{}; {}; {}", q.events, q.lease, q.refused),
+        "about 10",
+        "-",
+    ]);
+}
+
+fn pulls(p: &Pulls) {
+    row(["pull error to restore, ms", "p99 500", &spread(&p.error_to_restore), "-", "-"]);
+    let (what, argo, flagger) = peers::FAILURE;
+    row([what, "", "see above and below", argo, flagger]);
+    row(["pull error to restored and verified, ms", "", &spread(&p.error_to_rolled_back), "-", "-"]);
+    let (what, argo, flagger) = peers::CHECKED;
+    row([what, "yes", "yes", argo, flagger]);
+    row(["writes per failed release, Events apart", "", &p.requests.writes().to_string(), "-", "-"]);
+}
+
+fn idle(all: &[Idle]) {
+    println!();
+    row(["", "objects at rest", "resident, MiB", "peak, MiB", "CPU s/min", "reads/min", "writes/min"]);
+    row(["---"; 7]);
+    for i in all {
+        let q = &i.requests;
+        let [size, resident, peak] =
+            [i.releases.to_string(), format!("{:.1}", i.resident_mib), format!("{:.1}", i.peak_mib)];
+        let [cpu, reads] = [format!("{:.2}", i.cpu_seconds), q.reads.to_string()];
+        let writes = format!("{} (lease {})", q.writes() + q.events + q.lease, q.lease);
+        row(["**Tidegate**", &size, &resident, &peak, &cpu, &reads, &writes]);
+    }
+    for (who, [size, resident, peak, cpu, reads, writes]) in peers::IDLE {
+        row([who, size, resident, peak, cpu, reads, writes]);
+    }
+}
+
+fn spread(s: &Spread) -> String {
+    format!("{} / **{}** / {}; p99 **{}** (n = {})", s.min, s.p50, s.max, s.p99, s.count)
+}
+
+fn row<const N: usize>(cells: [&str; N]) {
+    println!("| {} |", cells.join(" | "));
+}
+
+fn load() -> Result<String> {
+    let all = fs::read_to_string("/proc/loadavg")?;
+    Ok(all.split(' ').next().context("no load")?.to_owned())
+}
