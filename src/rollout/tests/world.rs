@@ -27,6 +27,20 @@ pub(super) enum Behaviour {
     CannotAsk,
 }
 
+/// What becomes of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Done,
+    /// The controller ends after the status was stored.
+    Crash,
+    /// The controller ends after the effect, before it hears the answer.
+    CrashAfter,
+    /// It is done, and nobody answers.
+    AnswerLost,
+    /// It is not done, and nobody answers.
+    NotDone,
+}
+
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) rel: ReleaseView,
@@ -42,6 +56,12 @@ pub(super) struct World {
     /// The next writes are answered by this instead of being applied.
     pub(super) refuse: Option<(Refused, String)>,
     pub(super) results: Vec<AskResult>,
+    /// One that was given, to be given again.
+    pub(super) last_result: Option<AskResult>,
+    /// Targets that exist and cannot be read.
+    pub(super) hidden: BTreeMap<TargetId, TargetView>,
+    /// How often the rest of a pod template was edited: another revision with the same image.
+    pub(super) edits: BTreeMap<TargetId, u32>,
     /// Questions stay unanswered.
     pub(super) mute: bool,
     /// Every question is answered by this.
@@ -76,6 +96,11 @@ pub(super) fn two_stages(tag: &str) -> ReleaseSpec {
 impl World {
     /// Both workloads run `live`; the Release asks for `wanted`.
     pub(super) fn new(live: &str, wanted: &str) -> Self {
+        Self::of(two_stages(wanted), live)
+    }
+
+    /// Every workload of `spec` runs `live`.
+    pub(super) fn of(spec: ReleaseSpec, live: &str) -> Self {
         let rel = ReleaseView {
             name: NsName::new("shop", "checkout"),
             uid: "u-1".into(),
@@ -83,7 +108,7 @@ impl World {
             deleting: false,
             finalizer: false,
             annotations: BTreeMap::new(),
-            spec: two_stages(wanted),
+            spec,
             status: ReleaseStatus::default(),
         };
         let mut world = Self {
@@ -97,15 +122,21 @@ impl World {
             phases: vec![],
             refuse: None,
             results: vec![],
+            last_result: None,
+            hidden: BTreeMap::new(),
+            edits: BTreeMap::new(),
             mute: false,
             force: None,
             answer: None,
             again: None,
             version: 1,
         };
-        for stage in ["staging", "production"] {
-            let view = TargetView::Live(Box::new(deployment(stage, live)));
-            world.targets.insert(TargetId::new(stage, "web"), view);
+        for stage in &world.rel.spec.stages {
+            for target in &stage.targets {
+                let name = &target.kubernetes().unwrap().name;
+                let view = TargetView::Live(Box::new(deployment(name, live, target.containers())));
+                world.targets.insert(TargetId::new(&stage.name, &target.name), view);
+            }
         }
         world
     }
@@ -238,6 +269,10 @@ impl World {
     /// One decision, carried out. Whether anything came of it.
     pub(super) fn turn(&mut self) -> bool {
         let decision = self.decide();
+        self.carry_out(decision, Fate::Done)
+    }
+
+    pub(super) fn carry_out(&mut self, decision: Decision, fate: Fate) -> bool {
         self.answer = None;
         self.again = decision.again;
         let mut moved = false;
@@ -245,6 +280,11 @@ impl World {
             self.store(&decision);
             moved = true;
         }
+        if fate == Fate::Crash {
+            self.results.clear();
+            return moved;
+        }
+        self.last_result = self.results.last().cloned().or(self.last_result.take());
         self.results.retain(|r| !decision.counted.contains(&r.id));
         for ask in decision.asks.iter().filter(|_| !self.mute) {
             if self.results.iter().all(|r| r.id != ask.id) {
@@ -257,7 +297,15 @@ impl World {
         match decision.effect {
             Some(Effect::SetFinalizer) => self.rel.finalizer = true,
             Some(Effect::RemoveFinalizer) => self.rel.finalizer = false,
-            Some(Effect::Write(write)) => self.answer = Some(self.write(*write)),
+            Some(Effect::Write(write)) => {
+                let silence = || Answer::Ambiguous { message: "no answer in time".into() };
+                self.answer = match fate {
+                    Fate::NotDone => Some(silence()),
+                    Fate::AnswerLost => Some(self.write(*write)).map(|_| silence()),
+                    Fate::CrashAfter => Some(self.write(*write)).filter(|_| false),
+                    _ => Some(self.write(*write)),
+                };
+            }
             None => return moved,
         }
         true
@@ -334,6 +382,9 @@ impl World {
             let Some(TargetView::Live(live)) = self.targets.get_mut(&id) else { continue };
             let before = live.clone();
             settle(live, behaviour);
+            if let (Some(edits), Some(revision), false) = (self.edits.get(&id), &mut live.revision, live.paused) {
+                *revision = format!("{revision}-{edits}");
+            }
             changed |= before != *live;
         }
         changed
@@ -362,6 +413,9 @@ pub(super) fn set_image(live: &mut LiveTarget, container: &str, image: Image, ma
 
 fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
     if live.paused {
+        live.observed_generation = live.generation;
+        live.progressing =
+            Some(Progressing { status: "Unknown".into(), reason: "DeploymentPaused".into(), last_update: None });
         return;
     }
     let image = live.containers[0].image.clone();
@@ -400,24 +454,17 @@ fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
     live.pods = if n > 0 { vec![pod] } else { vec![] };
 }
 
-pub(super) fn deployment(stage: &str, tag: &str) -> LiveTarget {
+pub(super) fn deployment(name: &str, tag: &str, containers: &[String]) -> LiveTarget {
     let image = Image::build(REPOSITORY, Some(tag), None);
     let mut live = LiveTarget {
-        workload: Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: stage.into() },
-        uid: format!("uid-{stage}"),
+        workload: Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() },
+        uid: format!("uid-{name}"),
         resource_version: "1".into(),
         generation: 1,
         observed_generation: 1,
         paused: false,
         replicas: Replicas { wanted: 2, total: 2, updated: 2, ready: 2, available: 2 },
-        containers: vec![LiveContainer {
-            name: "app".into(),
-            init: false,
-            image,
-            owners: vec!["kubectl".into()],
-            orphaned: false,
-            digest: None,
-        }],
+        containers: containers.iter().map(|c| container(c, image.clone())).collect(),
         stamp: None,
         revision: None,
         progressing: None,
@@ -430,4 +477,15 @@ pub(super) fn deployment(stage: &str, tag: &str) -> LiveTarget {
     };
     settle(&mut live, Behaviour::Healthy);
     live
+}
+
+pub(super) fn container(name: &str, image: Image) -> LiveContainer {
+    LiveContainer {
+        name: name.into(),
+        init: false,
+        image,
+        owners: vec!["kubectl".into()],
+        orphaned: false,
+        digest: None,
+    }
 }

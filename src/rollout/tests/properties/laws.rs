@@ -1,0 +1,281 @@
+//! The laws, as they can be read from decisions, writes and the world. Each names what it forbids.
+
+use super::super::world::{Fate, World};
+use crate::api::effect::{Effect, TargetWrite};
+use crate::api::spec::{PromotionMode, ReleaseSpec};
+use crate::api::status::{ContainerImage, Phase, Rollout, Step, TargetStep, Verdict};
+use crate::api::view::TargetView;
+use crate::api::{ReleaseStatus, TargetId, Verb};
+use crate::rollout::Decision;
+use proptest::test_runner::TestCaseError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Decisions that may follow each other at one instant while nothing happens outside.
+const BUSY: usize = 30;
+
+#[derive(Default)]
+pub(super) struct Laws {
+    /// Targets that somebody else changed: what runs there is no longer ours to answer for.
+    pub(super) strangers: BTreeSet<TargetId>,
+    /// What a target ran when its forward write was first intended, by effect.
+    before: BTreeMap<String, Vec<ContainerImage>>,
+    /// Writes that changed an image, by effect.
+    made: BTreeMap<String, usize>,
+    /// A lost status may leave numbers and memories behind.
+    lost: bool,
+}
+
+type Law = Result<(), TestCaseError>;
+
+fn law(holds: bool, what: impl FnOnce() -> String) -> Law {
+    if holds { Ok(()) } else { Err(TestCaseError::fail(what())) }
+}
+
+/// The Release was deleted, and nothing holds it any more.
+fn gone(w: &World) -> bool {
+    w.rel.deleting && !w.rel.finalizer
+}
+
+impl Laws {
+    pub(super) fn forget(&mut self, _w: &World) {
+        self.lost = true;
+    }
+
+    /// One decision under the laws. Whether anything came of it.
+    pub(super) fn decide(&mut self, w: &mut World, fate: Fate) -> Result<bool, TestCaseError> {
+        if gone(w) {
+            return Ok(false);
+        }
+        let decision = w.decide();
+        self.of_decision(w, &decision)?;
+        if let Some(Effect::Write(write)) = &decision.effect {
+            self.of_write(w, &decision, write)?;
+        }
+        let images = self.images(w);
+        let effect = decision.effect.clone();
+        let ran = w.rel.status.running().is_some();
+        let seen = w.targets.clone();
+        let moved = w.carry_out(decision, fate);
+        self.of_stored(w, ran, &seen)?;
+        if let Some(Effect::Write(write)) = effect
+            && images != self.images(w)
+        {
+            let made = self.made.entry(write.stamp.effect.to_string()).or_default();
+            *made += 1;
+            law(*made == 1, || format!("{} changed its target twice", write.stamp.effect))?;
+        }
+        Ok(moved)
+    }
+
+    fn images(&self, w: &World) -> Vec<String> {
+        let live = w.targets.values().filter_map(|v| match v {
+            TargetView::Live(l) => Some(l.containers.iter().map(|c| c.image.to_string()).collect::<Vec<_>>().join(",")),
+            _ => None,
+        });
+        live.collect()
+    }
+
+    /// Decides until nothing more follows and nothing more happens, `steps` of the clock at most. Whether it came to rest.
+    pub(super) fn run(&mut self, w: &mut World, steps: usize) -> Result<bool, TestCaseError> {
+        for _ in 0..steps {
+            let mut turns = 0;
+            loop {
+                let moved = self.decide(w, Fate::Done)?;
+                let grown = w.converge();
+                if !moved && !grown {
+                    break;
+                }
+                turns += 1;
+                law(turns < BUSY, || format!("no rest in {:?}: {}", w.step_name(), w.message()))?;
+            }
+            match w.again.filter(|_| !gone(w)) {
+                Some(at) if at > w.now => w.now = at,
+                Some(_) => return Err(TestCaseError::fail(format!("woken in the past: {}", w.message()))),
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn run_out(&mut self, w: &mut World) -> Result<bool, TestCaseError> {
+        self.run(w, 300)
+    }
+
+    fn of_decision(&self, w: &World, decision: &Decision) -> Law {
+        let (before, after) = (&w.rel.status, &decision.status);
+        let quiet =
+            ReleaseStatus { announced: before.announced.clone(), announcements: before.announcements, ..after.clone() };
+        law(quiet != *before || after == before, || {
+            format!("announced though nothing changed: {:?}", after.announced)
+        })?;
+        law(after.observed_generation <= w.rel.generation, || "a generation was observed that is not there".into())?;
+        match &decision.effect {
+            Some(Effect::RemoveFinalizer) => {
+                law(after.running().is_none(), || "the finalizer goes while a rollout runs".into())?;
+            }
+            Some(Effect::Write(_)) => law(w.rel.finalizer, || "a write without a finalizer".into())?,
+            _ => {}
+        }
+        let (Some(old), Some(new)) = (&before.rollout, &after.rollout) else { return Ok(()) };
+        if old.id != new.id {
+            return Ok(());
+        }
+        law(old.step != Step::Ended || new == old, || format!("{} changed after its end", old.id))?;
+        for (a, b) in old.stages.iter().flat_map(|s| &s.targets).zip(new.stages.iter().flat_map(|s| &s.targets)) {
+            let chosen = !matches!(a.state, TargetStep::Untouched) && b.state != TargetStep::Untouched;
+            law(!chosen || a.way_back == b.way_back, || format!("the way back of {} was chosen anew", a.workload))?;
+        }
+        Ok(())
+    }
+
+    fn of_write(&mut self, w: &World, decision: &Decision, write: &TargetWrite) -> Law {
+        let Some(rollout) = decision.status.running() else {
+            return law(false, || "a write with nothing running".into());
+        };
+        let effect = write.stamp.effect.clone();
+        let parts = effect.parts().unwrap();
+        law(parts.rollout == rollout.id, || format!("{effect} is not of rollout {}", rollout.id))?;
+        let state = rollout.stage_state(&write.stage).unwrap().targets.iter().find(|t| t.name == write.target).unwrap();
+        law(state.effect.as_ref() == Some(&effect), || format!("{effect} is not the stored intent"))?;
+        let Some(back) = &state.way_back else { return law(false, || format!("{effect} without a way back")) };
+        let spec: ReleaseSpec = serde_json::from_value(rollout.spec.clone().unwrap()).unwrap();
+        let (at, stage) = spec.stage(&write.stage).unwrap();
+        let target = stage.targets.iter().find(|t| t.name == write.target).unwrap();
+        let listed = |c: &ContainerImage| target.containers().contains(&c.container);
+        law(write.images.iter().all(listed), || format!("{effect} names a container that is not listed"))?;
+        law(write.images.len() == target.containers().len(), || format!("{effect} leaves a container out"))?;
+        let id = TargetId::new(&write.stage, &write.target);
+        let Some(TargetView::Live(live)) = w.targets.get(&id) else { return law(false, || "a blind write".into()) };
+        let runs = live.images(target.containers());
+        let names = |images: &[ContainerImage]| images.iter().map(|i| i.image.clone()).collect::<Vec<_>>();
+        let debts: Vec<_> = decision.status.debts.iter().map(|b| names(&b.written)).collect();
+        match parts.verb {
+            Verb::Forward => {
+                law(names(&write.images).iter().all(|i| *i == rollout.image), || {
+                    format!("{effect} brings another image")
+                })?;
+                let owes = decision.status.debts.iter().any(|b| b.stage == write.stage && b.target == write.target);
+                law(owes || names(&back.images) != names(&write.images), || {
+                    format!("{effect}: the way back is the image")
+                })?;
+                self.approved(rollout, &spec, at)?;
+                let found = self.before.entry(effect.to_string()).or_insert_with(|| runs.clone());
+                // An intent that was taken back and begun anew looks anew.
+                if state.intents <= 1 {
+                    *found = runs.clone();
+                }
+                law(names(found) == names(&runs), || format!("{effect} goes over an image that came after the intent"))
+            }
+            Verb::Restore => {
+                law(names(&write.images) == names(&back.images), || {
+                    format!("{effect} brings something else than the way back")
+                })?;
+                let ours = names(&runs).iter().all(|i| *i == rollout.image) || debts.contains(&names(&runs));
+                law(ours, || format!("{effect} goes over {runs:?}"))
+            }
+        }
+    }
+
+    fn approved(&self, rollout: &Rollout, spec: &ReleaseSpec, at: usize) -> Law {
+        if spec.promotion(at).mode == PromotionMode::Automatic {
+            return Ok(());
+        }
+        let stage = &spec.stages[at].name;
+        let tag = rollout.image.short();
+        let right = [format!("{stage}:{tag}#{}", rollout.id), format!("{stage}:{tag}"), tag];
+        let given = rollout.approvals.iter().find(|a| a.stage == *stage);
+        let stale =
+            |token: &String| token.split('#').nth(1).is_none() && rollout.promote_at_start.as_ref() == Some(token);
+        law(given.is_some_and(|a| right.contains(&a.token) && !stale(&a.token)), || {
+            format!("{stage} is written without an approval: {given:?}")
+        })
+    }
+
+    fn of_stored(&self, w: &World, ran: bool, seen: &BTreeMap<TargetId, TargetView>) -> Law {
+        let status = &w.rel.status;
+        let rollout = status.rollout.clone().map(|r| Rollout { spec: None, ..r });
+        let size = serde_json::to_string(&ReleaseStatus { rollout, ..status.clone() }).unwrap().len();
+        law(size < 64 * 1024, || format!("the status is {size} bytes"))?;
+        law(status.history.len() <= 10 && status.quarantine.len() <= 20 && status.debts.len() <= 16, || {
+            "too long a list".into()
+        })?;
+        let Some(rollout) = &status.rollout else { return Ok(()) };
+        let stale = rollout.stages.iter().flat_map(|s| &s.checks).any(|c| c.message.as_deref() == Some("stale"));
+        law(!stale, || "a stale result was counted".into())?;
+        if rollout.step != Step::Ended || !ran {
+            return Ok(());
+        }
+        match status.phase {
+            Some(Phase::Verified) => self.proven(seen, rollout, TargetStep::Verified),
+            Some(Phase::RolledBack) => self.proven(seen, rollout, TargetStep::Restored),
+            _ => Ok(()),
+        }
+    }
+
+    /// A good end is said only of what is seen to run and has passed its checks.
+    fn proven(&self, seen: &BTreeMap<TargetId, TargetView>, rollout: &Rollout, step: TargetStep) -> Law {
+        let stage = rollout.stage_state(rollout.stage.as_deref().unwrap_or_default()).unwrap();
+        for target in stage.targets.iter().filter(|t| t.state == step || step == TargetStep::Verified) {
+            let Some(TargetView::Live(live)) = seen.get(&TargetId::new(&stage.name, &target.name)) else {
+                return law(false, || format!("{:?} though {} was not seen", step, target.workload));
+            };
+            let expected = match step {
+                TargetStep::Verified => target.written.as_ref().map(|x| &x.images),
+                _ => target.way_back.as_ref().map(|b| &b.images),
+            };
+            law(expected.is_some_and(|e| live.runs(e)), || {
+                format!("{step:?} though {} runs something else", target.workload)
+            })?;
+        }
+        let open = stage.checks.iter().find(|c| !c.informative && c.verdict != Some(Verdict::Passed));
+        law(open.is_none() && !stage.checks.is_empty(), || format!("{step:?} though {open:?}"))
+    }
+
+    /// With what is broken left broken: a rollout has ended, or waits for something that people can see.
+    pub(super) fn waits_for_somebody(&self, w: &World, rested: bool) -> Law {
+        if gone(w) {
+            return Ok(());
+        }
+        let Some(rollout) = w.rel.status.running() else { return self.owes_nothing_unsaid(w) };
+        let blocked = rollout.step == Step::Preflight && rollout.blocked.is_some();
+        let said = w.condition("Stalled").is_some_and(|c| c.1 == "RollbackFailed");
+        law(blocked || said, || format!("{:?} goes on for ever (at rest: {rested}): {}", rollout.step, w.message()))?;
+        law(!w.rel.deleting, || format!("a deletion waits in {:?}: {}", rollout.step, w.message()))
+    }
+
+    pub(super) fn all_has_ended(&self, w: &World) -> Law {
+        if gone(w) {
+            return Ok(());
+        }
+        law(w.rel.status.running().is_none(), || format!("{:?} does not end: {}", w.step_name(), w.message()))?;
+        law(!w.rel.finalizer, || format!("the finalizer stays: {}", w.message()))?;
+        self.owes_nothing_unsaid(w)
+    }
+
+    /// What we wrote and never verified is either taken back or remembered.
+    fn owes_nothing_unsaid(&self, w: &World) -> Law {
+        for (id, view) in w.targets.iter().filter(|(id, _)| !self.strangers.contains(*id) && !self.lost) {
+            let TargetView::Live(live) = view else { continue };
+            let Some(stamp) = live.stamp.as_ref().filter(|s| live.runs(&s.images)) else { continue };
+            if stamp.effect.parts().is_none_or(|p| p.verb == Verb::Restore) {
+                continue;
+            }
+            let stable = w
+                .rel
+                .status
+                .stable
+                .iter()
+                .any(|s| s.stage == id.stage && s.target == id.target && live.runs(&s.images));
+            let debt = w
+                .rel
+                .status
+                .debts
+                .iter()
+                .any(|b| b.stage == id.stage && b.target == id.target && live.runs(&b.written));
+            law(stable || debt, || {
+                format!("{id} runs what was never verified, and nobody remembers: {}", w.message())
+            })?;
+        }
+        Ok(())
+    }
+}
