@@ -3,6 +3,7 @@
 //!
 //! - [`api`]: the `Release` and the words all modules share. Types only.
 //! - [`rollout`]: the pure core. What to do next, as a function of what is seen and the time.
+//! - [`aws`]: AWS as one talks to it: credentials, clients, limits, raw task definitions.
 //! - [`observe`]: every read, gathered into one [`rollout::Observed`].
 //! - [`target`]: every write to a workload.
 //! - [`check`]: asking the running application, behind an address guard.
@@ -11,6 +12,7 @@
 //! - [`telemetry`]: logs and metrics.
 
 pub mod api;
+pub mod aws;
 pub mod check;
 pub mod cli;
 pub mod controller;

@@ -1,7 +1,7 @@
 //! A question to the application and its answer.
 
 use super::spec::HttpCheck;
-use super::status::{Purpose, Workload};
+use super::status::{KubernetesWorkload, Purpose};
 use super::time::Time;
 use super::{NsName, RolloutId};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct Ask {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PodsOf {
-    pub workload: Workload,
+    pub workload: KubernetesWorkload,
     /// pod-template-hash.
     pub revision: String,
 }

@@ -26,6 +26,19 @@ pub struct TargetWrite {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub init: Vec<String>,
     pub stamp: Stamp,
+    /// How it is brought to an ECS service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecs: Option<EcsWrite>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EcsWrite {
+    /// Brings a copy of the task definition that the service names, with other images.
+    Copy,
+    /// Brings this task definition, or, where it cannot be used any more, a copy as above.
+    TaskDefinition(String),
+    /// Stops this service deployment, upon which ECS brings back the revision before it.
+    Stop(String),
 }
 
 /// What Tidegate leaves on a workload with each write, so that the world can be read after a crash or a lost status.
@@ -43,6 +56,9 @@ pub struct Stamp {
     /// What a restore brings; of a restoring write, what it brought.
     pub way_back: Vec<ContainerImage>,
     pub verified: bool,
+    /// ECS: the task definition that a restore brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition: Option<String>,
     /// After a restore: the images taken away.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub took: Vec<Image>,
@@ -54,6 +70,10 @@ pub enum Answer {
     Applied {
         generation: i64,
         resource_version: String,
+    },
+    /// ECS stops this service deployment and goes back by itself.
+    Stopping {
+        deployment: String,
     },
     Refused {
         kind: Refused,

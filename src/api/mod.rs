@@ -39,6 +39,8 @@ pub mod annotation {
     pub const ALLOW_FROM: &str = "tidegate.dev/allow-from";
     /// On a workload: a repository other than the live one that a Release may bring.
     pub const ALLOW_REPOSITORY: &str = "tidegate.dev/allow-repository";
+    /// On a Namespace: roles that Releases there may use on AWS; `own` stands for the controller's own credentials.
+    pub const ALLOW_ROLES: &str = "tidegate.dev/allow-roles";
     /// On a workload, set by Tidegate: the last write's [`super::effect::Stamp`] as JSON.
     pub const STAMP: &str = "tidegate.dev/stamp";
 }

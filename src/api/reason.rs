@@ -58,6 +58,8 @@ pub enum Reason {
     TargetScaledToZero,
     TargetUnreachable,
     TargetTerminating,
+    DeploymentInFlight,
+    NoRoomToDeploy,
     SpecTooLarge,
     StatusUnreadable,
     HealthCheckFailed,
@@ -69,6 +71,7 @@ pub enum Reason {
     InitFailed,
     PodsRefused,
     Unschedulable,
+    DeploymentFailed,
     ProgressDeadlineExceeded,
     DigestDiffers,
     PromotionGiven,
@@ -257,6 +260,18 @@ impl Reason {
             "A target or its namespace is being deleted.",
             "Wait until it is gone, or choose another target.",
         ),
+        Entry(
+            Self::DeploymentInFlight,
+            Kind::Blocked,
+            "A deployment of the ECS service is under way that Tidegate did not start: what it leaves behind is no way back yet.",
+            "Wait until it ends, or stop it.",
+        ),
+        Entry(
+            Self::NoRoomToDeploy,
+            Kind::Blocked,
+            "The ECS service's minimum and maximum percent allow neither to stop nor to start a task.",
+            "Raise `maximumPercent` or lower `minimumHealthyPercent` in its deployment configuration.",
+        ),
         Entry(Self::SpecTooLarge, Kind::Blocked, "The spec is larger than 128 KiB of JSON.", "Make it smaller."),
         Entry(
             Self::StatusUnreadable,
@@ -312,6 +327,12 @@ impl Reason {
             Kind::Cause,
             "The pods found no node within the deadline.",
             "Add capacity, or mend the pod's requests and selectors.",
+        ),
+        Entry(
+            Self::DeploymentFailed,
+            Kind::Cause,
+            "ECS itself ended the deployment: its circuit breaker, an alarm, or a person.",
+            "Read the message and the service's events; look at the stopped tasks.",
         ),
         Entry(
             Self::ProgressDeadlineExceeded,

@@ -2,7 +2,7 @@
 //!
 //! Waiting is data here: deadlines are computed from the instants stored below, never from a sleeping task.
 
-use super::spec::{AnyValue, WorkloadKind};
+use super::spec::AnyValue;
 use super::time::Time;
 use super::{Digest, EffectId, Image, Reason, RolloutId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -10,9 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod rollout;
+mod workload;
+pub use workload::{EcsService, KubernetesWorkload, Workload};
+
 pub use rollout::{
-    Approval, Cause, CheckKind, CheckState, ContainerImage, Progressing, PromotionState, Purpose, Refusal, Restarts,
-    Rollout, StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
+    Accepted, Approval, Cause, CheckKind, CheckState, ContainerImage, Progressing, PromotionState, Purpose, Refusal,
+    Restarts, Rollout, StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.
@@ -117,15 +120,6 @@ pub struct Handled {
     pub rollback: Option<String>,
 }
 
-/// Which workload a target is, in full.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Workload {
-    pub kind: WorkloadKind,
-    pub namespace: String,
-    pub name: String,
-}
-
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Debt {
@@ -147,6 +141,9 @@ pub struct Stable {
     pub target: String,
     pub workload: Workload,
     pub images: Vec<ContainerImage>,
+    /// ECS: the task definition that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition: Option<String>,
     /// The workload's generation when it was verified.
     pub generation: i64,
     /// Hashes of the health checks and smoke tests that it passed.
@@ -228,12 +225,6 @@ impl ReleaseStatus {
     /// The rollout in work, if any.
     pub fn running(&self) -> Option<&Rollout> {
         self.rollout.as_ref().filter(|r| r.step != Step::Ended)
-    }
-}
-
-impl std::fmt::Display for Workload {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 

@@ -70,6 +70,12 @@ impl Duration {
     pub const fn millis(self) -> i64 {
         self.0
     }
+    pub const fn times(self, n: i64) -> Self {
+        Self(self.0.saturating_mul(n))
+    }
+    pub const fn half(self) -> Self {
+        Self(self.0 / 2)
+    }
     pub fn std(self) -> std::time::Duration {
         std::time::Duration::from_millis(self.0.max(0).unsigned_abs())
     }

@@ -6,6 +6,9 @@ use super::time::Time;
 use super::{Digest, Image, NsName};
 use serde::{Deserialize, Serialize};
 
+mod ecs;
+pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
+
 /// One target as it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TargetView {
@@ -34,6 +37,7 @@ pub struct LiveTarget {
     /// Our last write's stamp, as it stands there now; it may be a copy that `kubectl rollout undo` brought back.
     pub stamp: Option<Stamp>,
     /// The pod-template-hash of the ReplicaSet that runs the current template, once the Deployment has one.
+    /// ECS: the number in the PRIMARY deployment's id, which is the name of its service revision.
     pub revision: Option<String>,
     pub progressing: Option<Progressing>,
     /// Message of `ReplicaFailure=True`: quota, admission.
@@ -47,6 +51,9 @@ pub struct LiveTarget {
     pub claimed_by: Option<NsName>,
     /// A GitOps tool that applies this object, by its field manager.
     pub gitops: Option<String>,
+    /// What only an ECS service has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecs: Option<Box<EcsView>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use crate::check::Policy;
 use crate::controller::lease::LeaseOptions;
 use crate::controller::{self, Options};
+use crate::observe::{AllowedRoles, EcsOptions};
 use crate::telemetry::{self, LogFormat};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -56,6 +57,13 @@ pub struct RunArgs {
     /// A network that checks never reach, such as 10.1.2.0/24. May be repeated.
     #[arg(long = "deny-cidr", env = "TIDEGATE_DENY_CIDR", value_delimiter = ',', value_name = "CIDR")]
     deny: Vec<IpNet>,
+    /// A role on AWS that Releases of every namespace may use, or `own` for the controller's own credentials. May be
+    /// repeated. The annotation tidegate.dev/allow-roles on a Namespace allows roles to that namespace alone.
+    #[arg(long = "allow-role", env = "TIDEGATE_ALLOW_ROLE", value_delimiter = ',', value_name = "ARN")]
+    allow_roles: Vec<String>,
+    /// Seconds between two looks at an ECS service in work.
+    #[arg(long, env = "TIDEGATE_ECS_POLL_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=300))]
+    ecs_poll_seconds: u16,
     /// Append what every decision was taken on to this file, for `tidegate replay`. It holds specs and statuses.
     #[arg(long, env = "TIDEGATE_RECORD", value_name = "FILE")]
     record: Option<PathBuf>,
@@ -105,6 +113,10 @@ fn options(args: RunArgs, config: &Config) -> anyhow::Result<Options> {
         listen: args.listen,
         lease: (!args.no_lease).then_some(lease),
         policy: Policy { allow_loopback: args.allow_loopback, allow: Vec::new(), deny: args.deny },
+        ecs: EcsOptions {
+            poll: Duration::from_secs(args.ecs_poll_seconds.into()),
+            allowed: AllowedRoles(args.allow_roles),
+        },
         record: args.record,
     })
 }

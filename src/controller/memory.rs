@@ -3,7 +3,7 @@
 //! Served from here are triggers and the first look at a Release at rest; whatever leads to a write is read anew.
 
 use crate::api::spec::{KubernetesTarget, ReleaseSpec};
-use crate::api::status::{Stable, Workload};
+use crate::api::status::{KubernetesWorkload, Stable};
 use crate::api::{NsName, ReleaseStatus};
 use crate::rollout::ReleaseView;
 use std::collections::{HashMap, HashSet};
@@ -19,8 +19,8 @@ pub(super) struct Memory {
 struct Inner {
     releases: HashMap<NsName, Known>,
     /// Releases by the workloads they list.
-    lists: HashMap<Workload, Vec<NsName>>,
-    workloads: HashMap<Workload, Seen>,
+    lists: HashMap<KubernetesWorkload, Vec<NsName>>,
+    workloads: HashMap<KubernetesWorkload, Seen>,
 }
 
 /// A Release, kept as text: most of them are at rest, and a tree of small strings takes several times the room.
@@ -28,7 +28,7 @@ struct Inner {
 struct Known {
     view: Box<[u8]>,
     resource_version: Box<str>,
-    workloads: Box<[Workload]>,
+    workloads: Box<[KubernetesWorkload]>,
     /// A rollout is in work: every change of its workloads counts, not only of their spec.
     active: bool,
     /// Versions that we wrote and have already decided on.
@@ -128,25 +128,28 @@ impl Memory {
     }
 
     /// A workload was added or changed: which Releases to look at. At rest only a new generation or another object is worth a look.
-    pub(super) fn workload(&self, workload: Workload, seen: Seen) -> Vec<NsName> {
+    pub(super) fn workload(&self, workload: KubernetesWorkload, seen: Seen) -> Vec<NsName> {
         let mut inner = self.lock();
         let before = inner.workloads.insert(workload.clone(), seen);
         let changed = before.is_none_or(|b| b != seen);
         inner.triggers(&workload, changed)
     }
-    pub(super) fn workload_gone(&self, workload: &Workload) -> Vec<NsName> {
+    pub(super) fn workload_gone(&self, workload: &KubernetesWorkload) -> Vec<NsName> {
         let mut inner = self.lock();
         inner.workloads.remove(workload);
         inner.triggers(workload, true)
     }
-    pub(super) fn workloads(&self) -> Vec<Workload> {
+    pub(super) fn workloads(&self) -> Vec<KubernetesWorkload> {
         self.lock().workloads.keys().cloned().collect()
     }
 
     /// Whether a workload of `release` changed while nobody watched: its generation is not the one that was verified.
     pub(super) fn changed_unseen(&self, release: &ReleaseView) -> bool {
         let inner = self.lock();
-        let differs = |s: &Stable| inner.workloads.get(&s.workload).is_none_or(|w| w.generation != s.generation);
+        let differs = |s: &Stable| {
+            let Some(workload) = s.workload.kubernetes() else { return false };
+            inner.workloads.get(workload).is_none_or(|w| w.generation != s.generation)
+        };
         release.status.stable.iter().any(differs)
     }
 
@@ -156,14 +159,14 @@ impl Memory {
 }
 
 impl Inner {
-    fn triggers(&self, workload: &Workload, changed: bool) -> Vec<NsName> {
+    fn triggers(&self, workload: &KubernetesWorkload, changed: bool) -> Vec<NsName> {
         let names = self.lists.get(workload).into_iter().flatten();
         let active = |n: &&NsName| changed || self.releases.get(*n).is_some_and(|k| k.active);
         names.filter(active).cloned().collect()
     }
 }
 
-fn forget(lists: &mut HashMap<Workload, Vec<NsName>>, workload: &Workload, name: &NsName) {
+fn forget(lists: &mut HashMap<KubernetesWorkload, Vec<NsName>>, workload: &KubernetesWorkload, name: &NsName) {
     if let Some(names) = lists.get_mut(workload) {
         names.retain(|n| n != name);
         if names.is_empty() {
@@ -173,20 +176,20 @@ fn forget(lists: &mut HashMap<Workload, Vec<NsName>>, workload: &Workload, name:
 }
 
 /// Every workload that a Release has to do with: by its spec, by the spec its rollout runs on, and by its debts.
-fn listed(namespace: &str, spec: &ReleaseSpec, status: &ReleaseStatus) -> HashSet<Workload> {
-    let mut all: HashSet<Workload> = of_spec(namespace, spec).collect();
-    all.extend(status.debts.iter().map(|d| d.workload.clone()));
+fn listed(namespace: &str, spec: &ReleaseSpec, status: &ReleaseStatus) -> HashSet<KubernetesWorkload> {
+    let mut all: HashSet<KubernetesWorkload> = of_spec(namespace, spec).collect();
+    all.extend(status.debts.iter().filter_map(|d| d.workload.kubernetes().cloned()));
     if let Some(rollout) = status.running() {
         let frozen = rollout.spec.as_ref().and_then(|s| serde_json::from_value::<ReleaseSpec>(s.clone()).ok());
         all.extend(frozen.iter().flat_map(|s| of_spec(namespace, s)));
-        all.extend(rollout.stages.iter().flat_map(|s| &s.targets).map(|t| t.workload.clone()));
+        all.extend(rollout.stages.iter().flat_map(|s| &s.targets).filter_map(|t| t.workload.kubernetes().cloned()));
     }
     all
 }
 
-fn of_spec(namespace: &str, spec: &ReleaseSpec) -> impl Iterator<Item = Workload> {
+fn of_spec(namespace: &str, spec: &ReleaseSpec) -> impl Iterator<Item = KubernetesWorkload> {
     let targets = spec.stages.iter().flat_map(|s| &s.targets).filter_map(|t| t.kubernetes());
-    targets.map(move |t: &KubernetesTarget| Workload {
+    targets.map(move |t: &KubernetesTarget| KubernetesWorkload {
         kind: t.kind,
         namespace: t.namespace_or(namespace).to_owned(),
         name: t.name.clone(),
@@ -218,8 +221,8 @@ mod tests {
         assert_eq!(memory.release(&view.name), Some(view));
         look
     }
-    fn workload(name: &str) -> Workload {
-        Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() }
+    fn workload(name: &str) -> KubernetesWorkload {
+        KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() }
     }
     fn seen(uid: &str, generation: i64) -> Seen {
         Seen::new(uid, generation)

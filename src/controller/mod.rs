@@ -19,8 +19,11 @@ mod watch;
 mod work;
 
 use crate::api::Release;
+use crate::aws::Aws;
 use crate::check::{self, Pool};
-use crate::observe::{ClusterDirectory, Limits, Observer, client};
+use crate::observe::{ClusterDirectory, EcsOptions, Limits, Observer, client};
+use crate::target::Writers;
+use crate::target::ecs::EcsWriter;
 use crate::target::kubernetes::KubernetesWriter;
 use crate::telemetry::{Metrics, TimeRequests};
 use anyhow::Context as _;
@@ -60,12 +63,15 @@ pub struct Options {
     pub lease: Option<LeaseOptions>,
     /// What checks may reach.
     pub policy: check::Policy,
+    /// How services on AWS are looked at, and with which roles.
+    pub ecs: EcsOptions,
     /// Every decision's input is appended here.
     pub record: Option<PathBuf>,
 }
 
 /// The longest that one write may take: well under what is left of a lease when its holder stops trusting it.
 const WRITE: Duration = Duration::from_secs(5);
+const WRITE_ECS: Duration = Duration::from_secs(8);
 /// How long a stop waits for what is under way, and then for events.
 const GRACE: Duration = Duration::from_secs(10);
 const LAST_EVENTS: Duration = Duration::from_secs(2);
@@ -86,15 +92,19 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let queue = Arc::new(Queue::default());
     let memory = Arc::new(Memory::default());
     let clock = Clock::start();
+    let aws = Arc::new(Aws::default());
     let pool = pool(&config, &acting, &options, clock, &queue)?;
     let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone()));
     let health = Arc::new(Health::default());
     let context = Arc::new(Context {
         clock,
         memory,
-        observer: Observer::new(acting.clone(), Limits::default()),
+        observer: Observer::new(acting.clone(), Limits::default()).with_ecs(aws.clone(), options.ecs.clone()),
         writer: status::Writer::new(acting.clone(), WRITE),
-        target: Arc::new(KubernetesWriter::new(acting, WRITE)),
+        target: Arc::new(Writers {
+            kubernetes: KubernetesWriter::new(acting, WRITE),
+            ecs: EcsWriter::new(aws, WRITE_ECS),
+        }),
         pool,
         pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),
         events,

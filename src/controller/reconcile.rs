@@ -227,6 +227,9 @@ impl Context {
             Effect::Write(write) => {
                 let span = info_span!("write", stage = %write.stage, target = %write.target);
                 let answer = self.target.write(write).instrument(span.clone()).await;
+                if let Some(service) = write.workload.ecs() {
+                    self.observer.forget(service);
+                }
                 span.in_scope(
                     || tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"),
                 );
@@ -260,8 +263,8 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
     }
     let of_stage = observed.targets.iter().filter(|(id, _)| Some(&id.stage) == rollout.stage.as_ref());
     let watched = of_stage.filter_map(|(_, view)| match view {
-        TargetView::Live(live) => live.revision.as_ref().map(|revision| Pods {
-            namespace: live.workload.namespace.clone(),
+        TargetView::Live(live) => live.revision.as_ref().zip(live.workload.kubernetes()).map(|(revision, of)| Pods {
+            namespace: of.namespace.clone(),
             selector: format!("pod-template-hash={revision}"),
         }),
         _ => None,

@@ -5,7 +5,7 @@
 use super::memory::{Memory, Seen};
 use super::queue::Queue;
 use crate::api::spec::WorkloadKind;
-use crate::api::status::Workload;
+use crate::api::status::KubernetesWorkload;
 use crate::api::{NsName, Release};
 use crate::observe::release_view;
 use crate::telemetry::Metrics;
@@ -200,7 +200,7 @@ fn named<K: Resource>(object: &K) -> NsName {
     NsName::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
-fn workload(meta: &PartialObjectMeta<Deployment>) -> Workload {
+fn workload(meta: &PartialObjectMeta<Deployment>) -> KubernetesWorkload {
     let name = named(meta);
-    Workload { kind: WorkloadKind::Deployment, namespace: name.namespace, name: name.name }
+    KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: name.namespace, name: name.name }
 }

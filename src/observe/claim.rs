@@ -19,16 +19,15 @@ pub(super) fn holds(release: &Release, uid: &str, workload: &Workload) -> bool {
 }
 
 fn lists(spec: &ReleaseSpec, namespace: &str, workload: &Workload) -> bool {
-    let targets = spec.stages.iter().flat_map(|s| &s.targets).filter_map(|t| t.kubernetes());
-    targets
-        .into_iter()
-        .any(|t| t.kind == workload.kind && t.name == workload.name && t.namespace_or(namespace) == workload.namespace)
+    let mut targets = spec.stages.iter().flat_map(|s| &s.targets);
+    targets.any(|t| t.workload(namespace) == *workload)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::spec::WorkloadKind;
+    use crate::api::status::KubernetesWorkload;
     use serde_json::{Value, json};
 
     fn spec(deployment: &str) -> Value {
@@ -67,10 +66,9 @@ mod tests {
                 "metadata": metadata, "spec": spec, "status": status,
             });
             let release: Release = serde_json::from_value(object).unwrap();
-            let web = |namespace: &str| Workload {
-                kind: WorkloadKind::Deployment,
-                namespace: namespace.to_owned(),
-                name: "web".to_owned(),
+            let web = |namespace: &str| {
+                let (kind, namespace, name) = (WorkloadKind::Deployment, namespace.to_owned(), "web".to_owned());
+                Workload::Kubernetes(KubernetesWorkload { kind, namespace, name })
             };
             assert_eq!(holds(&release, "u", &web("shop")), held, "{what}");
             assert!(!holds(&release, "u", &web("elsewhere")), "{what}: of another namespace");

@@ -1,7 +1,7 @@
 //! A Deployment, its ReplicaSets and pods as one view. Conversion only: nothing is read here.
 
 use super::{consent, fields, pods};
-use crate::api::status::{Progressing, Workload};
+use crate::api::status::{KubernetesWorkload, Progressing};
 use crate::api::text::{MESSAGE, tidy};
 use crate::api::view::{LiveContainer, LiveTarget, Replicas};
 use crate::api::{Image, NsName, Time, annotation};
@@ -27,7 +27,7 @@ pub fn live(
     sets: &[ReplicaSet],
     pods: &[Pod],
     around: Surroundings,
-    of: Workload,
+    of: KubernetesWorkload,
 ) -> LiveTarget {
     let current = current_set(deployment, sets);
     let revision = current.and_then(|set| set.labels().get(HASH).cloned());
@@ -37,7 +37,7 @@ pub fn live(
     let mut allow_from = consent::entries(deployment.annotations());
     allow_from.extend(around.namespace_consents);
     LiveTarget {
-        workload: of,
+        workload: of.into(),
         uid: deployment.uid().unwrap_or_default(),
         resource_version: deployment.resource_version().unwrap_or_default(),
         generation: deployment.metadata.generation.unwrap_or_default(),
@@ -54,6 +54,7 @@ pub fn live(
         allow_repository: deployment.annotations().get(annotation::ALLOW_REPOSITORY).cloned(),
         claimed_by: around.claimed_by,
         gitops: fields::gitops(&deployment.metadata),
+        ecs: None,
     }
 }
 

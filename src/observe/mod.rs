@@ -1,12 +1,13 @@
 //! Every read of the cluster: Releases, workloads with their pods, and what a check must know before it asks.
 //!
 //! Reads are live, bounded and on a deadline. Nothing here writes, decides or remembers (but for the addresses of
-//! machines, for a minute).
+//! machines, for a minute, and services on AWS, for seconds).
 
 mod claim;
 pub mod client;
 mod consent;
 mod directory;
+mod ecs;
 mod error;
 mod fields;
 mod live;
@@ -16,13 +17,16 @@ mod release;
 mod targets;
 
 pub use directory::ClusterDirectory;
+pub use ecs::{AllowedRoles, EcsOptions};
 pub use error::Error;
 pub use live::{Surroundings, live};
 pub use release::release_view;
 
 use crate::api::{NsName, Release};
+use crate::aws::Aws;
 use error::within;
 use kube::{Api, Client};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Objects of one list that are read; more are left out.
@@ -33,6 +37,8 @@ const LIST: u32 = 500;
 pub struct Observer {
     client: Client,
     limits: Limits,
+    /// Services on AWS, where they are looked at.
+    services: Option<Arc<ecs::Services>>,
 }
 
 /// How long reading may take, and how much of it may go on at once for one Release.
@@ -55,7 +61,12 @@ impl Default for Limits {
 impl Observer {
     /// `client` should be an acting one: see [`client::acting`].
     pub fn new(client: Client, limits: Limits) -> Self {
-        Self { client, limits }
+        Self { client, limits, services: None }
+    }
+
+    /// The same, looking at services on AWS too.
+    pub fn with_ecs(self, aws: Arc<Aws>, options: EcsOptions) -> Self {
+        Self { services: Some(Arc::new(ecs::Services::new(aws, options))), ..self }
     }
 
     /// The Release as the API server holds it now; `None`: there is none.

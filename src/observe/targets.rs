@@ -3,8 +3,9 @@
 use super::error::{Error, within};
 use super::live::{HASH, Surroundings, current_set, live, replica_failure, stamp};
 use super::{LIST, Observer, claim, consent};
-use crate::api::spec::{KubernetesTarget, WorkloadKind};
-use crate::api::status::Workload;
+use crate::api::effect::Stamp;
+use crate::api::spec::{KubernetesTarget, TargetKind, WorkloadKind};
+use crate::api::status::{KubernetesWorkload, Workload};
 use crate::api::view::TargetView;
 use crate::api::{NsName, TargetId};
 use crate::rollout::ReleaseView;
@@ -21,15 +22,21 @@ impl Observer {
     pub async fn targets(
         &self,
         release: &ReleaseView,
-        need: &[(TargetId, KubernetesTarget)],
+        need: &[(TargetId, TargetKind)],
     ) -> BTreeMap<TargetId, TargetView> {
         let views = need.iter().cloned().map(|(id, target)| async move { (id, self.target(release, &target).await) });
         stream::iter(views).buffer_unordered(self.limits.at_once.max(1)).collect().await
     }
 
-    async fn target(&self, release: &ReleaseView, target: &KubernetesTarget) -> TargetView {
+    async fn target(&self, release: &ReleaseView, target: &TargetKind) -> TargetView {
         let after = self.limits.target;
-        let looked = tokio::time::timeout(after, self.look(release, target)).await;
+        let look = async {
+            match target {
+                TargetKind::Kubernetes(k) => self.look(release, k).await,
+                TargetKind::Ecs(e) => self.service(release, &e.into()).await,
+            }
+        };
+        let looked = tokio::time::timeout(after, look).await;
         match looked.unwrap_or(Err(Error::TimedOut { after })) {
             Ok(view) => view,
             Err(Error::Denied { message, .. }) => TargetView::Denied(message),
@@ -39,7 +46,7 @@ impl Observer {
 
     async fn look(&self, release: &ReleaseView, target: &KubernetesTarget) -> Result<TargetView, Error> {
         let namespace = target.namespace_or(&release.name.namespace);
-        let of = Workload { kind: target.kind, namespace: namespace.to_owned(), name: target.name.clone() };
+        let of = KubernetesWorkload { kind: target.kind, namespace: namespace.to_owned(), name: target.name.clone() };
         if of.kind != WorkloadKind::Deployment {
             return Ok(TargetView::Unreachable(format!("{of}: only Deployments can be read")));
         }
@@ -84,10 +91,12 @@ impl Observer {
         &self,
         release: &ReleaseView,
         deployment: &Deployment,
-        of: &Workload,
+        of: &KubernetesWorkload,
     ) -> Result<Surroundings, Error> {
         let consent = self.namespace_consents(release, deployment, of);
-        let (namespace_consents, claimed_by) = futures::try_join!(consent, self.claimed_by(release, deployment, of))?;
+        let (stamp, whole) = (stamp(deployment), Workload::from(of.clone()));
+        let claim = self.claimed_by(release, stamp.as_ref(), &whole);
+        let (namespace_consents, claimed_by) = futures::try_join!(consent, claim)?;
         Ok(Surroundings { namespace_consents, claimed_by })
     }
 
@@ -96,7 +105,7 @@ impl Observer {
         &self,
         release: &ReleaseView,
         deployment: &Deployment,
-        of: &Workload,
+        of: &KubernetesWorkload,
     ) -> Result<Vec<String>, Error> {
         let asked = of.namespace != release.name.namespace;
         if !asked || consent::given(&consent::entries(deployment.annotations()), &release.name) {
@@ -107,17 +116,17 @@ impl Observer {
     }
 
     /// The Release that the stamp names, if it is another one and holds the workload still.
-    async fn claimed_by(
+    pub(super) async fn claimed_by(
         &self,
         release: &ReleaseView,
-        deployment: &Deployment,
+        stamp: Option<&Stamp>,
         of: &Workload,
     ) -> Result<Option<NsName>, Error> {
-        let Some(stamp) = stamp(deployment).filter(|s| s.uid != release.uid) else { return Ok(None) };
+        let Some(stamp) = stamp.filter(|s| s.uid != release.uid) else { return Ok(None) };
         match self.release(&stamp.release).await {
-            Ok(other) => Ok(other.filter(|r| claim::holds(r, &stamp.uid, of)).map(|_| stamp.release)),
+            Ok(other) => Ok(other.filter(|r| claim::holds(r, &stamp.uid, of)).map(|_| stamp.release.clone())),
             // It exists, and nobody can say that it lets go.
-            Err(Error::Undecodable { .. }) => Ok(Some(stamp.release)),
+            Err(Error::Undecodable { .. }) => Ok(Some(stamp.release.clone())),
             Err(other) => Err(other),
         }
     }
@@ -127,7 +136,7 @@ impl Observer {
     }
 
     /// `None`: there is none, or it may not be read.
-    async fn namespace(&self, name: &str) -> Result<Option<Namespace>, Error> {
+    pub(super) async fn namespace(&self, name: &str) -> Result<Option<Namespace>, Error> {
         let api = Api::<Namespace>::all(self.client.clone());
         match within(self.limits.call, api.get_opt(name)).await {
             Err(Error::Denied { .. }) => Ok(None),

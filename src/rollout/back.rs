@@ -3,8 +3,9 @@
 //! A newer change by somebody else is never overwritten, and a target that cannot be written holds up no other.
 
 use super::draft::{Draft, Work, cause};
+use super::ecs::{self, Way};
 use super::{choose, entry, foreign, plan, rolling};
-use crate::api::effect::{Answer, Refused};
+use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
@@ -47,6 +48,17 @@ pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
     owed
 }
 
+/// What ECS accepted is done, whatever its reads show for a while.
+pub(super) fn heard_of(d: &Draft, w: &mut Work) {
+    let mut all = w.state_mut().targets.iter_mut().filter_map(|t| t.accepted.as_mut());
+    let Some(accepted) = all.find(|a| a.asked) else { return };
+    match d.obs.answer.clone() {
+        Some(Answer::Applied { resource_version, .. }) => accepted.revision = Some(resource_version),
+        Some(Answer::Stopping { deployment }) => accepted.stopped = Some(deployment),
+        _ => {}
+    }
+}
+
 /// Brings one target back. Whether its write is still owed.
 fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mut Option<Answer>) -> bool {
     let state = w.state().targets[i].clone();
@@ -77,8 +89,28 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
         d.look_again(now.plus(entry::pause(count)));
         return true;
     }
-    write(d, w, i, live, ours, back, way_back.verified);
+    let Some(how) = to_do(d, w, i, live) else { return w.state().targets[i].trouble.is_none() };
+    write(d, w, i, live, (ours, back), how);
     true
+}
+
+/// How the way back is to be brought now. `None`: not by us, for the moment or for good.
+fn to_do(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget) -> Option<Option<EcsWrite>> {
+    let Some(service) = &live.ecs else { return Some(None) };
+    let state = &mut w.state_mut().targets[i];
+    let back = state.way_back.clone()?;
+    match ecs::way(live, service, state, &back) {
+        Way::Wait => None,
+        Way::Stop(deployment) => Some(Some(EcsWrite::Stop(deployment))),
+        Way::Bring => {
+            let definition = ecs::definition(live, &back).cloned();
+            Some(Some(definition.map_or(EcsWrite::Copy, EcsWrite::TaskDefinition)))
+        }
+        Way::Lost(message) => {
+            state.trouble = Some(cause(Reason::RollbackFailed, message, false, d.now));
+            None
+        }
+    }
 }
 
 /// The object changed since it was read: that is no refusal, and costs no pause.
@@ -122,7 +154,8 @@ fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarg
     }
     let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
     let ours = rolling::writable(live, state.written.as_ref().map_or(wanted, |x| x.images.clone()));
-    if live.runs(&ours) {
+    let took_back = |e| state.written.as_ref().is_some_and(|x| ecs::took_back(live, e, x));
+    if live.runs(&ours) || live.ecs.as_deref().is_some_and(took_back) {
         return Some(ours);
     }
     choose::debt_of(d, &w.stage_name(), &state.name, live).map(|debt| debt.written)
@@ -155,24 +188,32 @@ fn write(
     w: &mut Work,
     i: usize,
     live: &LiveTarget,
-    ours: Vec<ContainerImage>,
-    back: Vec<ContainerImage>,
-    verified: bool,
+    (ours, back): (Vec<ContainerImage>, Vec<ContainerImage>),
+    how: Option<EcsWrite>,
 ) {
     let (id, stage) = (w.rollout.id, w.stage_name());
+    for other in w.state_mut().targets.iter_mut().filter_map(|t| t.accepted.as_mut()) {
+        other.asked = false;
+    }
     let state = &mut w.state_mut().targets[i];
+    if live.ecs.is_some() {
+        state.accepted.get_or_insert_default().asked = true;
+    }
     let effect = EffectId::new(&d.rel.uid, id, &TargetId::new(&stage, &state.name), Verb::Restore);
     if state.state != TargetStep::Restoring {
         state.progressing_before = live.progressing.clone();
         if state.written.is_none() {
-            state.written = Some(Written { images: ours.clone(), generation: live.generation, revision: None });
+            let revision = live.ecs.as_ref().and(live.revision.clone());
+            state.written = Some(Written { images: ours.clone(), generation: live.generation, revision });
         }
     }
     state.state = TargetStep::Restoring;
     state.effect = Some(effect.clone());
     state.intent_generation = Some(live.generation);
-    let mut stamp = rolling::stamp(d, effect, &back, back.clone(), verified);
+    let way_back = w.state().targets[i].way_back.clone();
+    let mut stamp = rolling::stamp(d, effect, &back, way_back.as_ref());
+    stamp.way_back = back.clone();
     stamp.took = ours.into_iter().map(|o| o.image).collect();
     stamp.took.dedup();
-    d.effect = Some(rolling::target_write(&stage, &w.state().targets[i], live, back, stamp));
+    d.effect = Some(rolling::target_write(&stage, &w.state().targets[i], live, back, stamp, how));
 }

@@ -209,5 +209,5 @@ fn pods_of(d: &Draft, w: &Work, probe: &Probe) -> Option<PodsOf> {
     let stage = w.stage();
     let target = stage.targets.iter().find(|t| pods.target.as_ref().is_none_or(|n| *n == t.name))?;
     let live = d.live(&stage.name, &target.name)?;
-    Some(PodsOf { workload: live.workload.clone(), revision: live.revision.clone()? })
+    Some(PodsOf { workload: live.workload.kubernetes()?.clone(), revision: live.revision.clone()? })
 }

@@ -86,8 +86,8 @@ enum Proof {
 /// Asks the health checks of what runs now.
 fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
     let lives: Option<Vec<&LiveTarget>> = stage.targets.iter().map(|t| d.live(&stage.name, &t.name)).collect();
-    let settled =
-        lives?.iter().all(|l| evidence::rolled_out(l, None) && l.pods.iter().any(|p| p.ready && !p.terminating));
+    let stands = |l: &LiveTarget| l.ecs.is_some() || l.pods.iter().any(|p| p.ready && !p.terminating);
+    let settled = lives?.iter().all(|l| evidence::rolled_out(l, None) && stands(l));
     if stage.health_checks.is_empty() {
         return Some(if settled { Proof::Passed(vec![]) } else { Proof::NotPassed(vec![]) });
     }
@@ -130,24 +130,40 @@ fn choose(d: &Draft, stage: &Stage, target: &str, containers: &[String], live: &
     if let Some(debt) = debt_of(d, &stage.name, target, live) {
         return debt.way_back;
     }
-    let images = live.images(containers);
+    let now = as_it_is(live, containers);
     if let Some(stable) = stable_of(d, stage, target, live, containers) {
-        return WayBack { images, verified: true, passed: stable.passed.clone(), quarantined: false };
+        return WayBack { verified: true, passed: stable.passed.clone(), ..now };
     }
-    let bad = quarantine::holds_any(d, &images);
+    let bad = quarantine::holds_any(d, &now.images);
     if let Proof::Passed(passed) = proof
         && !bad
     {
-        return WayBack { images, verified: true, passed: passed.clone(), quarantined: false };
+        return WayBack { verified: true, passed: passed.clone(), ..now };
     }
     match any_stable(d, stage, target, live) {
-        Some(s) if !quarantine::holds_any(d, &s.images) => {
-            WayBack { images: s.images.clone(), verified: true, passed: s.passed.clone(), quarantined: false }
-        }
+        Some(s) if !quarantine::holds_any(d, &s.images) => WayBack {
+            images: s.images.clone(),
+            verified: true,
+            passed: s.passed.clone(),
+            task_definition: s.task_definition.clone(),
+            ..now
+        },
         _ => {
             let passed = if let Proof::NotPassed(some) = proof { some.clone() } else { vec![] };
-            WayBack { images, verified: false, passed, quarantined: bad }
+            WayBack { passed, quarantined: bad, ..now }
         }
+    }
+}
+
+/// What runs now, of which nothing good is known yet.
+fn as_it_is(live: &LiveTarget, containers: &[String]) -> WayBack {
+    WayBack {
+        images: live.images(containers),
+        verified: false,
+        passed: vec![],
+        quarantined: false,
+        task_definition: live.ecs.as_ref().map(|e| e.task_definition.clone()),
+        revision: live.ecs.as_ref().and(live.revision.clone()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
-use crate::api::spec::KubernetesTarget;
+use crate::api::spec::TargetKind;
 use crate::api::time::Time;
 use crate::api::{ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ pub struct Decision {
 /// What must be read before a step, told from the Release alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Need {
-    /// Workloads to read, with their pods and ReplicaSets.
-    pub targets: Vec<(TargetId, KubernetesTarget)>,
+    /// Workloads to read, with their pods or tasks.
+    pub targets: Vec<(TargetId, TargetKind)>,
     /// A rollout is in work or about to start: pods are worth watching.
     pub active: bool,
 }

@@ -3,6 +3,7 @@
 //! Kubelets tell long before a deadline: pull errors, crash loops and bad configuration are read from the pods of the
 //! new revision alone, over time, because one sample can miss them.
 
+use super::ecs;
 use crate::api::Reason;
 use crate::api::status::{ContainerImage, Progressing, Restarts, TargetState};
 use crate::api::text::tidy;
@@ -32,6 +33,9 @@ pub(super) struct Failure {
 /// Available in full on the current template, with nothing of another one left.
 /// `written`: the images that the template must name.
 pub(super) fn rolled_out(live: &LiveTarget, written: Option<&[ContainerImage]>) -> bool {
+    if let Some(service) = &live.ecs {
+        return ecs::rolled_out(live, service) && written.is_none_or(|images| live.runs(images));
+    }
     let r = live.replicas;
     let complete = live.progressing.as_ref().is_none_or(|p| p.reason == "NewReplicaSetAvailable");
     live.observed_generation >= live.generation
@@ -44,6 +48,9 @@ pub(super) fn rolled_out(live: &LiveTarget, written: Option<&[ContainerImage]>) 
 
 /// Looks for proof that the target will not become available; remembers in `state` what must last to be proof.
 pub(super) fn failure(live: &LiveTarget, state: &mut TargetState, now: Time) -> Option<Failure> {
+    if let Some(service) = &live.ecs {
+        return ecs::failure(live, service, state);
+    }
     let pods = || live.pods.iter().filter(|p| !p.terminating);
     let ours =
         |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
@@ -86,6 +93,9 @@ pub(super) fn restarts(live: &LiveTarget) -> Vec<Restarts> {
 
 /// Why it is not available yet, for a message at the deadline.
 pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
+    if let Some(service) = &live.ecs {
+        return ecs::waiting_for(live, service);
+    }
     if live.paused {
         return (Reason::TargetPaused, format!("{} is paused", live.workload));
     }

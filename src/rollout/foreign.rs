@@ -1,7 +1,7 @@
 //! Changes that others make to a target while it is in work. They are seen, named, and never overwritten.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, plan, restore, rolling};
+use super::{choose, ecs, plan, restore, rolling};
 use crate::api::status::TargetStep;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{MANAGER, Reason};
@@ -35,7 +35,13 @@ pub(super) fn changed_by_others(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 fn taken(d: &Draft, w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
     let state = &w.state().targets[i];
     let expected = match state.state {
-        TargetStep::Written | TargetStep::Adopted => state.written.as_ref()?.images.clone(),
+        TargetStep::Written | TargetStep::Adopted => {
+            let written = state.written.as_ref()?;
+            if live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, written)) {
+                return None;
+            }
+            written.images.clone()
+        }
         // Not written yet for all we know: neither what it was nor what it shall be.
         TargetStep::Writing => {
             let before = state.way_back.as_ref().is_some_and(|b| live.runs(&rolling::writable(live, b.images.clone())))

@@ -27,6 +27,8 @@ pub(super) fn recall(d: &mut Draft) -> bool {
                     verified: stamp.verified,
                     passed: vec![],
                     quarantined: false,
+                    task_definition: stamp.task_definition.clone(),
+                    revision: None,
                 },
             }),
             Verb::Forward => {}

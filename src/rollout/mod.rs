@@ -4,13 +4,15 @@
 //! waits is an instant in the status, so a crash at any point goes on from what was stored.
 //!
 //! Reading order: [`step`], [`running`], then one file per step of a rollout: [`entry`] (preflight, way back, promotion,
-//! first intent), [`rolling`], [`verify`], [`restore`], [`end`]; and [`rest`] for a Release with no rollout in work.
+//! first intent), [`rolling`], [`verify`], [`restore`], [`end`]; and [`rest`] for a Release with no rollout in work. What
+//! is different about ECS services is in [`ecs`].
 
 mod back;
 mod checks;
 mod choose;
 mod decision;
 mod draft;
+mod ecs;
 mod end;
 mod entry;
 mod evidence;
@@ -36,6 +38,7 @@ pub use decision::{Decision, Need};
 pub use observed::{Observed, ReleaseView};
 pub use plan::token;
 
+use crate::api::spec::TargetKind;
 use crate::api::time::Time;
 use draft::Draft;
 
@@ -44,15 +47,20 @@ use draft::Draft;
 /// `touched`: a workload of it changed since the last look. An undisturbed Release needs nothing.
 pub fn need(release: &ReleaseView, touched: bool) -> Need {
     match release.status.running() {
-        Some(rollout) if rollout.spec.is_some() => {
-            Need { targets: plan::targets_of_rollout(release, rollout), active: true }
-        }
+        Some(rollout) if rollout.spec.is_some() => Need { targets: plan::targets_of_rollout(rollout), active: true },
         Some(_) => Need { targets: plan::targets_of_spec(release), active: true },
         None => {
             let starts = rest::wants_rollout(release);
             let owes = release.deleting && release.finalizer;
-            let look = touched || starts || owes;
-            Need { targets: if look { plan::targets_of_spec(release) } else { Vec::new() }, active: starts || owes }
+            let mut targets = Vec::new();
+            if touched || starts || owes {
+                targets = plan::targets_of_spec(release);
+            }
+            if !starts && !owes {
+                // Nothing of AWS is asked for a Release at rest.
+                targets.retain(|(_, t)| matches!(t, TargetKind::Kubernetes(_)));
+            }
+            Need { targets, active: starts || owes }
         }
     }
 }

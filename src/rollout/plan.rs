@@ -33,35 +33,26 @@ pub(super) fn wanted(spec: &ReleaseSpec, target: &Target) -> Vec<ContainerImage>
     target.containers().iter().map(entry).collect()
 }
 
-pub(super) fn workload(target: &KubernetesTarget, release_namespace: &str) -> Workload {
-    Workload {
-        kind: target.kind,
-        namespace: target.namespace_or(release_namespace).to_owned(),
-        name: target.name.clone(),
-    }
-}
-
 /// Fresh state for every stage and target of `spec`, in its order.
 pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageState> {
-    let target = |t: &Target| {
-        let workload = t.kubernetes().map(|k| workload(k, namespace))?;
-        Some(TargetState {
-            name: t.name.clone(),
-            workload,
-            uid: None,
-            state: TargetStep::Untouched,
-            effect: None,
-            intent_generation: None,
-            intents: 0,
-            way_back: None,
-            written: None,
-            progressing_before: None,
-            restarts_before: vec![],
-            pull_error_since: None,
-            create_error_since: None,
-            refused: None,
-            trouble: None,
-        })
+    let target = |t: &Target| TargetState {
+        name: t.name.clone(),
+        workload: t.workload(namespace),
+        uid: None,
+        state: TargetStep::Untouched,
+        effect: None,
+        intent_generation: None,
+        intents: 0,
+        way_back: None,
+        written: None,
+        progressing_before: None,
+        restarts_before: vec![],
+        pull_error_since: None,
+        create_error_since: None,
+        refused: None,
+        trouble: None,
+        accepted: None,
+        doubted_since: None,
     };
     let stage = |s: &Stage| StageState {
         name: s.name.clone(),
@@ -71,35 +62,49 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         restore_at: None,
         verified_at: None,
         adopted: false,
-        targets: s.targets.iter().filter_map(target).collect(),
+        targets: s.targets.iter().map(target).collect(),
         purpose: None,
         checks: vec![],
     };
     spec.stages.iter().map(stage).collect()
 }
 
-pub(super) fn targets_of_spec(release: &ReleaseView) -> Vec<(TargetId, KubernetesTarget)> {
+pub(super) fn targets_of_spec(release: &ReleaseView) -> Vec<(TargetId, TargetKind)> {
     let targets = release.spec.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
     targets
-        .filter_map(|(s, t)| {
-            let mut k = t.kubernetes()?.clone();
-            k.namespace = Some(k.namespace_or(&release.name.namespace).to_owned());
-            Some((TargetId::new(&s.name, &t.name), k))
+        .map(|(s, t)| {
+            let id = TargetId::new(&s.name, &t.name);
+            (id, named(&t.workload(&release.name.namespace), t.containers().to_vec()))
         })
         .collect()
 }
 
+/// `workload` as a spec would name it.
+pub(super) fn named(workload: &Workload, containers: Vec<String>) -> TargetKind {
+    match workload {
+        Workload::Kubernetes(k) => TargetKind::Kubernetes(KubernetesTarget {
+            kind: k.kind,
+            name: k.name.clone(),
+            namespace: Some(k.namespace.clone()),
+            containers,
+        }),
+        Workload::Ecs(service) => TargetKind::Ecs(service.target(containers)),
+    }
+}
+
 /// The targets that `rollout` runs on, told from its typed state: that is readable even where the frozen spec is not.
-pub(super) fn targets_of_rollout(_release: &ReleaseView, rollout: &Rollout) -> Vec<(TargetId, KubernetesTarget)> {
-    let targets = rollout.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
-    targets
-        .map(|(s, t)| {
-            let images = t.written.as_ref().map(|w| &w.images).or(t.way_back.as_ref().map(|w| &w.images));
-            let containers = images.map(|i| i.iter().map(|c| c.container.clone()).collect()).unwrap_or_default();
-            let (kind, namespace, name) = (t.workload.kind, t.workload.namespace.clone(), t.workload.name.clone());
-            (TargetId::new(&s.name, &t.name), KubernetesTarget { kind, name, namespace: Some(namespace), containers })
-        })
-        .collect()
+///
+/// Services on AWS are asked for by polling alone, so only those of the stage in work and of the next one are.
+pub(super) fn targets_of_rollout(rollout: &Rollout) -> Vec<(TargetId, TargetKind)> {
+    let at = rollout.stages.iter().position(|s| Some(&s.name) == rollout.stage.as_ref()).unwrap_or(0);
+    let targets = rollout.stages.iter().enumerate().flat_map(|(i, s)| s.targets.iter().map(move |t| (i, s, t)));
+    let near = targets.filter(|(i, _, t)| t.workload.kubernetes().is_some() || (at..=at + 1).contains(i));
+    near.map(|(_, s, t)| {
+        let images = t.written.as_ref().map(|w| &w.images).or(t.way_back.as_ref().map(|w| &w.images));
+        let containers = images.map(|i| i.iter().map(|c| c.container.clone()).collect()).unwrap_or_default();
+        (TargetId::new(&s.name, &t.name), named(&t.workload, containers))
+    })
+    .collect()
 }
 
 /// A short hash of anything that serializes, for telling whether it is the same again.

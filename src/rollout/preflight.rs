@@ -1,8 +1,8 @@
 //! What stops a rollout before its next write. Being stopped is no end: it goes on when the cause is mended.
 
 use super::draft::{Draft, Work};
-use super::{plan, unsupported};
-use crate::api::spec::{KubernetesTarget, ReleaseSpec, Stage, Target};
+use super::{ecs, unsupported};
+use crate::api::spec::{ReleaseSpec, Stage, Target};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{NsName, Reason};
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ pub(super) fn of_spec(spec: &ReleaseSpec, namespace: &str) -> Option<Blocked> {
     }
     let mut seen = BTreeSet::new();
     for (stage, target) in spec.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t))) {
-        let Some(workload) = target.kubernetes().map(|k| plan::workload(k, namespace)) else { continue };
+        let workload = target.workload(namespace);
         if !seen.insert(workload.clone()) {
             let message = format!("{workload} is listed twice, the second time as {}/{}", stage.name, target.name);
             return blocked(Reason::TargetDuplicate, message);
@@ -44,43 +44,42 @@ pub(super) fn of_targets(d: &Draft, w: &Work, all: bool) -> Option<Blocked> {
     let stages = w.spec.stages.iter().enumerate().take(last).skip(w.at);
     let mut targets = stages.flat_map(|(i, s)| s.targets.iter().map(move |t| (i, s, t)));
     targets.find_map(|(i, stage, target)| {
-        let kubernetes = target.kubernetes()?;
-        let workload = plan::workload(kubernetes, &d.rel.name.namespace);
+        let workload = target.workload(&d.rel.name.namespace);
         match d.view(&stage.name, &target.name) {
+            TargetView::Absent if workload.ecs().is_some() => {
+                blocked(Reason::TargetNotFound, format!("{workload} does not exist, or is INACTIVE"))
+            }
             TargetView::Absent => {
                 blocked(Reason::TargetNotFound, format!("{workload} of {}/{} does not exist", stage.name, target.name))
             }
             TargetView::Terminating => blocked(Reason::TargetTerminating, format!("{workload} is being deleted")),
             TargetView::Denied(message) => blocked(Reason::PermissionDenied, message),
             TargetView::Unreachable(message) => blocked(Reason::TargetUnreachable, format!("{workload}: {message}")),
-            TargetView::Live(live) => of_live(&d.rel.name, &w.spec, stage, target, kubernetes, &live)
+            TargetView::Live(live) => of_live(&d.rel.name, &w.spec, stage, target, &live)
                 .or_else(|| if i == w.at { not_ready(&live) } else { None }),
         }
     })
 }
 
-fn of_live(
-    release: &NsName,
-    spec: &ReleaseSpec,
-    stage: &Stage,
-    target: &Target,
-    kubernetes: &KubernetesTarget,
-    live: &LiveTarget,
-) -> Option<Blocked> {
+fn of_live(release: &NsName, spec: &ReleaseSpec, stage: &Stage, target: &Target, live: &LiveTarget) -> Option<Blocked> {
     let workload = &live.workload;
-    if workload.namespace != release.namespace && !consents(&live.allow_from, release) {
+    let elsewhere = workload.kubernetes().is_some_and(|k| k.namespace != release.namespace);
+    if elsewhere && !consents(&live.allow_from, release) {
         let message = format!("{workload} must be annotated tidegate.dev/allow-from: {release}, or its Namespace");
         return blocked(Reason::ConsentMissing, message);
     }
     if let Some(other) = &live.claimed_by {
         return blocked(Reason::TargetBusy, format!("{workload} belongs to Release {other}"));
     }
-    if kubernetes.containers.iter().all(|name| live.container(name).is_some_and(|c| c.orphaned)) {
+    if let Some(unfit) = ecs::unfit(live) {
+        return Some(unfit);
+    }
+    if target.containers().iter().all(|name| live.container(name).is_some_and(|c| c.orphaned)) {
         let message =
             format!("{workload} lost all containers named in {}/{}: its owner removed them", stage.name, target.name);
         return blocked(Reason::ContainerNotFound, message);
     }
-    for name in &kubernetes.containers {
+    for name in target.containers() {
         let Some(container) = live.container(name) else {
             let message = format!("{workload} has no container {name:?}, named in {}/{}", stage.name, target.name);
             return blocked(Reason::ContainerNotFound, message);
@@ -90,7 +89,8 @@ fn of_live(
         if found != wanted && live.allow_repository.as_deref() != Some(wanted) && !container.orphaned {
             let message = format!(
                 "container {name:?} of {workload} runs an image of {found}, not of {wanted}; \
-                 to allow it annotate the workload tidegate.dev/allow-repository: {wanted}"
+                 to allow it {} tidegate.dev/allow-repository: {wanted}",
+                if live.ecs.is_some() { "tag the service" } else { "annotate the workload" }
             );
             return blocked(Reason::RepositoryDiffers, message);
         }
@@ -100,6 +100,9 @@ fn of_live(
 
 /// What makes no sense to write to now.
 fn not_ready(live: &LiveTarget) -> Option<Blocked> {
+    if let Some(service) = &live.ecs {
+        return ecs::refused(live, service);
+    }
     if live.paused {
         return blocked(Reason::TargetPaused, format!("{} is paused; kubectl rollout resume it", live.workload));
     }

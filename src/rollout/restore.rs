@@ -2,10 +2,10 @@
 //!
 //! A newer change by somebody else is never overwritten, and a blocked target stops no other.
 
-use super::back::bring_back;
+use super::back::{self, bring_back};
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, end, entry, evidence, quarantine, verify};
+use super::{choose, ecs, end, entry, evidence, quarantine, verify};
 use crate::api::Reason;
 use crate::api::spec::Probe;
 use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
@@ -41,6 +41,10 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
 }
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    back::heard_of(d, w);
+    if ecs::doubted(d, w) {
+        return Flow::Stay;
+    }
     let owed = bring_back(d, w);
     let since = w.state().restore_at.unwrap_or(d.now);
     let late = d.due(since.plus(w.stage().progress_deadline));
@@ -65,6 +69,9 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
 
 /// Asks the restored version what it was asked before, and ends the rollout with the answer.
 pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
+    if ecs::doubted(d, w) {
+        return Flow::Stay;
+    }
     let moved = bring_back(d, w) || moved(d, w, &in_hope(w));
     let restored = in_hope(w);
     if restored.is_empty() {

@@ -2,17 +2,23 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{entry, evidence, foreign, plan, restore, verify};
-use crate::api::effect::{Answer, Effect, Refused, Stamp, TargetWrite};
-use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
+use super::{ecs, entry, evidence, foreign, plan, restore, verify};
+use crate::api::effect::{Answer, EcsWrite, Effect, Refused, Stamp, TargetWrite};
+use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, WayBack, Written};
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{EffectId, MANAGER, Reason, TargetId, Verb};
 
 /// How often a forward intent is recorded anew because somebody else writes first.
 const MAX_INTENTS: i32 = 5;
+/// Where an ECS write was not answered, the pauses begin at this count: 8 seconds.
+const UNSURE: i32 = 4;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    accepted(d, w);
+    if ecs::doubted(d, w) {
+        return deadline(d, w).unwrap_or(Flow::Stay);
+    }
     if let Some(flow) = claimed_meanwhile(d, w).or_else(|| foreign::changed_by_others(d, w)) {
         return flow;
     }
@@ -58,15 +64,32 @@ fn claimed_meanwhile(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     Some(entry::block(d, w, Blocked { reason: Reason::TargetBusy, message }))
 }
 
+/// ECS says that it took the write: its reads may not show it for a while, but it is made.
+fn accepted(d: &Draft, w: &mut Work) {
+    let Some(Answer::Applied { generation, resource_version }) = d.obs.answer.clone() else { return };
+    let stage = w.stage().clone();
+    let writing = |t: &TargetState| t.state == TargetStep::Writing;
+    let Some(i) = w.state().targets.iter().position(writing) else { return };
+    let Some(live) = d.live(&stage.name, &stage.targets[i].name).filter(|l| l.ecs.is_some()) else { return };
+    let images = writable(live, plan::wanted(&w.spec, &stage.targets[i]));
+    w.rollout.blocked = None;
+    seen(w, i, Written { images, generation, revision: Some(resource_version) });
+}
+
 /// What was intended and is seen to run is written, whoever told us.
 fn take_stock(d: &Draft, w: &mut Work) {
     let stage = w.stage().clone();
     for (i, target) in stage.targets.iter().enumerate() {
         let Some(live) = d.live(&stage.name, &target.name) else { continue };
         let images = writable(live, plan::wanted(&w.spec, target));
-        if w.state().targets[i].state == TargetStep::Writing && live.runs(&images) {
+        if w.state().targets[i].state != TargetStep::Writing {
+            continue;
+        }
+        let made = live.ecs.as_ref().and_then(|e| ecs::made(&w.state().targets[i], e));
+        if made.is_some() || live.runs(&images) {
             w.rollout.blocked = None;
-            seen(w, i, live, images);
+            let revision = made.or_else(|| live.ecs.as_ref().and(live.revision.clone()));
+            seen(w, i, Written { images, generation: live.generation, revision });
         }
     }
 }
@@ -88,11 +111,11 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
     Flow::Stay
 }
 
-fn seen(w: &mut Work, i: usize, live: &LiveTarget, images: Vec<ContainerImage>) {
+fn seen(w: &mut Work, i: usize, written: Written) {
     let state = &mut w.state_mut().targets[i];
     state.state = TargetStep::Written;
     state.refused = None;
-    state.written = Some(Written { images, generation: live.generation, revision: None });
+    state.written = Some(written);
 }
 
 /// Records the intent, or carries out the one that is recorded.
@@ -101,6 +124,15 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     match d.obs.answer.clone() {
         Some(Answer::Refused { kind: kind @ (Refused::Forbidden | Refused::Invalid), message }) => {
             return refused(d, w, i, kind, message, written_before);
+        }
+        Some(Answer::Ambiguous { message }) if live.ecs.is_some() => {
+            // What it did shows late. To write again too soon would be a second write.
+            let now = d.now;
+            let state = &mut w.state_mut().targets[i];
+            let count = state.refused.as_ref().map_or(UNSURE, |r| r.count + 1);
+            state.refused = Some(Refusal { message, at: now, count });
+            d.look_again(now.plus(entry::pause(count)));
+            return Flow::Stay;
         }
         Some(Answer::Ambiguous { .. } | Answer::Refused { kind: Refused::Throttled, .. }) => {
             d.look_again_in(Duration::from_secs(1));
@@ -133,9 +165,9 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.progressing_before = live.progressing.clone();
     state.restarts_before = evidence::restarts(live);
     let way_back = state.way_back.clone();
-    let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
-    let stamp = stamp(d, effect, &images, images_back, verified);
-    d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp));
+    let stamp = stamp(d, effect, &images, way_back.as_ref());
+    let how = live.ecs.as_ref().map(|_| EcsWrite::Copy);
+    d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp, how));
     Flow::Stay
 }
 
@@ -163,20 +195,23 @@ fn refused(d: &mut Draft, w: &mut Work, i: usize, kind: Refused, message: String
     state.effect = None;
     w.state_mut().first_write_at = None;
     // Roles refuse with these words; admission has its own.
-    let no_right = kind == Refused::Forbidden && message.contains("cannot patch resource");
+    let rights = ["cannot patch resource", "not authorized to perform"];
+    let no_right = kind == Refused::Forbidden && rights.iter().any(|r| message.contains(r));
     let reason = if no_right { Reason::PermissionDenied } else { Reason::WriteRefused };
     entry::block(d, w, Blocked { reason, message })
 }
 
-pub(super) fn stamp(
-    d: &Draft,
-    effect: EffectId,
-    images: &[ContainerImage],
-    way_back: Vec<ContainerImage>,
-    verified: bool,
-) -> Stamp {
-    let (release, uid) = (d.rel.name.clone(), d.rel.uid.clone());
-    Stamp { effect, release, uid, images: images.to_vec(), way_back, verified, took: vec![] }
+pub(super) fn stamp(d: &Draft, effect: EffectId, images: &[ContainerImage], way_back: Option<&WayBack>) -> Stamp {
+    Stamp {
+        effect,
+        release: d.rel.name.clone(),
+        uid: d.rel.uid.clone(),
+        images: images.to_vec(),
+        way_back: way_back.map(|b| b.images.clone()).unwrap_or_default(),
+        verified: way_back.is_some_and(|b| b.verified),
+        task_definition: way_back.and_then(|b| b.task_definition.clone()),
+        took: vec![],
+    }
 }
 
 /// The write of `images`, with every other container that we own there: leaving one out would ask to remove its image.
@@ -186,6 +221,7 @@ pub(super) fn target_write(
     live: &LiveTarget,
     mut images: Vec<ContainerImage>,
     stamp: Stamp,
+    ecs: Option<EcsWrite>,
 ) -> Effect {
     let ours = live.containers.iter().filter(|c| !c.orphaned && c.owners.iter().any(|o| o == MANAGER));
     for container in ours {
@@ -205,6 +241,7 @@ pub(super) fn target_write(
         images,
         init,
         stamp,
+        ecs,
     }))
 }
 

@@ -1,8 +1,8 @@
 //! A rollout in work: who may stop it, and which step comes next.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{entry, restore, rolling, verify};
-use crate::api::spec::{ChecksMode, ImageSpec, KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
+use super::{ecs, entry, plan, restore, rolling, verify};
+use crate::api::spec::{ChecksMode, ImageSpec, ReleaseSpec, Stage, Target};
 use crate::api::status::{Rollout, Step, TargetState};
 use crate::api::time::Duration;
 use crate::api::{Reason, annotation};
@@ -21,6 +21,9 @@ pub(super) fn advance(d: &mut Draft) {
         if work.rollout.step == Step::Ended || turn(d, &mut work) == Flow::Stay {
             break;
         }
+    }
+    if work.rollout.step != Step::Ended {
+        ecs::poll(d, &work);
     }
     // A decision that was taken back leaves the Release as it was found.
     if !d.discarded {
@@ -133,8 +136,7 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
     let target = |t: &TargetState| {
         let images = t.written.as_ref().map(|x| x.images.clone()).or(t.way_back.as_ref().map(|b| b.images.clone()));
         let containers = images.unwrap_or_default().into_iter().map(|i| i.container).collect();
-        let (kind, name, namespace) = (t.workload.kind, t.workload.name.clone(), Some(t.workload.namespace.clone()));
-        let kind = TargetKind::Kubernetes(KubernetesTarget { kind, name, namespace, containers });
+        let kind = plan::named(&t.workload, containers);
         Target { name: t.name.clone(), repository: Some(rollout.image.repository().to_owned()), kind }
     };
     let stages = rollout.stages.iter().map(|s| Stage {

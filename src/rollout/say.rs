@@ -248,7 +248,7 @@ fn contended(d: &mut Draft, wanted: &mut Vec<Wanted>) {
 fn advice(live: &LiveTarget) -> Option<String> {
     let tool = live.gitops.as_deref()?;
     let (index, _) = live.containers.iter().enumerate().find(|(_, c)| c.owners.iter().any(|o| o != MANAGER))?;
-    let w = &live.workload;
+    let w = live.workload.kubernetes()?;
     let lines = match tool {
         t if t.starts_with("kustomize") => format!(
             "add to the Flux Kustomization: spec.ignore: [{{paths: [\"/spec/template/spec/containers/{index}/image\"], \

@@ -14,11 +14,10 @@ pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
 
 fn of_stage(stage: &Stage) -> Option<String> {
     let target = stage.targets.iter().find_map(|t| match &t.kind {
-        TargetKind::Ecs(_) => Some(format!("targets[{}].ecs", t.name)),
         TargetKind::Kubernetes(k) if k.kind != WorkloadKind::Deployment => {
             Some(format!("targets[{}].kubernetes.kind: {}", t.name, k.kind))
         }
-        TargetKind::Kubernetes(_) => None,
+        TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
     let url = |list: &str, name: &str, http: &HttpCheck| {
         matches!(http.probe, Probe::Url(_)).then(|| format!("{list}[{name}].http.url"))

@@ -2,13 +2,16 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{end, entry, foreign, restore, rolling};
+use super::{ecs, end, entry, foreign, restore, rolling};
 use crate::api::Reason;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep};
 use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    if ecs::doubted(d, w) {
+        return Flow::Stay;
+    }
     if let Some(flow) = foreign::changed_by_others(d, w) {
         return flow;
     }
@@ -146,6 +149,7 @@ fn remember(d: &mut Draft, w: &mut Work) {
             target: target.name.clone(),
             workload: live.workload.clone(),
             images: live.images(target.containers()),
+            task_definition: live.ecs.as_ref().map(|e| e.task_definition.clone()),
             generation: live.generation,
             passed: passed.clone(),
             at: d.now,

@@ -140,6 +140,7 @@ impl Metrics {
         };
         let answer = match answer {
             Answer::Applied { .. } => "applied",
+            Answer::Stopping { .. } => "stopping",
             Answer::Ambiguous { .. } => "ambiguous",
             Answer::Refused { kind: Refused::Conflict, .. } => "conflict",
             Answer::Refused { kind: Refused::Gone, .. } => "gone",

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidegate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf};
 use tidegate::api::spec::WorkloadKind;
-use tidegate::api::status::{Purpose, Workload};
+use tidegate::api::status::{KubernetesWorkload, Purpose};
 use tidegate::api::{NsName, RolloutId, Time};
 use tidegate::check::{Directory, Forbidden, Limits, LookupError, PodFacts, Policy, Pool, SecretFacts, ServiceFacts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -252,8 +252,11 @@ pub fn ask(http: Value) -> Ask {
 }
 
 pub fn ask_of(release: &NsName, number: i32, http: Value) -> Ask {
-    let workload =
-        Workload { kind: WorkloadKind::Deployment, namespace: release.namespace.clone(), name: "web".to_owned() };
+    let workload = KubernetesWorkload {
+        kind: WorkloadKind::Deployment,
+        namespace: release.namespace.clone(),
+        name: "web".to_owned(),
+    };
     Ask {
         id: AskId {
             release: format!("uid-of-{release}"),

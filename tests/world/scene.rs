@@ -181,6 +181,7 @@ pub fn write(live: &LiveTarget, images: &[(&str, &str)]) -> TargetWrite {
         init: images.iter().filter(|i| init(&i.container)).map(|i| i.container.clone()).collect(),
         stamp: stamp(&NsName::new(live.workload.namespace.clone(), "checkout"), "release-uid", &images),
         images,
+        ecs: None,
     }
 }
 
@@ -193,6 +194,7 @@ pub fn stamp(release: &NsName, uid: &str, images: &[ContainerImage]) -> Stamp {
         images: images.to_vec(),
         way_back: vec![container_image("app", "registry.test/app:1")],
         verified: true,
+        task_definition: None,
         took: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use std::time::Duration;
 use tidegate::api::effect::{Answer, Refused, TargetWrite};
 use tidegate::api::spec::WorkloadKind;
-use tidegate::api::status::Workload;
+use tidegate::api::status::KubernetesWorkload;
 use tidegate::api::view::TargetView;
 use tidegate::api::{NsName, TargetId};
 use tidegate::observe::{Limits, Observer, client};
@@ -38,15 +38,17 @@ async fn asked(config: kube::Config) -> (TargetView, Answer) {
     let observer = Observer::new(client.clone(), limits);
     let mut views = observer.targets(&release("shop", "u"), &[(id.clone(), target("shop"))]).await;
     let images = vec![container_image("app", "registry.test/app:2")];
+    let workload = KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: "web".into() };
     let write = TargetWrite {
         stage: "staging".into(),
         target: "web".into(),
-        workload: Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: "web".into() },
+        workload: workload.into(),
         uid: "w".into(),
         resource_version: "1".into(),
         init: vec![],
         stamp: stamp(&NsName::new("shop", "checkout"), "u", &images),
         images,
+        ecs: None,
     };
     (views.remove(&id).unwrap(), KubernetesWriter::new(client, SHORT).write(&write).await)
 }

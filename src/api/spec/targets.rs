@@ -1,5 +1,6 @@
 //! What runs the image.
 
+use crate::api::status::{KubernetesWorkload, Workload};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,17 @@ impl Target {
         match &self.kind {
             TargetKind::Kubernetes(k) => &k.containers,
             TargetKind::Ecs(e) => &e.containers,
+        }
+    }
+    /// Which workload this is, in a Release of `namespace`.
+    pub fn workload(&self, namespace: &str) -> Workload {
+        match &self.kind {
+            TargetKind::Kubernetes(k) => Workload::Kubernetes(KubernetesWorkload {
+                kind: k.kind,
+                namespace: k.namespace_or(namespace).to_owned(),
+                name: k.name.clone(),
+            }),
+            TargetKind::Ecs(e) => Workload::Ecs(e.into()),
         }
     }
     pub fn kubernetes(&self) -> Option<&KubernetesTarget> {

@@ -163,6 +163,26 @@ pub struct TargetState {
     /// Why a restore of it is blocked or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Cause>,
+    /// ECS: what it accepted of a restore, although reads may not show it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+    /// ECS: since when reads contradict what is known to be written. One such read may be an old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted_since: Option<Time>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    /// The last write of the stage's restore was this target's: what is answered speaks of it.
+    #[serde(default)]
+    pub asked: bool,
+    /// The service deployment that it was asked to stop and roll back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// The service revision that the restoring write made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
@@ -207,6 +227,12 @@ pub struct WayBack {
     /// Nothing better exists than an image that failed here.
     #[serde(default)]
     pub quarantined: bool,
+    /// ECS: the task definition to go back to. Absent: a copy of what runs then, with these images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition: Option<String>,
+    /// ECS: the service revision that ran when it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]

@@ -82,7 +82,7 @@ fn pod(name: &str, owner: &str, image_id: &str) -> Value {
 fn seen(deployment: Value, sets: &[Value], pods: &[Value]) -> LiveTarget {
     let sets: Vec<ReplicaSet> = sets.iter().cloned().map(read).collect();
     let pods: Vec<Pod> = pods.iter().cloned().map(read).collect();
-    let of = Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: "web".into() };
+    let of = KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: "web".into() };
     live(&read(deployment), &sets, &pods, Surroundings::default(), of)
 }
 

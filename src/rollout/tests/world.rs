@@ -5,7 +5,7 @@
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Effect, Refused, TargetWrite};
 use crate::api::spec::{ReleaseSpec, WorkloadKind};
-use crate::api::status::{Phase, Progressing, Step, Workload};
+use crate::api::status::{KubernetesWorkload, Phase, Progressing, Step, Workload};
 use crate::api::time::{Duration, Time};
 use crate::api::view::{ContainerRun, ContainerView, Exit, LiveContainer, LiveTarget, PodView, Replicas, TargetView};
 use crate::api::{Digest, Image, MANAGER, NsName, Reason, ReleaseStatus, TargetId};
@@ -443,7 +443,7 @@ fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
     let last_exit = (restarts > 0).then_some(exit);
     let container = ContainerView { name: "app".into(), init: false, state, restarts, last_exit };
     let pod = PodView {
-        name: format!("{}-1", live.workload.name),
+        name: format!("{}-1", live.uid),
         uid: "p-1".into(),
         created: Time::from_millis(1_780_000_000_000),
         ready: ok,
@@ -457,7 +457,11 @@ fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
 pub(super) fn deployment(name: &str, tag: &str, containers: &[String]) -> LiveTarget {
     let image = Image::build(REPOSITORY, Some(tag), None);
     let mut live = LiveTarget {
-        workload: Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() },
+        workload: Workload::Kubernetes(KubernetesWorkload {
+            kind: WorkloadKind::Deployment,
+            namespace: "shop".into(),
+            name: name.into(),
+        }),
         uid: format!("uid-{name}"),
         resource_version: "1".into(),
         generation: 1,
@@ -474,6 +478,7 @@ pub(super) fn deployment(name: &str, tag: &str, containers: &[String]) -> LiveTa
         allow_repository: None,
         claimed_by: None,
         gitops: None,
+        ecs: None,
     };
     settle(&mut live, Behaviour::Healthy);
     live

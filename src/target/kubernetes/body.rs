@@ -2,11 +2,11 @@
 
 use crate::api::annotation;
 use crate::api::effect::TargetWrite;
-use crate::api::status::ContainerImage;
+use crate::api::status::{ContainerImage, KubernetesWorkload};
 use serde_json::{Map, Value, json};
 
 /// The whole intent: what it names is owned, what it does not name any more is given up.
-pub(super) fn of(write: &TargetWrite) -> serde_json::Result<Value> {
+pub(super) fn of(workload: &KubernetesWorkload, write: &TargetWrite) -> serde_json::Result<Value> {
     let stamp = serde_json::to_string(&write.stamp)?;
     let (init, main): (Vec<_>, Vec<_>) = write.images.iter().partition(|i| write.init.contains(&i.container));
     let mut pod = Map::new();
@@ -17,10 +17,10 @@ pub(super) fn of(write: &TargetWrite) -> serde_json::Result<Value> {
     }
     Ok(json!({
         "apiVersion": "apps/v1",
-        "kind": write.workload.kind.to_string(),
+        "kind": workload.kind.to_string(),
         "metadata": {
-            "name": write.workload.name,
-            "namespace": write.workload.namespace,
+            "name": workload.name,
+            "namespace": workload.namespace,
             "uid": write.uid,
             "resourceVersion": write.resource_version,
             "annotations": { annotation::STAMP: stamp },
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::api::effect::Stamp;
     use crate::api::spec::WorkloadKind;
-    use crate::api::status::Workload;
+    use crate::api::status::KubernetesWorkload;
     use crate::api::{EffectId, Image, NsName, RolloutId, TargetId, Verb};
 
     #[test]
@@ -56,20 +56,22 @@ mod tests {
             images: vec![],
             way_back: vec![],
             verified: false,
+            task_definition: None,
             took: vec![],
         };
-        let workload = Workload { kind: WorkloadKind::Deployment, namespace: "n".into(), name: "d".into() };
+        let workload = KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: "n".into(), name: "d".into() };
         let write = TargetWrite {
             stage: "s".into(),
             target: "t".into(),
-            workload,
+            workload: workload.clone().into(),
             uid: "uid".into(),
             resource_version: "7".into(),
             images: vec![image("app"), image("migrate")],
             init: vec!["migrate".into()],
             stamp: stamp.clone(),
+            ecs: None,
         };
-        let body = of(&write).unwrap();
+        let body = of(&workload, &write).unwrap();
         let text = serde_json::to_string(&stamp).unwrap();
         let wanted = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",

@@ -29,11 +29,13 @@ impl KubernetesWriter {
     }
 
     async fn apply(&self, write: &TargetWrite) -> Result<Answer, Error> {
-        let workload = &write.workload;
+        let Some(workload) = write.workload.kubernetes() else {
+            return Err(never(format!("{} is no workload of this cluster", write.workload)));
+        };
         if workload.kind != WorkloadKind::Deployment {
             return Err(never(format!("{workload}: only Deployments can be written")));
         }
-        let body = body::of(write).map_err(|e| never(format!("the stamp cannot be written: {e}")))?;
+        let body = body::of(workload, write).map_err(|e| never(format!("the stamp cannot be written: {e}")))?;
         let api = Api::<Deployment>::namespaced(self.client.clone(), &workload.namespace);
         let params = PatchParams::apply(MANAGER).force();
         let patch = Patch::Apply(&body);

@@ -1,0 +1,193 @@
+//! One account and region: each method is one call, within its limit and its time.
+
+use super::definition::{self, Copied, Definition};
+use super::error::Error;
+use super::limits::Limits;
+use crate::api::status::{ContainerImage, EcsService};
+use aws_config::SdkConfig;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_ecs::config::retry::RetryConfig;
+use aws_sdk_ecs::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_ecs::error::BoxError;
+use aws_sdk_ecs::types::{
+    DesiredStatus, Service, ServiceDeploymentBrief, ServiceField, ServiceRevision, SortOrder,
+    StopServiceDeploymentStopType, Task, TaskDefinitionField,
+};
+use aws_smithy_types::body::SdkBody;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Task definitions that are remembered: they never change, but for being taken out of use.
+const REMEMBERED: usize = 1000;
+/// Stopped tasks that are looked at; ECS describes so many at once.
+const TASKS: i32 = 100;
+/// Service deployments that are looked at.
+const DEPLOYMENTS: i32 = 20;
+
+#[derive(Debug)]
+pub struct Account {
+    reading: Client,
+    /// Never repeats a call.
+    writing: Client,
+    limits: Limits,
+    definitions: Mutex<HashMap<String, Arc<Definition>>>,
+}
+
+impl Account {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        let once = aws_sdk_ecs::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        Self {
+            reading: Client::new(config),
+            writing: Client::from_conf(once),
+            limits: Limits::default(),
+            definitions: Mutex::default(),
+        }
+    }
+
+    /// `None`: there is none.
+    pub async fn service(&self, of: &EcsService) -> Result<Option<Service>, Error> {
+        self.limits.services.until_ready().await;
+        let call =
+            self.reading.describe_services().cluster(&of.cluster).services(&of.service).include(ServiceField::Tags);
+        match call.send().await {
+            Ok(answer) => Ok(answer.services.unwrap_or_default().into_iter().next()),
+            Err(e) => match Error::of("ecs:DescribeServices", &e) {
+                Error::Gone(_) => Ok(None),
+                other => Err(other),
+            },
+        }
+    }
+
+    /// The newest service deployments, in no order.
+    pub async fn deployments(&self, of: &EcsService) -> Result<Vec<ServiceDeploymentBrief>, Error> {
+        self.limits.deployments.until_ready().await;
+        let call = self.reading.list_service_deployments().cluster(&of.cluster).service(&of.service);
+        let answer = call.max_results(DEPLOYMENTS).send().await;
+        let answer = answer.map_err(|e| Error::of("ecs:ListServiceDeployments", &e))?;
+        Ok(answer.service_deployments.unwrap_or_default())
+    }
+
+    /// Those of the service revisions that ECS still knows.
+    pub async fn revisions(&self, arns: &[String]) -> Result<Vec<ServiceRevision>, Error> {
+        self.limits.revisions.until_ready().await;
+        let call = self.reading.describe_service_revisions().set_service_revision_arns(Some(arns.to_vec()));
+        let answer = call.send().await.map_err(|e| Error::of("ecs:DescribeServiceRevisions", &e))?;
+        Ok(answer.service_revisions.unwrap_or_default())
+    }
+
+    /// Tasks of the service that stopped within the last hour or so.
+    pub async fn stopped_tasks(&self, of: &EcsService) -> Result<Vec<Task>, Error> {
+        self.limits.tasks.until_ready().await;
+        let call = self.reading.list_tasks().cluster(&of.cluster).service_name(&of.service);
+        let listed = call.desired_status(DesiredStatus::Stopped).max_results(TASKS).send().await;
+        let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.limits.tasks.until_ready().await;
+        let described = self.reading.describe_tasks().cluster(&of.cluster).set_tasks(Some(arns)).send().await;
+        Ok(described.map_err(|e| Error::of("ecs:DescribeTasks", &e))?.tasks.unwrap_or_default())
+    }
+
+    /// A task definition by its ARN, as it was when it was first read: whether it is in use may have changed.
+    pub async fn definition(&self, arn: &str) -> Result<Arc<Definition>, Error> {
+        let known = self.definitions.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned();
+        match known {
+            Some(known) => Ok(known),
+            None => self.definition_now(arn).await,
+        }
+    }
+
+    /// A task definition as it is now.
+    pub async fn definition_now(&self, arn: &str) -> Result<Arc<Definition>, Error> {
+        let answer = self.describe_definition(arn).await?;
+        let found = Arc::new(Definition::read(&answer).ok_or(Error::Malformed("ecs:DescribeTaskDefinition"))?);
+        let mut all = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        all.insert(arn.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// The registration of a copy of `arn` with other images.
+    pub async fn copy(&self, arn: &str, images: &[ContainerImage], tags: &[(&str, String)]) -> Result<Copied, Error> {
+        let answer = self.describe_definition(arn).await?;
+        definition::copy(&answer, images, tags).ok_or(Error::Malformed("ecs:DescribeTaskDefinition"))
+    }
+
+    /// ARNs of the newest revisions of a family, newest first.
+    pub async fn newest_of(&self, family: &str, most: i32) -> Result<Vec<String>, Error> {
+        self.limits.definitions.until_ready().await;
+        let call = self.reading.list_task_definitions().family_prefix(family).sort(SortOrder::Desc).max_results(most);
+        let answer = call.send().await.map_err(|e| Error::of("ecs:ListTaskDefinitions", &e))?;
+        Ok(answer.task_definition_arns.unwrap_or_default())
+    }
+
+    /// The ARN of what was registered.
+    pub async fn register(&self, copied: Copied) -> Result<String, Error> {
+        self.limits.registrations.until_ready().await;
+        let Copied { family, body } = copied;
+        // The typed fields are needed for the call to be made at all; what is sent is the body.
+        let call = self.writing.register_task_definition().family(family).set_container_definitions(Some(vec![]));
+        let sent = call.customize().mutate_request(move |request| {
+            let length = body.len().to_string();
+            *request.body_mut() = SdkBody::from(body.clone());
+            request.headers_mut().insert("content-length", length);
+        });
+        let answer = sent.send().await.map_err(|e| Error::of("ecs:RegisterTaskDefinition", &e))?;
+        let arn = answer.task_definition.and_then(|d| d.task_definition_arn);
+        arn.ok_or(Error::Malformed("ecs:RegisterTaskDefinition"))
+    }
+
+    /// Brings a task definition; nothing else of the service is named.
+    pub async fn update(&self, of: &EcsService, definition: &str) -> Result<Service, Error> {
+        self.limits.updates.until_ready().await;
+        let call = self.writing.update_service().cluster(&of.cluster).service(&of.service).task_definition(definition);
+        let answer = call.send().await.map_err(|e| Error::of("ecs:UpdateService", &e))?;
+        answer.service.ok_or(Error::Malformed("ecs:UpdateService"))
+    }
+
+    /// Ends a service deployment; ECS goes back to what ran before.
+    pub async fn stop(&self, deployment: &str) -> Result<(), Error> {
+        self.limits.updates.until_ready().await;
+        let call = self.writing.stop_service_deployment().service_deployment_arn(deployment);
+        let answer = call.stop_type(StopServiceDeploymentStopType::Rollback).send().await;
+        answer.map(drop).map_err(|e| Error::of("ecs:StopServiceDeployment", &e))
+    }
+
+    async fn describe_definition(&self, arn: &str) -> Result<Vec<u8>, Error> {
+        self.limits.definitions.until_ready().await;
+        let capture = Capture::default();
+        let call = self.reading.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags);
+        let answer = call.customize().interceptor(capture.clone()).send().await;
+        answer.map_err(|e| match Error::of("ecs:DescribeTaskDefinition", &e) {
+            // What nothing uses any more cannot be described.
+            Error::Invalid(message) => Error::Gone(message),
+            other => other,
+        })?;
+        let body = std::mem::take(&mut *capture.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(body)
+    }
+}
+
+/// Takes the body of an answer as it came.
+#[derive(Debug, Clone, Default)]
+struct Capture(Arc<Mutex<Vec<u8>>>);
+
+impl Intercept for Capture {
+    fn name(&self) -> &'static str {
+        "capture"
+    }
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes().unwrap_or_default().to_vec();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = body;
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Why AWS did not do, or perhaps did not do, what it was asked.
+
+use crate::api::text::{MESSAGE, tidy};
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error as StdError;
+
+/// The messages are AWS's own, on one line and bounded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Denied(String),
+    #[error("AWS limits calls to {0}")]
+    Throttled(&'static str),
+    /// The cluster, service or task definition is not there.
+    #[error("{0}")]
+    Gone(String),
+    /// What it speaks of changed since it was read.
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    Invalid(String),
+    /// Nobody can say whether it was done.
+    #[error("{0}")]
+    Unanswered(String),
+    #[error("the answer to {0} cannot be read")]
+    Malformed(&'static str),
+}
+
+impl Error {
+    /// Stable, for a metric label.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::Throttled(_) => "throttled",
+            Self::Gone(_) => "gone",
+            Self::Conflict(_) => "conflict",
+            Self::Invalid(_) => "invalid",
+            Self::Unanswered(_) => "unreachable",
+            Self::Malformed(_) => "undecodable",
+        }
+    }
+    /// Whether asking again may help without anybody's doing.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Conflict(_) | Self::Unanswered(_))
+    }
+
+    pub(super) fn of<E, R>(call: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+        R: std::fmt::Debug,
+    {
+        let Some(service) = error.as_service_error() else { return unanswered(call, error) };
+        let code = service.code().unwrap_or_default();
+        let said = service.message().unwrap_or(code);
+        let message = tidy(&format!("{call}: {said}"), MESSAGE);
+        match code {
+            "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Self::Denied(message),
+            "ThrottlingException"
+            | "Throttling"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "LimitExceededException" => Self::Throttled(call),
+            "ClusterNotFoundException" | "ServiceNotFoundException" | "ServiceNotActiveException" => {
+                Self::Gone(message)
+            }
+            "ServiceDeploymentNotFoundException" | "ConflictException" => Self::Conflict(message),
+            "InvalidParameterException"
+            | "ClientException"
+            | "UnsupportedFeatureException"
+            | "BlockedException"
+            | "PlatformUnknownException"
+            | "PlatformTaskDefinitionIncompatibilityException"
+            | "NamespaceNotFoundException" => Self::Invalid(message),
+            // Credentials that ended are renewed before the next call.
+            _ => Self::Unanswered(message),
+        }
+    }
+}
+
+/// No answer of the service: no connection, no time, no credentials.
+fn unanswered<E, R>(call: &'static str, error: &SdkError<E, R>) -> Error
+where
+    E: StdError + 'static,
+    R: std::fmt::Debug,
+{
+    let mut text = format!("{call}: {error}");
+    let mut denied = false;
+    let mut source = StdError::source(error);
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        denied |= said.contains("AccessDenied");
+        text = format!("{text}: {said}");
+        source = cause.source();
+    }
+    let message = tidy(&text, MESSAGE);
+    if denied { Error::Denied(message) } else { Error::Unanswered(message) }
+}

@@ -1,0 +1,230 @@
+//! Reading ECS services. A read is asked again only when it is older than half a poll, because AWS counts calls.
+
+mod convert;
+mod roles;
+
+pub use roles::AllowedRoles;
+
+use super::Observer;
+use super::error::Error;
+use crate::api::status::EcsService;
+use crate::api::view::{LiveTarget, TargetView};
+use crate::aws::{self, Account, Aws, Definition, service, tag};
+use crate::rollout::ReleaseView;
+use aws_sdk_ecs::types::{Service, ServiceDeploymentBrief, ServiceRevision, Task};
+use convert::Found;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How ECS is looked at.
+#[derive(Clone, Debug)]
+pub struct EcsOptions {
+    /// Between two looks at a service in work. Default 10 s.
+    pub poll: Duration,
+    /// Roles that every namespace may use.
+    pub allowed: AllowedRoles,
+}
+
+impl Default for EcsOptions {
+    fn default() -> Self {
+        Self { poll: Duration::from_secs(10), allowed: AllowedRoles::default() }
+    }
+}
+
+/// Views that are remembered at most.
+const REMEMBERED: usize = 2000;
+
+#[derive(Debug)]
+pub(super) struct Services {
+    aws: Arc<Aws>,
+    options: EcsOptions,
+    seen: Mutex<HashMap<EcsService, (Instant, TargetView)>>,
+}
+
+impl Services {
+    pub(super) fn new(aws: Arc<Aws>, options: EcsOptions) -> Self {
+        Self { aws, options, seen: Mutex::default() }
+    }
+
+    /// What was seen of a service is no longer true.
+    pub(super) fn forget(&self, service: &EcsService) {
+        self.seen().remove(service);
+    }
+
+    async fn view(&self, service: &EcsService) -> Result<TargetView, aws::Error> {
+        let fresh = self.options.poll / 2;
+        let known = self.seen().get(service).filter(|(at, _)| at.elapsed() < fresh).map(|(_, view)| view.clone());
+        if let Some(view) = known {
+            return Ok(view);
+        }
+        let at = Instant::now();
+        let account = self.aws.account(service).await;
+        let view = look(&account, service, self.options.poll).await?;
+        let mut seen = self.seen();
+        if seen.len() >= REMEMBERED {
+            seen.clear();
+        }
+        seen.insert(service.clone(), (at, view.clone()));
+        Ok(view)
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<EcsService, (Instant, TargetView)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer {
+    /// The service as the Release may see it.
+    pub(super) async fn service(&self, release: &ReleaseView, service: &EcsService) -> Result<TargetView, Error> {
+        let Some(services) = &self.services else {
+            return Ok(TargetView::Unreachable("this controller does not look at AWS".into()));
+        };
+        if !self.may_use(release, service, &services.options.allowed).await? {
+            return Ok(TargetView::Denied(roles::refusal(&release.name.namespace, service)));
+        }
+        let mut view = match services.view(service).await {
+            Ok(view) => view,
+            Err(aws::Error::Denied(message)) => return Ok(TargetView::Denied(message)),
+            Err(other) => return Ok(TargetView::Unreachable(other.to_string())),
+        };
+        if let TargetView::Live(live) = &mut view {
+            live.claimed_by = self.claimed_by(release, live.stamp.as_ref(), &live.workload).await?;
+        }
+        Ok(view)
+    }
+
+    /// What was seen of a service before a write is no longer true.
+    pub fn forget(&self, service: &EcsService) {
+        if let Some(services) = &self.services {
+            services.forget(service);
+        }
+    }
+}
+
+async fn look(account: &Account, of: &EcsService, poll: Duration) -> Result<TargetView, aws::Error> {
+    let Some(service) = account.service(of).await? else { return Ok(TargetView::Absent) };
+    match service.status().unwrap_or_default() {
+        "INACTIVE" => return Ok(TargetView::Absent),
+        "DRAINING" => return Ok(TargetView::Terminating),
+        _ => {}
+    }
+    let found = gather(account, of, &service).await?;
+    Ok(match convert::live(of, &service, &found, poll) {
+        Some(live) => TargetView::Live(Box::new(live)),
+        None => TargetView::Unreachable(format!("{of} has no PRIMARY deployment")),
+    })
+}
+
+/// What belongs to a service beside itself.
+async fn gather(account: &Account, of: &EcsService, found: &Service) -> Result<Found, aws::Error> {
+    let Some(primary) = service::primary(found) else { return Ok(Found::default()) };
+    let running = primary.task_definition().unwrap_or_default();
+    let (deployments, definition) = futures::join!(account.deployments(of), account.definition(running));
+    let definition = definition?;
+    let newest = newest(deployments)?;
+    let revisions = match newest.as_ref().and_then(|n| n.target_service_revision_arn()) {
+        Some(target) => account.revisions(&convert::both(target, primary.id().unwrap_or_default())).await?,
+        None => Vec::new(),
+    };
+    let brought = match brought(newest.as_ref(), &revisions) {
+        Some(arn) if arn == running => Some(definition.clone()),
+        Some(arn) => known(account.definition(arn).await)?,
+        None => None,
+    };
+    let before = match definition.tags.get(tag::WAY_BACK) {
+        Some(arn) => known(account.definition(arn).await)?,
+        None => None,
+    };
+    let stopped = stopped(account, of, newest.as_ref()).await?;
+    Ok(Found { definition: Some(definition), before, newest, brought, revisions, stopped })
+}
+
+fn newest(
+    found: Result<Vec<ServiceDeploymentBrief>, aws::Error>,
+) -> Result<Option<ServiceDeploymentBrief>, aws::Error> {
+    let nanos = |d: &ServiceDeploymentBrief| d.created_at().map_or(0, |t| t.as_nanos());
+    match found {
+        Ok(all) => Ok(all.into_iter().max_by_key(nanos)),
+        // Where ECS has no service deployments, the older fields must do.
+        Err(aws::Error::Invalid(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+fn brought<'a>(newest: Option<&ServiceDeploymentBrief>, revisions: &'a [ServiceRevision]) -> Option<&'a str> {
+    let target = newest?.target_service_revision_arn();
+    revisions.iter().find(|r| r.service_revision_arn() == target)?.task_definition()
+}
+
+/// One that cannot be described any more is not known, and nothing hangs on it.
+fn known(found: Result<Arc<Definition>, aws::Error>) -> Result<Option<Arc<Definition>>, aws::Error> {
+    match found {
+        Ok(definition) => Ok(Some(definition)),
+        Err(aws::Error::Gone(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// ECS shows stopped tasks for an hour or so: of an older deployment there is nothing to ask for.
+async fn stopped(
+    account: &Account,
+    of: &EcsService,
+    newest: Option<&ServiceDeploymentBrief>,
+) -> Result<Vec<Task>, aws::Error> {
+    const SHOWN: i64 = 3600;
+    let Some(newest) = newest else { return Ok(Vec::new()) };
+    let finished = newest.finished_at().map(|t| t.secs());
+    let now = jiff::Timestamp::now().as_second();
+    if finished.is_some_and(|at| now.saturating_sub(at) > SHOWN) {
+        return Ok(Vec::new());
+    }
+    account.stopped_tasks(of).await
+}
+
+/// The stamp that a task definition bears, if what it says can be read in full.
+fn stamp(definition: &Definition, before: Option<&Definition>) -> Option<crate::api::effect::Stamp> {
+    use crate::api::status::ContainerImage;
+    let tag = |key: &str| definition.tags.get(key).map(String::as_str);
+    let effect: crate::api::EffectId = serde_json::from_value(tag(tag::EFFECT)?.into()).ok()?;
+    let (namespace, name) = tag(tag::RELEASE)?.split_once('/')?;
+    let names: Vec<&str> = tag(tag::CONTAINERS)?.split(' ').collect();
+    let of = |d: &Definition| -> Vec<ContainerImage> {
+        d.images.iter().filter(|i| names.contains(&i.container.as_str())).cloned().collect()
+    };
+    Some(crate::api::effect::Stamp {
+        uid: effect.parts()?.uid,
+        effect,
+        release: crate::api::NsName::new(namespace, name),
+        images: of(definition),
+        way_back: of(before?),
+        verified: tag(tag::VERIFIED) == Some("true"),
+        task_definition: tag(tag::WAY_BACK).map(str::to_owned),
+        took: Vec::new(),
+    })
+}
+
+/// Nothing of a cluster but of one service: what [`LiveTarget`] has no use for is left empty.
+fn blank(of: &EcsService) -> LiveTarget {
+    LiveTarget {
+        workload: crate::api::status::Workload::Ecs(of.clone()),
+        uid: String::new(),
+        resource_version: String::new(),
+        generation: 0,
+        observed_generation: 0,
+        paused: false,
+        replicas: Default::default(),
+        containers: Vec::new(),
+        stamp: None,
+        revision: None,
+        progressing: None,
+        replica_failure: None,
+        pods: Vec::new(),
+        allow_from: Vec::new(),
+        allow_repository: None,
+        claimed_by: None,
+        gitops: None,
+        ecs: None,
+    }
+}

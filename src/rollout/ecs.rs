@@ -1,0 +1,324 @@
+//! What is different about ECS services: which object is followed, what proves an end, and which reads are believed.
+//!
+//! One object is followed: the newest service deployment. ECS may answer with what was true a while ago, so what a read
+//! contradicts is believed only if it lasts, or if the service deployments say it too.
+
+use super::draft::{Draft, Work};
+use super::evidence::Failure;
+use super::preflight::Blocked;
+use crate::api::Reason;
+use crate::api::spec::TargetKind;
+use crate::api::status::{Step, TargetState, TargetStep, WayBack, Written};
+use crate::api::text::tidy;
+use crate::api::time::Duration;
+use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment, StopCode, TaskView};
+
+/// Between two looks at a service that cannot be seen, or that must be mended first.
+const LATER: Duration = Duration::from_secs(30);
+/// Tasks of one service deployment that end by themselves, after which it is a crash loop.
+const EXITS: usize = 3;
+/// Failed pulls after which a registry's final word is believed.
+const PULLS: usize = 2;
+const MAX_WHY: usize = 200;
+
+/// Nothing is watched on AWS: while a rollout is in work its services are looked at again and again.
+pub(super) fn poll(d: &mut Draft, w: &Work) {
+    if w.rollout.step == Step::AwaitingPromotion {
+        return;
+    }
+    let blocked = w.rollout.blocked.is_some();
+    let stages = if w.rollout.spec.is_none() { &w.spec.stages[..] } else { &w.spec.stages[w.at..=w.at] };
+    let targets = stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
+    let services = targets.filter(|(_, t)| matches!(t.kind, TargetKind::Ecs(_)));
+    let pauses = services.map(|(s, t)| match d.live(&s.name, &t.name).and_then(|l| l.ecs.as_ref()) {
+        Some(ecs) if blocked => ecs.look_again.times(3),
+        Some(ecs) => ecs.look_again,
+        None => LATER,
+    });
+    if let Some(pause) = pauses.min() {
+        d.look_again_in(pause);
+    }
+}
+
+/// What makes this service one that cannot be rolled.
+pub(super) fn unfit(live: &LiveTarget) -> Option<Blocked> {
+    let (workload, ecs) = (&live.workload, live.ecs.as_ref()?);
+    let blocked = |reason, message| Some(Blocked { reason, message });
+    if let Some(controller) = &ecs.controller {
+        let message = format!(
+            "{workload} has the deployment controller {controller}; only services that ECS itself deploys are supported"
+        );
+        return blocked(Reason::NotSupported, message);
+    }
+    if ecs.express {
+        return blocked(Reason::NotSupported, format!("{workload} is an Express service, which ECS manages by itself"));
+    }
+    if ecs.no_room {
+        let message = format!(
+            "the minimum and maximum percent of {workload} allow neither to stop nor to start a task of {}",
+            live.replicas.wanted
+        );
+        return blocked(Reason::NoRoomToDeploy, message);
+    }
+    None
+}
+
+/// What makes no sense to write to now.
+pub(super) fn refused(live: &LiveTarget, ecs: &EcsView) -> Option<Blocked> {
+    let workload = &live.workload;
+    let blocked = |reason, message| Some(Blocked { reason, message });
+    if live.replicas.wanted == 0 {
+        let message = format!("{workload} is scaled to zero, so nothing could be verified");
+        return blocked(Reason::TargetScaledToZero, message);
+    }
+    if !settled(ecs) {
+        let message = format!("a deployment of {workload} is under way that Tidegate did not start; it is waited for");
+        return blocked(Reason::DeploymentInFlight, message);
+    }
+    None
+}
+
+/// The PRIMARY deployment is the one that ECS calls successful, or the one that it went back to.
+pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
+    let primary = live.revision.as_ref();
+    let complete = match &ecs.newest {
+        Some(newest) if newest.status == DeploymentStatus::Successful => Some(&newest.brings) == primary,
+        Some(newest) if newest.status == DeploymentStatus::RolledBack => Some(&newest.brings) != primary,
+        Some(_) => false,
+        None => ecs.rollout_state == Some(RolloutState::Completed),
+    };
+    let r = live.replicas;
+    complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted
+}
+
+/// Proof that what was brought will not become available, or will not stay.
+pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> Option<Failure> {
+    let restored = state.state == TargetStep::Restored;
+    let written = state.written.as_ref();
+    if !restored
+        && written.is_some_and(|x| took_back(live, ecs, x))
+        && ecs.newest.as_ref().is_none_or(|n| !n.status.is_failing())
+    {
+        let message = format!("ECS called the deployment of {} failed, and went back", live.workload);
+        return Some(Failure { reason: Reason::DeploymentFailed, message, fault: false });
+    }
+    let newest = ecs.newest.as_ref()?;
+    let expected = if restored { state.way_back.as_ref().map(|b| &b.images) } else { written.map(|x| &x.images) };
+    let ours = expected.is_some_and(|images| newest.runs(images));
+    // What happened before an adopted service was looked at says nothing of this rollout.
+    if ours
+        && state.state != TargetStep::Adopted
+        && let Some(proof) = of_tasks(ecs, state)
+    {
+        return Some(proof);
+    }
+    let lost = restored && newest.status == DeploymentStatus::RollbackFailed;
+    if !(lost || ours && newest.status.is_failing()) {
+        return None;
+    }
+    let why = newest.reason.as_deref().map(|r| format!(": {}", tidy(r, MAX_WHY))).unwrap_or_default();
+    let message = match newest.status {
+        DeploymentStatus::RollbackFailed => format!("ECS could not go back on {}{why}", live.workload),
+        DeploymentStatus::Stopped => format!("the deployment of {} was stopped{why}", live.workload),
+        _ => format!("ECS ended the deployment of {} and goes back{why}", live.workload),
+    };
+    Some(Failure { reason: Reason::DeploymentFailed, message, fault: false })
+}
+
+/// Why it is not available yet, for a message at the deadline.
+pub(super) fn waiting_for(live: &LiveTarget, ecs: &EcsView) -> (Reason, String) {
+    if live.replicas.wanted == 0 {
+        return (Reason::TargetScaledToZero, format!("{} is scaled to zero", live.workload));
+    }
+    if let Some(message) = &ecs.placement {
+        return (Reason::Unschedulable, tidy(message, MAX_WHY));
+    }
+    if let Some(task) = ecs.stopped.first() {
+        return (Reason::ProgressDeadlineExceeded, told(task));
+    }
+    let r = live.replicas;
+    let state = ecs.newest.as_ref().map(|n| format!(", its deployment is {:?}", n.status)).unwrap_or_default();
+    let message = format!("{}: {} of {} tasks of the new revision run{state}", live.workload, r.available, r.wanted);
+    (Reason::ProgressDeadlineExceeded, message)
+}
+
+/// Whether the service deployments show that the forward write was made. If so, the service revision that it made.
+pub(super) fn made(state: &TargetState, ecs: &EcsView) -> Option<String> {
+    let newest = ecs.newest.as_ref()?;
+    (state.effect.is_some() && newest.effect == state.effect).then(|| newest.brings.clone())
+}
+
+/// Whether ECS itself takes back what we wrote: then it is no stranger who changed the service.
+pub(super) fn took_back(live: &LiveTarget, ecs: &EcsView, written: &Written) -> bool {
+    let other = written.revision.is_some() && written.revision != live.revision;
+    let failed = other && written.revision.as_ref().is_some_and(|r| ecs.failed.contains(r));
+    failed || ecs.newest.as_ref().is_some_and(|n| n.status.goes_back() && n.runs(&written.images))
+}
+
+/// Whether a target of the stage is read as what it cannot be, for all we know, and that has not lasted yet.
+pub(super) fn doubted(d: &mut Draft, w: &mut Work) -> bool {
+    let (stage, now) = (w.stage_name(), d.now);
+    let mut soon = None;
+    for state in &mut w.state_mut().targets {
+        let Some((live, ecs)) = d.live(&stage, &state.name).and_then(|l| Some((l, l.ecs.as_ref()?))) else { continue };
+        if !contradicts(live, ecs, state) {
+            state.doubted_since = None;
+            continue;
+        }
+        // Two reads that are half a pause apart.
+        let pause = ecs.look_again;
+        let since = *state.doubted_since.get_or_insert(now);
+        if now < since.plus(pause) {
+            soon = Some(soon.map_or(pause, |s: Duration| s.min(pause)).half());
+        }
+    }
+    if let Some(soon) = soon {
+        d.look_again_in(soon);
+    }
+    soon.is_some()
+}
+
+/// What a restore does next with a service that does not run its way back.
+pub(super) enum Way {
+    /// ECS is at work, or its reads lag behind.
+    Wait,
+    Stop(String),
+    Bring,
+    /// ECS took the restore itself back.
+    Lost(String),
+}
+
+pub(super) fn way(live: &LiveTarget, ecs: &EcsView, state: &TargetState, back: &WayBack) -> Way {
+    let accepted = state.accepted.clone().unwrap_or_default();
+    let Some(newest) = &ecs.newest else {
+        return if accepted.revision.is_some() || !settled(ecs) { Way::Wait } else { Way::Bring };
+    };
+    let restoring = restores(newest, back, &accepted.revision);
+    if restoring && newest.status.is_failing() {
+        let why = newest.reason.as_deref().unwrap_or("it gave no reason");
+        return if newest.status.is_settled() {
+            Way::Lost(format!("ECS ended the restoring deployment of {}: {}", live.workload, tidy(why, MAX_WHY)))
+        } else {
+            Way::Wait
+        };
+    }
+    if restoring || accepted.revision.is_some() {
+        return Way::Wait;
+    }
+    let under_way = matches!(newest.status, DeploymentStatus::Pending | DeploymentStatus::InProgress)
+        || (newest.status == DeploymentStatus::Unknown && ecs.rollout_state == Some(RolloutState::InProgress));
+    if under_way && live.revision.as_ref() == Some(&newest.brings) {
+        let asked = accepted.stopped.as_ref() == Some(&newest.arn);
+        return if asked { Way::Wait } else { Way::Stop(newest.arn.clone()) };
+    }
+    if settled(ecs) { Way::Bring } else { Way::Wait }
+}
+
+/// The task definition to write for a restore: the one of the way back, unless somebody else changed something beside
+/// the image meanwhile; that is kept, by a copy of what runs.
+pub(super) fn definition<'a>(live: &LiveTarget, back: &'a WayBack) -> Option<&'a String> {
+    let derived = live.stamp.as_ref().and_then(|s| s.task_definition.as_ref());
+    back.task_definition.as_ref().filter(|wanted| derived == Some(wanted))
+}
+
+fn restores(newest: &ServiceDeployment, back: &WayBack, revision: &Option<String>) -> bool {
+    let before = back.revision.as_ref() == Some(&newest.brings);
+    revision.as_ref() == Some(&newest.brings) || (!before && newest.runs(&back.images))
+}
+
+/// Nothing is under way.
+fn settled(ecs: &EcsView) -> bool {
+    let at_work = ecs.rollout_state == Some(RolloutState::InProgress);
+    match &ecs.newest {
+        // What this version has no word for is judged by the older field.
+        Some(n) if n.status == DeploymentStatus::Unknown => ecs.rollout_state == Some(RolloutState::Completed),
+        Some(n) => n.status.is_settled() && !at_work,
+        None => !at_work,
+    }
+}
+
+fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
+    let newest = ecs.newest.as_ref();
+    let told = newest.is_some_and(|n| live.revision.as_ref() == Some(&n.brings));
+    let written = state.written.as_ref();
+    let known = [
+        state.way_back.as_ref().and_then(|b| b.revision.as_ref()),
+        written.and_then(|x| x.revision.as_ref()),
+        state.accepted.as_ref().and_then(|a| a.revision.as_ref()),
+    ];
+    // The service deployments name a later one than ours and the one before it.
+    let later = told && newest.is_some_and(|n| !known.contains(&Some(&n.brings)));
+    match state.state {
+        TargetStep::Written
+        | TargetStep::Adopted
+        | TargetStep::Verified
+        | TargetStep::Restoring
+        | TargetStep::Writing => {
+            let Some(written) = written.filter(|x| x.revision.is_some()) else { return false };
+            !live.runs(&written.images) && !later && !took_back(live, ecs, written)
+        }
+        TargetStep::Restored => state.way_back.as_ref().is_some_and(|b| !live.runs(&b.images)) && !later,
+        _ => false,
+    }
+}
+
+/// What the stopped tasks of the followed deployment prove.
+fn of_tasks(ecs: &EcsView, state: &TargetState) -> Option<Failure> {
+    let ours =
+        |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
+    let failed = |code: StopCode| ecs.stopped.iter().filter(move |t| t.code == code);
+    let pulls: Vec<&TaskView> = failed(StopCode::TaskFailedToStart).filter(|t| is_pull(&all(t))).collect();
+    let last = pulls.iter().filter(|t| never_pulls(&all(t))).count() >= PULLS;
+    if last && let Some(task) = pulls.first() {
+        let named = task.containers.iter().find(|c| is_pull(&c.2)).is_none_or(|c| ours(&c.0));
+        return Some(Failure { reason: Reason::ImagePullFailed, message: told(task), fault: named });
+    }
+    let exits: Vec<&TaskView> = failed(StopCode::EssentialContainerExited).collect();
+    if exits.len() >= EXITS
+        && let Some(task) = exits.first()
+    {
+        let exited = task.containers.iter().find(|c| c.1.is_some_and(|code| code != 0)).or(task.containers.first());
+        let fault = exited.is_some_and(|c| ours(&c.0));
+        let message = format!("{}, {} tasks of this deployment ended so", told(task), exits.len());
+        return Some(Failure { reason: Reason::CrashLoop, message, fault });
+    }
+    let starts: Vec<&TaskView> = failed(StopCode::TaskFailedToStart).filter(|t| !is_pull(&all(t))).collect();
+    (starts.len() >= EXITS).then(|| starts.first()).flatten().map(|task| Failure {
+        reason: Reason::ConfigError,
+        message: told(task),
+        fault: false,
+    })
+}
+
+/// A stopped task in words.
+fn told(task: &TaskView) -> String {
+    let of = |c: &(String, Option<i32>, String)| match (&c.1, c.2.as_str()) {
+        (None, "") => None,
+        (None, why) => Some(format!("container {}: {why}", c.0)),
+        (Some(code), "") => Some(format!("container {}: exit code {code}", c.0)),
+        (Some(code), why) => Some(format!("container {}: exit code {code}, {why}", c.0)),
+    };
+    let worst = task.containers.iter().find(|c| c.1 != Some(0)).and_then(of);
+    let text = match worst {
+        Some(container) => format!("task {}: {}; {container}", task.id, task.reason),
+        None => format!("task {}: {}", task.id, task.reason),
+    };
+    tidy(&text, MAX_WHY)
+}
+
+fn all(task: &TaskView) -> String {
+    let containers = task.containers.iter().map(|c| c.2.as_str());
+    std::iter::once(task.reason.as_str()).chain(containers).collect::<Vec<_>>().join(" ")
+}
+
+fn is_pull(text: &str) -> bool {
+    text.contains("CannotPullContainer") || text.contains("CannotPullImageManifest")
+}
+
+/// Whether the registry's answer says that trying again is of no use.
+fn never_pulls(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let passing = ["toomanyrequests", "timeout", "rate exceeded"];
+    let last = ["manifest unknown", "not found", "no basic auth", "denied", "unauthorized"];
+    !passing.iter().any(|w| text.contains(w)) && last.iter().any(|w| text.contains(w))
+}

@@ -1,0 +1,121 @@
+//! Writes to ECS services: a copy of a task definition with other images, and the update that brings it.
+//!
+//! ECS has no precondition on a write. So the service is read again right before it, and compared with what the decision
+//! was taken on: a change by somebody else within the second between the two is not seen.
+
+use super::Target;
+use crate::api::effect::{Answer, EcsWrite, Refused, TargetWrite};
+use crate::api::status::EcsService;
+use crate::aws::{Account, Aws, Error, service, tag};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Writes to ECS services.
+#[derive(Clone)]
+pub struct EcsWriter {
+    aws: Arc<Aws>,
+    timeout: Duration,
+}
+
+/// Newest revisions of a family among which an earlier registration of the same effect is looked for.
+const LOOKED_AT: i32 = 5;
+/// Longest value of a tag.
+const TAG: usize = 256;
+
+impl EcsWriter {
+    /// `timeout` is that of one write with all its calls.
+    pub fn new(aws: Arc<Aws>, timeout: Duration) -> Self {
+        Self { aws, timeout }
+    }
+
+    async fn carry_out(&self, of: &EcsService, write: &TargetWrite) -> Result<Answer, Error> {
+        let account = self.aws.account(of).await;
+        let found = account.service(of).await?.filter(|s| service::identity(s) == write.uid);
+        let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
+        if service::version(&found) != write.resource_version {
+            return Err(Error::Conflict(format!("{of} changed since it was looked at")));
+        }
+        let definition = match &write.ecs {
+            Some(EcsWrite::Stop(deployment)) => {
+                account.stop(deployment).await?;
+                return Ok(Answer::Stopping { deployment: deployment.clone() });
+            }
+            Some(EcsWrite::TaskDefinition(arn)) if usable(&account, arn).await? => arn.clone(),
+            _ => registered(&account, service::running(&found).1, write).await?,
+        };
+        let updated = account.update(of, &definition).await?;
+        let id = service::running(&updated).0.to_owned();
+        Ok(Answer::Applied { generation: id.parse().unwrap_or_default(), resource_version: id })
+    }
+}
+
+impl Target for EcsWriter {
+    fn write<'a>(&'a self, write: &'a TargetWrite) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let Some(service) = write.workload.ecs() else {
+                let message = format!("{} is no ECS service", write.workload);
+                return Answer::Refused { kind: Refused::Invalid, message };
+            };
+            let after = self.timeout;
+            let error = match tokio::time::timeout(after, self.carry_out(service, write)).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(error)) => error,
+                Err(_) => Error::Unanswered(format!("AWS did not answer within {} s", after.as_secs_f64())),
+            };
+            let category = error.category();
+            tracing::warn!(workload = %write.workload, effect = %write.stamp.effect, category, %error, "not written");
+            answer(error)
+        })
+    }
+}
+
+fn answer(error: Error) -> Answer {
+    let message = error.to_string();
+    let kind = match error {
+        Error::Denied(_) => Refused::Forbidden,
+        Error::Throttled(_) => Refused::Throttled,
+        Error::Gone(_) => Refused::Gone,
+        Error::Conflict(_) => Refused::Conflict,
+        Error::Invalid(_) => Refused::Invalid,
+        Error::Unanswered(_) | Error::Malformed(_) => return Answer::Ambiguous { message },
+    };
+    Answer::Refused { kind, message }
+}
+
+/// Whether a task definition can still be brought: one that is INACTIVE, or gone, is refused by ECS.
+async fn usable(account: &Account, arn: &str) -> Result<bool, Error> {
+    match account.definition_now(arn).await {
+        Ok(definition) => Ok(definition.active),
+        Err(Error::Gone(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// The copy of `base` that this write brings: the one that was registered before a crash, or a new one.
+async fn registered(account: &Account, base: &str, write: &TargetWrite) -> Result<String, Error> {
+    let copied = account.copy(base, &write.images, &tags(write)).await?;
+    let effect = write.stamp.effect.to_string();
+    for arn in account.newest_of(&copied.family, LOOKED_AT).await? {
+        let known = account.definition(&arn).await?;
+        if known.family == copied.family && known.is_of(&effect, &write.images) {
+            return Ok(arn);
+        }
+    }
+    account.register(copied).await
+}
+
+/// The stamp, as far as tags can carry it. What is too long for a tag is left out, and the stamp then counts as none.
+fn tags(write: &TargetWrite) -> Vec<(&'static str, String)> {
+    let stamp = &write.stamp;
+    let containers: Vec<&str> = write.images.iter().map(|i| i.container.as_str()).collect();
+    let mut tags = vec![
+        (tag::EFFECT, stamp.effect.to_string()),
+        (tag::RELEASE, stamp.release.to_string()),
+        (tag::CONTAINERS, containers.join(" ")),
+        (tag::VERIFIED, stamp.verified.to_string()),
+    ];
+    tags.extend(stamp.task_definition.clone().map(|arn| (tag::WAY_BACK, arn)));
+    tags.retain(|(_, value)| value.len() <= TAG);
+    tags
+}
