@@ -13,6 +13,8 @@ use crate::api::{Reason, ReleaseStatus, TargetId};
 const MAX_ANNOUNCED: usize = 8;
 /// Longest note of an event, in characters.
 const MAX_NOTE: usize = 900;
+/// So long a round that passed may wait for the next answer before it is stored and shown.
+const UNTOLD: Duration = Duration::from_secs(1);
 
 pub(super) struct Draft<'a> {
     pub rel: &'a ReleaseView,
@@ -108,7 +110,8 @@ impl<'a> Draft<'a> {
 
     /// Whether nothing is new but rounds that passed, and the next question is asked at once.
     ///
-    /// They are counted and stored together with its answer. If the process dies before, they are asked again.
+    /// They are counted and stored together with its answer, if that comes soon. If the process dies before, they are
+    /// asked again.
     fn only_passes(&self) -> bool {
         let (Some(old), Some(new)) = (self.rel.status.running(), self.status.running()) else { return false };
         let rounds = |r: &Rollout| r.stages.iter().flat_map(|s| s.checks.clone()).collect::<Vec<_>>();
@@ -130,9 +133,12 @@ impl<'a> Draft<'a> {
 
     pub(super) fn finish(mut self) -> Decision {
         if self.only_passes() {
-            let asks = std::mem::take(&mut self.asks);
-            self.discard();
-            self.asks = asks;
+            let first = self.obs.results.iter().map(|r| r.at).min().unwrap_or(self.now);
+            if !self.due(first.plus(UNTOLD)) {
+                let asks = std::mem::take(&mut self.asks);
+                self.discard();
+                self.asks = asks;
+            }
         }
         say::conclude(&mut self);
         self.announce();
