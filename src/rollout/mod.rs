@@ -28,6 +28,7 @@ mod running;
 mod say;
 mod unsupported;
 mod verify;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
