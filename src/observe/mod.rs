@@ -3,6 +3,7 @@
 //! Reads are live, bounded and on a deadline. Nothing here writes, decides or remembers (but for the addresses of
 //! machines, for a minute).
 
+mod backends;
 mod claim;
 pub mod client;
 mod consent;
