@@ -1,6 +1,6 @@
 //! A decision in the making: the status being changed, and what goes with it.
 
-use super::{Decision, Observed, ReleaseView, say};
+use super::{Decision, Observed, ReleaseView};
 use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
 use crate::api::spec::{ReleaseSpec, Stage};
@@ -131,7 +131,8 @@ impl<'a> Draft<'a> {
             && apart(&self.rel.status) == apart(&self.status)
     }
 
-    pub(super) fn finish(mut self) -> Decision {
+    /// Leaves rounds that passed for the next decision, unless they have waited long enough.
+    pub(super) fn put_off_passes(&mut self) {
         if self.only_passes() {
             let first = self.obs.results.iter().map(|r| r.at).min().unwrap_or(self.now);
             if !self.due(first.plus(UNTOLD)) {
@@ -140,7 +141,9 @@ impl<'a> Draft<'a> {
                 self.asks = asks;
             }
         }
-        say::conclude(&mut self);
+    }
+
+    pub(super) fn finish(mut self) -> Decision {
         self.announce();
         if !self.discarded {
             // A round that was not counted now is answered for something that is over.

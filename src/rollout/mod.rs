@@ -70,5 +70,7 @@ pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
     if draft.effect.is_none() && draft.status.running().is_none() && !ended {
         rest::advance(&mut draft);
     }
+    draft.put_off_passes();
+    say::conclude(&mut draft);
     draft.finish()
 }
