@@ -13,6 +13,7 @@ mod pods;
 mod queue;
 mod reconcile;
 pub mod record;
+mod seen;
 mod serve;
 mod status;
 mod watch;

@@ -9,23 +9,22 @@ use super::lease::Leadership;
 use super::memory::Memory;
 use super::pods::{PodWatches, Pods};
 use super::record::Recorder;
+use super::seen::Seen;
 use super::status::{Stored, Writer};
 use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
-use crate::api::{NsName, Release, ReleaseStatus, TargetId};
+use crate::api::{NsName, Release, ReleaseStatus};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
 use crate::target::Target;
 use crate::telemetry::Metrics;
 use kube::ResourceExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tracing::{Instrument, Span, info_span};
 
 /// What every look needs. Shared by all, owned by none.
@@ -58,18 +57,6 @@ const STEPS: u32 = 40;
 /// So many times a Release may change under a decision in one look.
 const CONFLICTS: u32 = 5;
 
-/// What one step leaves to the next one of the same look.
-#[derive(Default)]
-struct Carry {
-    /// What came of its effect.
-    answer: Option<Answer>,
-    /// What it saw of the targets, and when, if it changed nothing about them.
-    seen: Option<(Instant, BTreeMap<TargetId, TargetView>)>,
-}
-
-/// So old may be what the next step of the same look decides on. Every write names the version that was seen anyway.
-const FRESH: Duration = Duration::from_millis(500);
-
 /// Where one step leaves a look.
 enum Turn {
     /// The Release as it stands now: the next step runs at once.
@@ -81,6 +68,15 @@ enum Turn {
     Settled(Option<Time>),
 }
 
+/// What a step leaves for the next one of the same look.
+#[derive(Default)]
+struct Carried {
+    /// What came of its effect.
+    answer: Option<Answer>,
+    /// What it saw, while no workload was written since.
+    seen: Option<Seen>,
+}
+
 /// One look at `name`. `touched`: a workload or pod of it changed since the last one.
 pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
     if !cx.memory.knows(name) {
@@ -90,7 +86,7 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
     if let Some(again) = cached.and_then(|view| at_rest(&view, touched, cx.clock.now())) {
         return Ok(Outcome::Rest(again));
     }
-    let (mut known, mut carry, mut conflicts) = (None, Carry::default(), 0);
+    let (mut known, mut carried, mut conflicts) = (None, Carried::default(), 0);
     for _ in 0..STEPS {
         let release = match known.take() {
             Some(release) => release,
@@ -101,7 +97,7 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
         };
         let view = release_view(&release);
         let span = span(&view.name, &view.status);
-        match cx.turn(*release, view, touched, &mut carry).instrument(span).await? {
+        match cx.turn(*release, view, touched, &mut carried).instrument(span).await? {
             Turn::Next(release) => known = Some(release),
             Turn::Reread => {}
             Turn::Conflict if conflicts == CONFLICTS => return Err(Error::Contended(conflicts)),
@@ -134,10 +130,10 @@ impl Context {
         mut release: Release,
         view: ReleaseView,
         touched: bool,
-        carry: &mut Carry,
+        carried: &mut Carried,
     ) -> Result<Turn, Error> {
         self.lead()?;
-        let (at, observed) = self.observe(&view, touched, std::mem::take(carry)).await;
+        let (observed, mut seen) = self.observe(&view, touched, std::mem::take(carried)).await;
         let decision = self.step(&view, &observed);
         let wrote = match self.store(&release, &view, &decision).await? {
             Some(Stored::Yes(stored)) => {
@@ -145,37 +141,31 @@ impl Context {
                 true
             }
             Some(Stored::Conflict) => {
-                carry.answer = observed.answer;
+                carried.answer = observed.answer;
                 return Ok(Turn::Conflict);
             }
             None => false,
         };
         self.report(&view, &release, &observed, &decision);
-        if !matches!(decision.effect, Some(Effect::Write(_))) {
-            carry.seen = Some((at, observed.targets));
-        }
+        seen.counted(&decision.counted);
+        carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_))));
         let Some(effect) = &decision.effect else {
             return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
         };
         let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
-        carry.answer = Some(came);
+        carried.answer = Some(came);
         Ok(now.map_or(Turn::Reread, |now| Turn::Next(Box::new(now))))
     }
 
-    async fn observe(&self, view: &ReleaseView, touched: bool, carry: Carry) -> (Instant, Observed) {
+    async fn observe(&self, view: &ReleaseView, touched: bool, carried: Carried) -> (Observed, Seen) {
         let need = rollout::need(view, touched);
         self.memory.set_active(&view.name, need.active);
-        let serves = |(at, seen): &(Instant, BTreeMap<_, _>)| {
-            at.elapsed() < FRESH && need.targets.iter().all(|(id, _)| seen.contains_key(id))
+        let seen = match carried.seen.filter(|s| s.serves(view, &need.targets)) {
+            Some(seen) => seen,
+            None => Seen::read(&self.observer, &self.pool, view, need.targets).await,
         };
-        let (at, targets) = match carry.seen.filter(serves) {
-            Some((at, mut seen)) => {
-                seen.retain(|id, _| need.targets.iter().any(|(needed, _)| needed == id));
-                (at, seen)
-            }
-            None => (Instant::now(), self.observer.targets(view, &need.targets).await),
-        };
-        (at, Observed { targets, results: self.pool.results(&view.name), answer: carry.answer })
+        let (targets, results) = (seen.targets.clone(), seen.results.clone());
+        (Observed { targets, results, answer: carried.answer }, seen)
     }
 
     fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {

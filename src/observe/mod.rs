@@ -3,6 +3,7 @@
 //! Reads are live, bounded and on a deadline. Nothing here writes, decides or remembers (but for the addresses of
 //! machines, for a minute, and services on AWS, for seconds).
 
+mod backends;
 mod claim;
 pub mod client;
 mod consent;
@@ -39,6 +40,8 @@ pub struct Observer {
     limits: Limits,
     /// Services on AWS, where they are looked at.
     services: Option<Arc<ecs::Services>>,
+    /// ReplicaSets and pods as the API server's cache has them.
+    cached: bool,
 }
 
 /// How long reading may take, and how much of it may go on at once for one Release.
@@ -61,12 +64,20 @@ impl Default for Limits {
 impl Observer {
     /// `client` should be an acting one: see [`client::acting`].
     pub fn new(client: Client, limits: Limits) -> Self {
-        Self { client, limits, services: None }
+        Self { client, limits, services: None, cached: false }
     }
 
     /// The same, looking at services on AWS too.
     pub fn with_ecs(self, aws: Arc<Aws>, options: EcsOptions) -> Self {
         Self { services: Some(Arc::new(ecs::Services::new(aws, options))), ..self }
+    }
+
+    /// The same, but ReplicaSets and pods may be some moments old. Workloads and Releases are read as ever.
+    ///
+    /// An up-to-date list waits until the API server's cache has caught up with etcd: up to 100 ms after every write, of
+    /// whatever kind. Good enough where nothing is concluded from pods.
+    pub fn cached(&self) -> Self {
+        Self { cached: true, ..self.clone() }
     }
 
     /// The Release as the API server holds it now; `None`: there is none.

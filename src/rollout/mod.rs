@@ -30,6 +30,7 @@ mod running;
 mod say;
 mod unsupported;
 mod verify;
+mod warnings;
 
 #[cfg(test)]
 mod tests;
@@ -77,5 +78,7 @@ pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
     if draft.effect.is_none() && draft.status.running().is_none() && !ended {
         rest::advance(&mut draft);
     }
+    draft.put_off_passes();
+    say::conclude(&mut draft);
     draft.finish()
 }
