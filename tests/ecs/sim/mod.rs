@@ -14,6 +14,7 @@ pub mod course;
 mod engine;
 pub mod error;
 pub mod faults;
+mod forward;
 pub mod front;
 mod http;
 mod ids;

@@ -94,8 +94,16 @@ pub struct Rollout {
     pub failures: u32,
     pub tripped: bool,
     pub course: Course,
-    /// At a PAUSE hook: its id, since when, and what was still to come.
-    pub hook: Option<(String, At, Vec<(At, Step)>)>,
+    pub hook: Option<Hook>,
+}
+
+/// A PAUSE hook that waits.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    pub id: String,
+    pub since: At,
+    /// What was still to come, and when.
+    pub steps: Vec<(At, Step)>,
 }
 
 #[derive(Clone, Debug)]

@@ -123,9 +123,9 @@ impl Service {
                 "reason": back.why, "startedAt": stamp(back.at), "serviceRevisionArn": self.revision_arn(&back.to),
             });
         }
-        if let Some((hook, ..)) = &r.hook {
+        if let Some(hook) = &r.hook {
             shown["lifecycleHookDetails"] = json!([{
-                "hookId": hook, "targetType": "PAUSE", "status": "AWAITING_ACTION", "timeoutAction": "ROLLBACK",
+                "hookId": hook.id, "targetType": "PAUSE", "status": "AWAITING_ACTION", "timeoutAction": "ROLLBACK",
             }]);
         }
         shown

@@ -4,3 +4,5 @@ mod scene;
 
 mod calls;
 mod courses;
+mod definitions;
+mod front;

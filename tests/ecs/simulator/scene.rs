@@ -27,7 +27,10 @@ pub async fn scene() -> Scene {
 }
 
 pub async fn scene_with(change: impl FnOnce(NewService) -> NewService) -> Scene {
-    let sim = Sim::start().await;
+    scene_on(Sim::start().await, change).await
+}
+
+pub async fn scene_on(sim: Sim, change: impl FnOnce(NewService) -> NewService) -> Scene {
     sim.clock().run_at(0.0);
     let account = sim.account(ACCOUNT, REGION);
     account.register(&task_definition(GOOD));
