@@ -1,14 +1,15 @@
-# `make` prints what there is to do. Needs Rust and Go, nothing else.
+# `make` prints what there is to do. Needs Rust and Go, and Python for one check.
 
 CLUSTER := tests/cluster/bin/tidegate-cluster
 CLUSTER_SOURCES := $(shell find tests/cluster -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard tests/cluster/go.*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= tidegate:$(VERSION)
+HONEST := target/honest
 # The control plane needs no C compiler.
 export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-cluster test-controller bench lint generate generate-check cluster image image-files clean
+.PHONY: help demo demo-stop test test-cluster test-controller ecs-honest bench lint generate generate-check cluster image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -28,7 +29,14 @@ test-cluster: ## the tests of the simulated nodes
 	cd tests/cluster && go test -vet=off ./...
 
 test-controller: cluster ## the tests of the controller, on a real control plane
+	@rm -rf target/tmp/ecs-calls
 	cargo test
+
+ecs-honest: ## what the scripted ECS was asked and answered in the last tests, against AWS's models (Python)
+	@ls target/tmp/ecs-calls/*.jsonl >/dev/null 2>&1 || cargo test --test ecs
+	@test -x $(HONEST)/bin/python || python3 -m venv $(HONEST)
+	@$(HONEST)/bin/pip install --quiet --disable-pip-version-check --requirement tests/ecs/requirements.txt
+	$(HONEST)/bin/python tests/ecs/honest.py target/tmp/ecs-calls
 
 bench: cluster ## latencies, requests and memory (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle)
 	cargo build --release --bin tidegate

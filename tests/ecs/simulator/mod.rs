@@ -1,0 +1,8 @@
+//! The scripted ECS is what it says it is: each plan, asked through the real SDK.
+
+mod scene;
+
+mod calls;
+mod courses;
+mod definitions;
+mod front;
