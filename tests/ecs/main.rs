@@ -3,5 +3,10 @@
 // A test that panics has failed; that is what it is for.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod scenarios_first;
+mod scenarios_stage;
 mod sim;
 mod simulator;

@@ -22,22 +22,28 @@ impl Controller {
 
     /// One more replica; it works once it holds the lease.
     pub fn start(cluster: &Cluster) -> Self {
+        Self::start_with(cluster, &["--lease-seconds=3"], &[])
+    }
+
+    /// The same with other arguments, and with more in its environment.
+    pub fn start_with(cluster: &Cluster, more: &[&str], environment: &[(&'static str, String)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("controller-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let (log, kubeconfig) =
             (cluster.dir.join(format!("{name}.log")), cluster.dir.join(format!("{name}.kubeconfig")));
         let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
         fs::write(&kubeconfig, access(cluster, token.trim())).unwrap();
-        // As the chart starts it, but for loopback, the port and a short lease.
-        let args = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--lease-seconds=3", "--log-format=text"];
-        let env = [
+        // As the chart starts it, but for loopback, the port and the lease.
+        let args = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--log-format=text"];
+        let mut env = vec![
             ("KUBECONFIG", kubeconfig.to_string_lossy().into_owned()),
             ("POD_NAME", name.clone()),
             ("POD_NAMESPACE", HOME.to_owned()),
             ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info,tidegate=debug".to_owned())),
             ("NO_COLOR", "1".to_owned()),
         ];
-        let args = args.map(str::to_owned);
+        env.extend_from_slice(environment);
+        let args: Vec<_> = args.iter().chain(more).map(|a| (*a).to_owned()).collect();
         let process = Held::start(env!("CARGO_BIN_EXE_tidegate").as_ref(), &args, &env, &log);
         Self { process, name, log }
     }

@@ -1,0 +1,119 @@
+//! A scene with one ECS service on a simulator of its own, and controllers of its own that know nothing else.
+
+use crate::sim::{Account, Handle, NewService, Sim};
+use crate::support::manifests::REPOSITORY;
+use crate::support::scene::play_with;
+use crate::support::{Cluster, Controller, Scene};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::ops::Deref;
+
+pub const ACCOUNT: &str = "111122223333";
+pub const REGION: &str = "eu-west-1";
+pub const OLD: &str = "sha-0000001";
+pub const NEW: &str = "sha-0000002";
+/// What may be seen nowhere: the value of a variable in every task definition.
+pub const CANARY: &str = "c4n4ry-in-the-environment";
+
+pub struct Stage<'a> {
+    scene: &'a Scene,
+    pub sim: Sim,
+    pub account: Account,
+    pub service: Handle,
+    controllers: &'a RefCell<Vec<Controller>>,
+}
+
+impl Deref for Stage<'_> {
+    type Target = Scene;
+    fn deref(&self) -> &Scene {
+        self.scene
+    }
+}
+
+/// Plays a scene with a service `app` that runs [`OLD`] on two tasks; a controller is there.
+pub async fn on_ecs(name: &str, change: impl Fn(NewService) -> NewService, play: impl AsyncFn(&Stage)) {
+    let controllers: RefCell<Vec<Controller>> = RefCell::default();
+    let log =
+        |ns: &str| controllers.borrow().iter().map(|c: &Controller| c.tail(ns)).collect::<Vec<_>>().join("\n---\n");
+    let whole = async |scene: &Scene| {
+        let sim = Sim::start().await;
+        let account = sim.account(ACCOUNT, REGION);
+        account.register(&task_definition(OLD));
+        let service = change(account.service("prod", "app", "app:1")).create();
+        let stage = Stage { scene, sim, account, service, controllers: &controllers };
+        stage.start();
+        play(&stage).await;
+        stage.nothing_leaked().await;
+    };
+    play_with(Cluster::get(), &format!("ecs-{name}"), whole, log).await;
+}
+
+impl Stage<'_> {
+    /// One more controller.
+    pub fn start(&self) {
+        let arguments = ["--no-lease", "--allow-role=own", "--ecs-poll-seconds=1"];
+        let namespace = format!("--watch-namespace={}", self.ns);
+        let arguments: Vec<&str> = arguments.into_iter().chain([namespace.as_str()]).collect();
+        let environment = [
+            ("AWS_ENDPOINT_URL", self.sim.endpoint()),
+            ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ];
+        self.controllers.borrow_mut().push(Controller::start_with(self.cluster, &arguments, &environment));
+    }
+
+    /// As if its node had lost power.
+    pub fn kill(&self) {
+        self.controllers.borrow().last().unwrap().signal("KILL");
+    }
+
+    /// The Release has adopted [`OLD`].
+    pub async fn settled(&self) {
+        self.apply(&release(OLD)).await;
+        self.verified(OLD).await;
+    }
+
+    /// The tag that the service names now.
+    pub fn tag(&self) -> String {
+        let arn = self.service.task_definition();
+        let all = self.account.revisions("app");
+        let (_, text, _) = all.iter().find(|r| r.0 == arn).unwrap();
+        let text: Value = serde_json::from_str(text).unwrap();
+        text["containerDefinitions"][0]["image"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
+    }
+
+    /// What the environment of a task definition holds is in no status, event or log.
+    async fn nothing_leaked(&self) {
+        let release = serde_json::to_string(&self.release().await).unwrap();
+        let events = serde_json::to_string(&self.events().await).unwrap();
+        let logs =
+            self.controllers.borrow().iter().map(|c| std::fs::read_to_string(&c.log).unwrap()).collect::<String>();
+        for (what, text) in [("the Release", release), ("an event", events), ("a log", logs)] {
+            assert!(!text.contains(CANARY) && !text.contains("s3cret"), "{what} tells a secret");
+        }
+    }
+}
+
+/// One stage on the service, entered without asking, with nothing to ask.
+pub fn release(tag: &str) -> Value {
+    let target = json!({
+        "name": "web", "ecs": {"region": REGION, "cluster": "prod", "service": "app", "containers": ["app"]},
+    });
+    json!({
+        "image": {"repository": REPOSITORY, "tag": tag},
+        "stages": [{
+            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": "30s",
+            "targets": [target],
+        }],
+    })
+}
+
+pub fn task_definition(tag: &str) -> String {
+    format!(
+        r#"{{"family":"app","networkMode":"awsvpc","requiresCompatibilities":["FARGATE"],"cpu":"256","memory":"512",
+"volumes":[],"placementConstraints":[],"containerDefinitions":[{{"name":"app","image":"{REPOSITORY}:{tag}","essential":true,
+"environment":[{{"name":"EMPTY","value":""}},{{"name":"CANARY","value":"{CANARY}"}}],"portMappings":[],"mountPoints":[],
+"volumesFrom":[]}}],"tags":[{{"key":"team","value":"platform"}}]}}"#
+    )
+}
