@@ -102,7 +102,9 @@ impl Account {
     /// A task definition as it is now.
     pub async fn definition_now(&self, arn: &str) -> Result<Arc<Definition>, Error> {
         let answer = self.describe_definition(arn).await?;
-        let found = Arc::new(Definition::read(&answer).ok_or(Error::Malformed("ecs:DescribeTaskDefinition"))?);
+        let found = Arc::new(
+            Definition::read(&answer).ok_or_else(|| Error::Malformed("ecs:DescribeTaskDefinition".to_owned()))?,
+        );
         let mut all = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= REMEMBERED {
             all.clear();
@@ -114,7 +116,7 @@ impl Account {
     /// The registration of a copy of `arn` with other images.
     pub async fn copy(&self, arn: &str, images: &[ContainerImage], tags: &[(&str, String)]) -> Result<Copied, Error> {
         let answer = self.describe_definition(arn).await?;
-        definition::copy(&answer, images, tags).ok_or(Error::Malformed("ecs:DescribeTaskDefinition"))
+        definition::copy(&answer, images, tags).ok_or_else(|| Error::Malformed("ecs:DescribeTaskDefinition".to_owned()))
     }
 
     /// ARNs of the newest revisions of a family, newest first.
@@ -138,7 +140,7 @@ impl Account {
         });
         let answer = sent.send().await.map_err(|e| Error::of("ecs:RegisterTaskDefinition", &e))?;
         let arn = answer.task_definition.and_then(|d| d.task_definition_arn);
-        arn.ok_or(Error::Malformed("ecs:RegisterTaskDefinition"))
+        arn.ok_or_else(|| Error::Malformed("ecs:RegisterTaskDefinition".to_owned()))
     }
 
     /// Brings a task definition; nothing else of the service is named.
@@ -146,7 +148,7 @@ impl Account {
         self.limits.updates.until_ready().await;
         let call = self.writing.update_service().cluster(&of.cluster).service(&of.service).task_definition(definition);
         let answer = call.send().await.map_err(|e| Error::of("ecs:UpdateService", &e))?;
-        answer.service.ok_or(Error::Malformed("ecs:UpdateService"))
+        answer.service.ok_or_else(|| Error::Malformed("ecs:UpdateService".to_owned()))
     }
 
     /// Ends a service deployment; ECS goes back to what ran before.

@@ -23,7 +23,10 @@ pub enum Error {
     #[error("{0}")]
     Unanswered(String),
     #[error("the answer to {0} cannot be read")]
-    Malformed(&'static str),
+    Malformed(String),
+    /// Something that had to be done before was not answered; what it was done for is as it was.
+    #[error("{0}")]
+    Unready(String),
 }
 
 impl Error {
@@ -35,13 +38,13 @@ impl Error {
             Self::Gone(_) => "gone",
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",
-            Self::Unanswered(_) => "unreachable",
+            Self::Unanswered(_) | Self::Unready(_) => "unreachable",
             Self::Malformed(_) => "undecodable",
         }
     }
     /// Whether asking again may help without anybody's doing.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Conflict(_) | Self::Unanswered(_))
+        matches!(self, Self::Throttled(_) | Self::Conflict(_) | Self::Unanswered(_) | Self::Unready(_))
     }
 
     pub(super) fn of<E, R>(call: &'static str, error: &SdkError<E, R>) -> Self

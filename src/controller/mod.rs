@@ -72,7 +72,6 @@ pub struct Options {
 
 /// The longest that one write may take: well under what is left of a lease when its holder stops trusting it.
 const WRITE: Duration = Duration::from_secs(5);
-const WRITE_ECS: Duration = Duration::from_secs(8);
 /// How long a stop waits for what is under way, and then for events.
 const GRACE: Duration = Duration::from_secs(10);
 const LAST_EVENTS: Duration = Duration::from_secs(2);
@@ -104,7 +103,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         writer: status::Writer::new(acting.clone(), WRITE),
         target: Arc::new(Writers {
             kubernetes: KubernetesWriter::new(acting, WRITE),
-            ecs: EcsWriter::new(aws, WRITE_ECS),
+            ecs: EcsWriter::new(aws, WRITE),
         }),
         pool,
         pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),

@@ -79,11 +79,13 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
         d.look_again(r.at.plus(entry::pause(r.count)));
         return true;
     }
+    let answered = !matches!(answer, Some(Answer::Ambiguous { .. }));
     if state.state == TargetStep::Restoring
         && let Some(Answer::Refused { message, .. } | Answer::Ambiguous { message }) =
             answer.take().filter(|a| !stale(a))
     {
-        let count = state.refused.as_ref().map_or(0, |r| r.count) + 1;
+        let unsure = if answered { 0 } else { ecs::unsure(live) };
+        let count = unsure.max(state.refused.as_ref().map_or(0, |r| r.count) + 1);
         let now = d.now;
         w.state_mut().targets[i].refused = Some(Refusal { message, at: now, count });
         d.look_again(now.plus(entry::pause(count)));

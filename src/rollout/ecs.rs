@@ -4,6 +4,7 @@
 //! contradicts is believed only if it lasts, or if the service deployments say it too.
 
 use super::draft::{Draft, Work};
+use super::entry;
 use super::evidence::Failure;
 use super::preflight::Blocked;
 use crate::api::Reason;
@@ -13,6 +14,8 @@ use crate::api::text::tidy;
 use crate::api::time::Duration;
 use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment, StopCode, TaskView};
 
+/// So many pauses long reads must contradict what is known before they are believed.
+const DOUBT: i64 = 3;
 /// Between two looks at a service that cannot be seen, or that must be mended first.
 const LATER: Duration = Duration::from_secs(30);
 /// Tasks of one service deployment that end by themselves, after which it is a crash loop.
@@ -148,6 +151,13 @@ pub(super) fn made(state: &TargetState, ecs: &EcsView) -> Option<String> {
     (state.effect.is_some() && newest.effect == state.effect).then(|| newest.brings.clone())
 }
 
+/// How often a write counts as refused that nobody answered: what it did shows late, and to write again before a poll has
+/// passed would be a second write.
+pub(super) fn unsure(live: &LiveTarget) -> i32 {
+    let Some(ecs) = &live.ecs else { return 0 };
+    (1..=6).find(|n| entry::pause(*n) >= ecs.look_again).unwrap_or(6)
+}
+
 /// Whether ECS itself takes back what we wrote: then it is no stranger who changed the service.
 pub(super) fn took_back(live: &LiveTarget, ecs: &EcsView, written: &Written) -> bool {
     let other = written.revision.is_some() && written.revision != live.revision;
@@ -165,10 +175,9 @@ pub(super) fn doubted(d: &mut Draft, w: &mut Work) -> bool {
             state.doubted_since = None;
             continue;
         }
-        // Two reads that are half a pause apart.
         let pause = ecs.look_again;
         let since = *state.doubted_since.get_or_insert(now);
-        if now < since.plus(pause) {
+        if now < since.plus(pause.times(DOUBT)) {
             soon = Some(soon.map_or(pause, |s: Duration| s.min(pause)).half());
         }
     }

@@ -11,8 +11,6 @@ use crate::api::{EffectId, MANAGER, Reason, TargetId, Verb};
 
 /// How often a forward intent is recorded anew because somebody else writes first.
 const MAX_INTENTS: i32 = 5;
-/// Where an ECS write was not answered, the pauses begin at this count: 8 seconds.
-const UNSURE: i32 = 4;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     accepted(d, w);
@@ -129,7 +127,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
             // What it did shows late. To write again too soon would be a second write.
             let now = d.now;
             let state = &mut w.state_mut().targets[i];
-            let count = state.refused.as_ref().map_or(UNSURE, |r| r.count + 1);
+            let count = ecs::unsure(live).max(state.refused.as_ref().map_or(0, |r| r.count + 1));
             state.refused = Some(Refusal { message, at: now, count });
             d.look_again(now.plus(entry::pause(count)));
             return Flow::Stay;

@@ -7,6 +7,9 @@
 mod support;
 
 mod scenarios_first;
+mod scenarios_killed;
+mod scenarios_refused;
 mod scenarios_stage;
+mod scenarios_table;
 mod sim;
 mod simulator;

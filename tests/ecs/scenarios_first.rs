@@ -11,10 +11,10 @@ async fn a_good_image_lands() {
         |s| s.breaker(true),
         async |s| {
             s.settled().await;
-            assert_eq!(s.sim.writes(), [] as [&str; 0], "what runs already is adopted");
+            assert_eq!(s.writes(), "", "what runs already is adopted");
             s.set_tag(NEW).await;
             s.verified(NEW).await;
-            assert_eq!(s.sim.writes(), ["RegisterTaskDefinition", "UpdateService"]);
+            assert_eq!(s.writes(), "RU");
             assert_eq!(s.tag(), NEW);
         },
     )
@@ -31,7 +31,7 @@ async fn a_bad_image_is_taken_back() {
             s.service.plan([Course::fails(Failure::Exits(1))]);
             s.set_tag(NEW).await;
             s.rolled_back(NEW, Reason::CrashLoop).await;
-            assert_eq!(s.sim.writes(), ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"]);
+            assert_eq!(s.writes(), "RUS");
             assert_eq!(s.tag(), OLD);
         },
     )

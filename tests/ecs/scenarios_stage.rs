@@ -1,9 +1,11 @@
 //! A scene with one ECS service on a simulator of its own, and controllers of its own that know nothing else.
 
 use crate::sim::{Account, Handle, NewService, Sim};
-use crate::support::manifests::REPOSITORY;
+use crate::support::manifests::{PORT, REPOSITORY, answers};
 use crate::support::scene::play_with;
 use crate::support::{Cluster, Controller, Scene};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -12,8 +14,13 @@ pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "eu-west-1";
 pub const OLD: &str = "sha-0000001";
 pub const NEW: &str = "sha-0000002";
+/// What somebody else brings: the second revision of the family.
+pub const OTHER: &str = "sha-0000009";
 /// What may be seen nowhere: the value of a variable in every task definition.
 pub const CANARY: &str = "c4n4ry-in-the-environment";
+
+/// The image of the workload that answers health checks.
+const JUDGE: &str = "sha-00000aa";
 
 pub struct Stage<'a> {
     scene: &'a Scene,
@@ -39,6 +46,7 @@ pub async fn on_ecs(name: &str, change: impl Fn(NewService) -> NewService, play:
         let sim = Sim::start().await;
         let account = sim.account(ACCOUNT, REGION);
         account.register(&task_definition(OLD));
+        account.register(&task_definition(OTHER));
         let service = change(account.service("prod", "app", "app:1")).create();
         let stage = Stage { scene, sim, account, service, controllers: &controllers };
         stage.start();
@@ -74,6 +82,37 @@ impl Stage<'_> {
         self.verified(OLD).await;
     }
 
+    /// The same, with a health check that somebody else's workload answers for the service.
+    pub async fn judged(&self) {
+        self.app("judge", JUDGE).await;
+        let mut spec = release(OLD);
+        let production = spec["stages"][0].as_object_mut().unwrap();
+        production.remove("checks");
+        let question = json!({"service": {"name": "judge", "port": PORT}, "path": "/health"});
+        let retry = json!({"attempts": 2, "interval": "1s"});
+        production.insert("healthChecks".into(), json!([{"name": "health", "http": question, "retry": retry}]));
+        self.apply(&spec).await;
+        self.verified(OLD).await;
+    }
+
+    /// What that check is answered from now on.
+    pub async fn judge(&self, status: u16) {
+        self.behaves(JUDGE, answers("/health", status)).await;
+    }
+
+    /// By an administrator.
+    pub async fn annotate_namespace(&self, annotations: Value) {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+        api.patch(&self.ns, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// The writes so far, one letter each.
+    pub fn writes(&self) -> String {
+        let letter = |op: &String| if op == "StopServiceDeployment" { 'S' } else { op.chars().next().unwrap() };
+        self.sim.writes().iter().map(letter).collect()
+    }
+
     /// The tag that the service names now.
     pub fn tag(&self) -> String {
         let arn = self.service.task_definition();
@@ -103,7 +142,7 @@ pub fn release(tag: &str) -> Value {
     json!({
         "image": {"repository": REPOSITORY, "tag": tag},
         "stages": [{
-            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": "30s",
+            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": "10s",
             "targets": [target],
         }],
     })

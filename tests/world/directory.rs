@@ -40,7 +40,7 @@ async fn pods_are_those_of_the_revision() {
     });
     scene.api::<Pod>().create(&PostParams::default(), &serde_json::from_value(forged).unwrap()).await.unwrap();
     let directory = directory(&scene);
-    let of = PodsOf { workload: live.workload.clone(), revision };
+    let of = PodsOf { workload: live.workload.kubernetes().unwrap().clone(), revision };
     let found = directory.pods(&of).await.unwrap();
     let real = scene.api::<Pod>().list(&ListParams::default().labels("app=web")).await.unwrap().items;
     let mut names: Vec<_> = found.iter().map(|p| p.name.as_str()).collect();
@@ -54,7 +54,7 @@ async fn pods_are_those_of_the_revision() {
         assert!(pod.ip == ip && pod.host_ip.is_some() && pod.node.is_some(), "{pod:?}");
         assert!(pod.ready && !pod.terminating && !pod.host_network, "{pod:?}");
     }
-    let gone = PodsOf { workload: live.workload, revision: "no-such-hash".into() };
+    let gone = PodsOf { workload: live.workload.kubernetes().unwrap().clone(), revision: "no-such-hash".into() };
     assert_eq!(directory.pods(&gone).await.unwrap(), []);
 }
 

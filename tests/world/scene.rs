@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::time::Duration;
 use tidegate::api::effect::{Answer, Refused, Stamp, TargetWrite};
-use tidegate::api::spec::{KubernetesTarget, WorkloadKind};
+use tidegate::api::spec::{KubernetesTarget, TargetKind, WorkloadKind};
 use tidegate::api::status::ContainerImage;
 use tidegate::api::view::{LiveTarget, TargetView};
 use tidegate::api::{EffectId, Image, NsName, RolloutId, TargetId, Verb};
@@ -179,10 +179,14 @@ pub fn write(live: &LiveTarget, images: &[(&str, &str)]) -> TargetWrite {
         uid: live.uid.clone(),
         resource_version: live.resource_version.clone(),
         init: images.iter().filter(|i| init(&i.container)).map(|i| i.container.clone()).collect(),
-        stamp: stamp(&NsName::new(live.workload.namespace.clone(), "checkout"), "release-uid", &images),
+        stamp: stamp(&NsName::new(namespace(live), "checkout"), "release-uid", &images),
         images,
         ecs: None,
     }
+}
+
+pub fn namespace(live: &LiveTarget) -> String {
+    live.workload.kubernetes().unwrap().namespace.clone()
 }
 
 pub fn stamp(release: &NsName, uid: &str, images: &[ContainerImage]) -> Stamp {
@@ -203,13 +207,13 @@ pub fn container_image(container: &str, image: &str) -> ContainerImage {
     ContainerImage { container: container.to_owned(), image: Image::new(image), digest: None }
 }
 
-pub fn target(namespace: &str) -> KubernetesTarget {
-    KubernetesTarget {
+pub fn target(namespace: &str) -> TargetKind {
+    TargetKind::Kubernetes(KubernetesTarget {
         kind: WorkloadKind::Deployment,
         name: "web".into(),
         namespace: Some(namespace.to_owned()),
         containers: vec!["app".into()],
-    }
+    })
 }
 
 /// A Release `checkout` that is read for.

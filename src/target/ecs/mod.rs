@@ -31,19 +31,17 @@ impl EcsWriter {
 
     async fn carry_out(&self, of: &EcsService, write: &TargetWrite) -> Result<Answer, Error> {
         let account = self.aws.account(of).await;
-        let found = account.service(of).await?.filter(|s| service::identity(s) == write.uid);
+        let found = account.service(of).await.map_err(nothing_done)?.filter(|s| service::identity(s) == write.uid);
         let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
         if service::version(&found) != write.resource_version {
             return Err(Error::Conflict(format!("{of} changed since it was looked at")));
         }
-        let definition = match &write.ecs {
-            Some(EcsWrite::Stop(deployment)) => {
-                account.stop(deployment).await?;
-                return Ok(Answer::Stopping { deployment: deployment.clone() });
-            }
-            Some(EcsWrite::TaskDefinition(arn)) if usable(&account, arn).await? => arn.clone(),
-            _ => registered(&account, service::running(&found).1, write).await?,
-        };
+        if let Some(EcsWrite::Stop(deployment)) = &write.ecs {
+            account.stop(deployment).await?;
+            return Ok(Answer::Stopping { deployment: deployment.clone() });
+        }
+        let runs = service::running(&found).1;
+        let definition = definition(&account, runs, write).await.map_err(nothing_done)?;
         let updated = account.update(of, &definition).await?;
         let id = service::running(&updated).0.to_owned();
         Ok(Answer::Applied { generation: id.parse().unwrap_or_default(), resource_version: id })
@@ -74,13 +72,29 @@ fn answer(error: Error) -> Answer {
     let message = error.to_string();
     let kind = match error {
         Error::Denied(_) => Refused::Forbidden,
-        Error::Throttled(_) => Refused::Throttled,
+        Error::Throttled(_) | Error::Unready(_) => Refused::Throttled,
         Error::Gone(_) => Refused::Gone,
         Error::Conflict(_) => Refused::Conflict,
         Error::Invalid(_) => Refused::Invalid,
         Error::Unanswered(_) | Error::Malformed(_) => return Answer::Ambiguous { message },
     };
     Answer::Refused { kind, message }
+}
+
+/// The ARN of what this write brings, registered if need be.
+async fn definition(account: &Account, runs: &str, write: &TargetWrite) -> Result<String, Error> {
+    match &write.ecs {
+        Some(EcsWrite::TaskDefinition(arn)) if usable(account, arn).await? => Ok(arn.clone()),
+        _ => registered(account, runs, write).await,
+    }
+}
+
+/// Until the service is updated it is as it was: a registration that nobody answered is found again.
+fn nothing_done(error: Error) -> Error {
+    match error {
+        Error::Unanswered(message) | Error::Malformed(message) => Error::Unready(message),
+        other => other,
+    }
 }
 
 /// Whether a task definition can still be brought: one that is INACTIVE, or gone, is refused by ECS.
