@@ -130,7 +130,7 @@ impl Account {
     /// The ARN of what was registered.
     pub async fn register(&self, copied: Copied) -> Result<String, Error> {
         self.limits.registrations.until_ready().await;
-        let Copied { family, body } = copied;
+        let Copied { family, body, hidden } = copied;
         // The typed fields are needed for the call to be made at all; what is sent is the body.
         let call = self.writing.register_task_definition().family(family).set_container_definitions(Some(vec![]));
         let sent = call.customize().mutate_request(move |request| {
@@ -138,7 +138,7 @@ impl Account {
             *request.body_mut() = SdkBody::from(body.clone());
             request.headers_mut().insert("content-length", length);
         });
-        let answer = sent.send().await.map_err(|e| Error::of("ecs:RegisterTaskDefinition", &e))?;
+        let answer = sent.send().await.map_err(|e| Error::hiding("ecs:RegisterTaskDefinition", &e, &hidden))?;
         let arn = answer.task_definition.and_then(|d| d.task_definition_arn);
         arn.ok_or_else(|| Error::Malformed("ecs:RegisterTaskDefinition".to_owned()))
     }

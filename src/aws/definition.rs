@@ -44,10 +44,11 @@ pub struct Definition {
 }
 
 /// A registration to be made.
-#[derive(Debug)]
 pub struct Copied {
     pub family: String,
     pub body: Vec<u8>,
+    /// Values of its environment: nothing that AWS says of it may repeat them.
+    pub(super) hidden: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -96,9 +97,15 @@ pub(super) fn copy(answer: &[u8], images: &[ContainerImage], tags: &[(&str, Stri
         let named = |c: &&mut Members| c.text("name").as_deref() == Some(&wanted.container);
         containers.iter_mut().find(named)?.set("image", to_raw_value(&wanted.image).ok()?);
     }
+    let hidden = containers.iter().flat_map(environment).collect();
     definition.set("containerDefinitions", to_raw_value(&containers).ok()?);
     definition.set("tags", tagged(found.unwrap_or_default(), tags)?);
-    Some(Copied { family: definition.text("family")?, body: serde_json::to_vec(&definition).ok()? })
+    Some(Copied { family: definition.text("family")?, body: serde_json::to_vec(&definition).ok()?, hidden })
+}
+
+fn environment(container: &Members) -> Vec<String> {
+    let all: Option<Vec<Members>> = container.get("environment").and_then(|e| serde_json::from_str(e.get()).ok());
+    all.iter().flatten().filter_map(|e| e.text("value")).filter(|v| !v.is_empty()).collect()
 }
 
 /// Tags of AWS's own are reserved, and those of an earlier write of ours are no longer true.
@@ -122,7 +129,7 @@ mod tests {
     use super::*;
 
     const ANSWER: &str = r#"{"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:eu-west-1:1:task-definition/web:7",
-        "containerDefinitions":[{"name":"app","image":"r/app:1","cpu":0,"environment":[{"name":"A","value":""}],"future":1e400},
+        "containerDefinitions":[{"name":"app","image":"r/app:1","cpu":0,"environment":[{"name":"A","value":""},{"name":"B","value":"secret"}],"future":1e400},
         {"name":"proxy","image":"r/proxy:1"}],"family":"web","revision":7,"status":"ACTIVE","registeredAt":1.7e9,
         "brandNew2027":{"b":[1,2.50],"a":null}},"tags":[{"key":"team","value":"shop"},{"key":"aws:x","value":"y"},
         {"key":"tidegate.dev/effect","value":"old"}]}"#;
@@ -135,8 +142,9 @@ mod tests {
     fn a_copy_changes_the_listed_images_and_nothing_else() {
         let copied = copy(ANSWER.as_bytes(), &[image("app", "r/app:2")], &[(tag::EFFECT, "e".into())]).unwrap();
         let text = String::from_utf8(copied.body).unwrap();
-        let wanted = r#"{"containerDefinitions":[{"name":"app","image":"r/app:2","cpu":0,"environment":[{"name":"A","value":""}],"future":1e400},{"name":"proxy","image":"r/proxy:1"}],"family":"web","brandNew2027":{"b":[1,2.50],"a":null},"tags":[{"key":"team","value":"shop"},{"key":"tidegate.dev/effect","value":"e"}]}"#;
+        let wanted = r#"{"containerDefinitions":[{"name":"app","image":"r/app:2","cpu":0,"environment":[{"name":"A","value":""},{"name":"B","value":"secret"}],"future":1e400},{"name":"proxy","image":"r/proxy:1"}],"family":"web","brandNew2027":{"b":[1,2.50],"a":null},"tags":[{"key":"team","value":"shop"},{"key":"tidegate.dev/effect","value":"e"}]}"#;
         assert_eq!((copied.family.as_str(), text.as_str()), ("web", wanted));
+        assert_eq!(copied.hidden, ["secret"]);
         assert!(copy(ANSWER.as_bytes(), &[image("other", "r/app:2")], &[]).is_none(), "a container that is not there");
     }
 

@@ -52,9 +52,19 @@ impl Error {
         E: ProvideErrorMetadata + StdError + 'static,
         R: std::fmt::Debug,
     {
+        Self::hiding(call, error, &[])
+    }
+
+    /// The same, without these texts wherever AWS repeats them.
+    pub(super) fn hiding<E, R>(call: &'static str, error: &SdkError<E, R>, hidden: &[String]) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+        R: std::fmt::Debug,
+    {
         let Some(service) = error.as_service_error() else { return unanswered(call, error) };
         let code = service.code().unwrap_or_default();
         let said = service.message().unwrap_or(code);
+        let said = hidden.iter().fold(said.to_owned(), |said, value| said.replace(value.as_str(), "***"));
         let message = tidy(&format!("{call}: {said}"), MESSAGE);
         match code {
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Self::Denied(message),

@@ -101,10 +101,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         memory,
         observer: Observer::new(acting.clone(), Limits::default()).with_ecs(aws.clone(), options.ecs.clone()),
         writer: status::Writer::new(acting.clone(), WRITE),
-        target: Arc::new(Writers {
-            kubernetes: KubernetesWriter::new(acting, WRITE),
-            ecs: EcsWriter::new(aws, WRITE),
-        }),
+        target: Arc::new(Writers { kubernetes: KubernetesWriter::new(acting, WRITE), ecs: EcsWriter::new(aws, WRITE) }),
         pool,
         pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),
         events,

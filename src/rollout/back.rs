@@ -91,26 +91,35 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
         d.look_again(now.plus(entry::pause(count)));
         return true;
     }
-    let Some(how) = to_do(d, w, i, live) else { return w.state().targets[i].trouble.is_none() };
-    write(d, w, i, live, (ours, back), how);
+    match to_do(d, w, i, live) {
+        ToDo::Write(how) => write(d, w, i, live, (ours, back), how),
+        ToDo::Wait => {}
+        ToDo::Nothing => return false,
+    }
     true
 }
 
-/// How the way back is to be brought now. `None`: not by us, for the moment or for good.
-fn to_do(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget) -> Option<Option<EcsWrite>> {
-    let Some(service) = &live.ecs else { return Some(None) };
+enum ToDo {
+    Write(Option<EcsWrite>),
+    Wait,
+    /// It is lost.
+    Nothing,
+}
+
+/// How the way back is to be brought now.
+fn to_do(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) -> ToDo {
     let state = &mut w.state_mut().targets[i];
-    let back = state.way_back.clone()?;
+    let (Some(service), Some(back)) = (&live.ecs, state.way_back.clone()) else { return ToDo::Write(None) };
     match ecs::way(live, service, state, &back) {
-        Way::Wait => None,
-        Way::Stop(deployment) => Some(Some(EcsWrite::Stop(deployment))),
+        Way::Wait => ToDo::Wait,
+        Way::Stop(deployment) => ToDo::Write(Some(EcsWrite::Stop(deployment))),
         Way::Bring => {
             let definition = ecs::definition(live, &back).cloned();
-            Some(Some(definition.map_or(EcsWrite::Copy, EcsWrite::TaskDefinition)))
+            ToDo::Write(Some(definition.map_or(EcsWrite::Copy, EcsWrite::TaskDefinition)))
         }
         Way::Lost(message) => {
             state.trouble = Some(cause(Reason::RollbackFailed, message, false, d.now));
-            None
+            ToDo::Nothing
         }
     }
 }

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod scenarios_calls;
 mod scenarios_first;
 mod scenarios_killed;
 mod scenarios_refused;

@@ -2,5 +2,6 @@
 
 mod properties;
 mod scenes;
+mod services;
 mod table;
 mod world;

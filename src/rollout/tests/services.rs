@@ -1,0 +1,232 @@
+//! What is concluded from one look at an ECS service, as tables.
+
+use super::world::{REPOSITORY, deployment};
+use crate::api::status::{Accepted, ContainerImage, EcsService, TargetState, TargetStep, WayBack, Workload, Written};
+use crate::api::time::Duration;
+use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment, StopCode, TaskView};
+use crate::api::{Image, Reason};
+use crate::rollout::ecs::{self, Way};
+use crate::rollout::plan;
+use DeploymentStatus::{
+    InProgress, Pending, RollbackFailed, RollbackInProgress, RollbackRequested, RolledBack, StopRequested, Stopped,
+    Successful, Unknown,
+};
+
+const OLD: &str = "1000";
+const NEW: &str = "2000";
+const BACK: &str = "3000";
+
+fn images(tag: &str) -> Vec<ContainerImage> {
+    vec![ContainerImage { container: "app".into(), image: Image::build(REPOSITORY, Some(tag), None), digest: None }]
+}
+
+fn tag_of(revision: &str) -> &'static str {
+    if revision == NEW { "new" } else { "old" }
+}
+
+/// A service whose PRIMARY deployment is `primary`, and whose newest service deployment brings `brings`.
+fn service(primary: &str, brings: &str, status: DeploymentStatus) -> LiveTarget {
+    let state = if status.is_settled() { RolloutState::Completed } else { RolloutState::InProgress };
+    let mut live = deployment("web", tag_of(primary), &["app".to_owned()]);
+    live.workload = Workload::Ecs(EcsService {
+        region: "eu-west-1".into(),
+        cluster: "prod".into(),
+        service: "web".into(),
+        role_arn: None,
+        external_id: None,
+    });
+    live.revision = Some(primary.into());
+    live.ecs = Some(Box::new(EcsView {
+        task_definition: format!("td-{}", tag_of(primary)),
+        rollout_state: Some(state),
+        newest: Some(ServiceDeployment {
+            arn: format!("sd-{brings}"),
+            status,
+            reason: None,
+            brings: brings.into(),
+            task_definition: Some(format!("td-{}", tag_of(brings))),
+            images: images(tag_of(brings)),
+            effect: None,
+        }),
+        controller: None,
+        express: false,
+        no_room: false,
+        stopped: vec![],
+        failed: vec![],
+        placement: None,
+        look_again: Duration::from_secs(10),
+    }));
+    live
+}
+
+fn view(live: &LiveTarget) -> &EcsView {
+    live.ecs.as_ref().unwrap()
+}
+
+fn target(step: TargetStep) -> TargetState {
+    let spec = super::world::two_stages("new");
+    let mut state = plan::stage_states(&spec, "shop").remove(0).targets.remove(0);
+    state.state = step;
+    state.written = Some(Written { images: images("new"), generation: 2000, revision: Some(NEW.into()) });
+    state.way_back = Some(WayBack {
+        images: images("old"),
+        verified: true,
+        passed: vec![],
+        quarantined: false,
+        task_definition: Some("td-old".into()),
+        revision: Some(OLD.into()),
+    });
+    state
+}
+
+#[test]
+fn only_success_of_what_is_primary_is_success() {
+    for (primary, brings, status, done) in [
+        (NEW, NEW, Successful, true),
+        // A read of the service that is older than that of its deployments, and the other way round.
+        (OLD, NEW, Successful, false),
+        (NEW, OLD, Successful, false),
+        (NEW, NEW, Pending, false),
+        (NEW, NEW, InProgress, false),
+        (NEW, NEW, Unknown, false),
+        (NEW, NEW, Stopped, false),
+        (NEW, NEW, RolledBack, false),
+        (NEW, NEW, RollbackFailed, false),
+        // ECS is back where it was.
+        (OLD, NEW, RolledBack, true),
+        (OLD, NEW, RollbackInProgress, false),
+        (OLD, NEW, RollbackFailed, false),
+    ] {
+        let live = service(primary, brings, status);
+        assert_eq!(ecs::rolled_out(&live, view(&live)), done, "{primary} {brings} {status:?}");
+        let mut few = live;
+        few.replicas.available = 1;
+        assert!(!ecs::rolled_out(&few, view(&few)), "one of two tasks runs");
+    }
+    let mut old = service(NEW, NEW, Successful);
+    let ecs = old.ecs.as_mut().unwrap();
+    (ecs.newest, ecs.rollout_state) = (None, Some(RolloutState::Completed));
+    assert!(ecs::rolled_out(&old, view(&old)), "where there are no service deployments");
+    old.ecs.as_mut().unwrap().rollout_state = None;
+    assert!(!ecs::rolled_out(&old, view(&old)), "nothing is known");
+}
+
+#[test]
+fn a_failing_deployment_of_ours_is_a_failure() {
+    for (step, primary, brings, status, fails) in [
+        (TargetStep::Written, NEW, NEW, InProgress, false),
+        (TargetStep::Written, NEW, NEW, Unknown, false),
+        (TargetStep::Written, NEW, NEW, StopRequested, true),
+        (TargetStep::Written, OLD, NEW, RollbackRequested, true),
+        (TargetStep::Written, OLD, NEW, RollbackInProgress, true),
+        (TargetStep::Written, OLD, NEW, RolledBack, true),
+        (TargetStep::Written, NEW, NEW, RollbackFailed, true),
+        (TargetStep::Written, NEW, NEW, Stopped, true),
+        (TargetStep::Written, OLD, OLD, Stopped, false),
+        // It went back to what was there: that is what was wanted.
+        (TargetStep::Restored, OLD, NEW, RolledBack, false),
+        (TargetStep::Restored, OLD, NEW, RollbackFailed, true),
+        (TargetStep::Restored, BACK, BACK, InProgress, false),
+        (TargetStep::Restored, BACK, BACK, Stopped, true),
+    ] {
+        let live = service(primary, brings, status);
+        let found = ecs::failure(&live, view(&live), &target(step));
+        assert_eq!(found.is_some(), fails, "{step:?} {primary} {brings} {status:?}: {found:?}");
+        assert!(found.is_none_or(|f| f.reason == Reason::DeploymentFailed && !f.fault));
+    }
+}
+
+#[test]
+fn a_failed_deployment_that_nobody_lists_any_more_is_known_by_its_event() {
+    let mut live = service(OLD, OLD, Successful);
+    assert!(ecs::failure(&live, view(&live), &target(TargetStep::Written)).is_none(), "an old read, for all we know");
+    live.ecs.as_mut().unwrap().failed = vec![NEW.into()];
+    assert!(ecs::failure(&live, view(&live), &target(TargetStep::Written)).is_some());
+}
+
+#[test]
+fn stopped_tasks_tell_whose_fault_it_is() {
+    let task = |code, reason: &str, exit, container: &str| TaskView {
+        id: "t".into(),
+        code,
+        reason: reason.into(),
+        containers: vec![(container.to_owned(), exit, String::new())],
+    };
+    let pull =
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref: not found";
+    let busy = "CannotPullContainerError: toomanyrequests: rate exceeded";
+    let (start, exited, other) = (StopCode::TaskFailedToStart, StopCode::EssentialContainerExited, StopCode::Other);
+    for (times, code, reason, exit, container, wanted) in [
+        (3, exited, "Essential container in task exited", Some(1), "app", Some((Reason::CrashLoop, true))),
+        (3, exited, "Essential container in task exited", Some(1), "proxy", Some((Reason::CrashLoop, false))),
+        (2, exited, "Essential container in task exited", Some(1), "app", None),
+        (2, start, pull, None, "app", Some((Reason::ImagePullFailed, true))),
+        (1, start, pull, None, "app", None),
+        (9, start, busy, None, "app", None),
+        (3, start, "ResourceInitializationError: secrets", None, "app", Some((Reason::ConfigError, false))),
+        (9, other, "Scaling activity initiated by deployment", Some(143), "app", None),
+    ] {
+        let mut live = service(NEW, NEW, InProgress);
+        live.ecs.as_mut().unwrap().stopped = vec![task(code, reason, exit, container); times];
+        let found = |step| ecs::failure(&live, view(&live), &target(step)).map(|f| (f.reason, f.fault));
+        assert_eq!(found(TargetStep::Written), wanted, "{times} x {reason}");
+        assert_eq!(found(TargetStep::Adopted), None, "what happened before an adoption");
+    }
+}
+
+#[test]
+fn a_restore_waits_stops_or_brings() {
+    let none = Accepted::default;
+    let stopped = || Accepted { stopped: Some("sd-2000".into()), ..none() };
+    let updated = || Accepted { revision: Some(BACK.into()), ..none() };
+    for (primary, brings, status, accepted, wanted) in [
+        (NEW, NEW, Pending, none(), "stop sd-2000"),
+        (NEW, NEW, InProgress, none(), "stop sd-2000"),
+        (NEW, NEW, InProgress, stopped(), "wait"),
+        (NEW, NEW, StopRequested, none(), "wait"),
+        (NEW, NEW, RollbackRequested, none(), "wait"),
+        (NEW, NEW, RollbackInProgress, none(), "wait"),
+        (NEW, NEW, Successful, none(), "bring"),
+        (NEW, NEW, Stopped, stopped(), "bring"),
+        (NEW, NEW, RollbackFailed, stopped(), "bring"),
+        // Accepted, but not seen yet.
+        (NEW, NEW, Successful, updated(), "wait"),
+        (NEW, BACK, InProgress, none(), "wait"),
+        // ECS took the restore itself back, to what it calls the last good one.
+        (NEW, BACK, RollbackInProgress, updated(), "wait"),
+        (NEW, BACK, RolledBack, updated(), "lost"),
+    ] {
+        let live = service(primary, brings, status);
+        let mut state = target(TargetStep::Restoring);
+        state.accepted = Some(accepted.clone());
+        let back = state.way_back.clone().unwrap();
+        let said = match ecs::way(&live, view(&live), &state, &back) {
+            Way::Wait => "wait".to_owned(),
+            Way::Stop(arn) => format!("stop {arn}"),
+            Way::Bring => "bring".to_owned(),
+            Way::Lost(_) => "lost".to_owned(),
+        };
+        assert_eq!(said, wanted, "{primary} {brings} {status:?} {accepted:?}");
+    }
+}
+
+#[test]
+fn an_unknown_state_is_judged_by_the_older_field() {
+    for (state, wanted) in [
+        (Some(RolloutState::InProgress), "stop"),
+        (Some(RolloutState::Completed), "bring"),
+        (Some(RolloutState::Unknown), "wait"),
+        (None, "wait"),
+    ] {
+        let mut live = service(NEW, NEW, Unknown);
+        live.ecs.as_mut().unwrap().rollout_state = state;
+        let back = target(TargetStep::Restoring).way_back.unwrap();
+        let said = match ecs::way(&live, view(&live), &target(TargetStep::Restoring), &back) {
+            Way::Wait => "wait",
+            Way::Stop(_) => "stop",
+            Way::Bring => "bring",
+            Way::Lost(_) => "lost",
+        };
+        assert_eq!(said, wanted, "{state:?}");
+    }
+}
