@@ -55,8 +55,7 @@ impl Events {
 
     /// Publishes what may have been lost in a crash between the status and its events.
     pub(super) fn announce_again(&self, of: &ReleaseView, now: Time) {
-        let fresh = |a: &&Announcement| now.since(a.at) < FRESH;
-        of.status.announced.iter().filter(fresh).for_each(|a| self.send(of, a));
+        of.status.announced.iter().filter(|a| fresh(a.at, now)).for_each(|a| self.send(of, a));
     }
 
     fn send(&self, of: &ReleaseView, announcement: &Announcement) {
@@ -64,6 +63,11 @@ impl Events {
             self.metrics.event(EventOutcome::Dropped);
         }
     }
+}
+
+/// Whether an announcement of `at` is still worth an event.
+pub(super) fn fresh(at: Time, now: Time) -> bool {
+    now.since(at) < FRESH
 }
 
 async fn publish(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {

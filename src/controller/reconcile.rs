@@ -46,7 +46,7 @@ pub(super) struct Context {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
     /// Nothing was to be done, and nothing was asked of the API server.
-    Rest(Option<Time>),
+    Rest,
     /// When to look again although nothing happens.
     Worked(Option<Time>),
     Gone,
@@ -82,9 +82,8 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
     if !cx.memory.knows(name) {
         return Ok(cx.drop_release(name));
     }
-    let cached = cx.memory.release(name);
-    if let Some(again) = cached.and_then(|view| at_rest(&view, touched, cx.clock.now())) {
-        return Ok(Outcome::Rest(again));
+    if !touched && cx.memory.rests(name) {
+        return Ok(Outcome::Rest);
     }
     let (mut known, mut carried, mut conflicts) = (None, Carried::default(), 0);
     for _ in 0..STEPS {
@@ -106,17 +105,6 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
         }
     }
     Err(Error::Unsettled(STEPS))
-}
-
-/// Nothing to read and nothing to change: when to look again. Costs no request.
-fn at_rest(view: &ReleaseView, touched: bool, now: Time) -> Option<Option<Time>> {
-    let need = rollout::need(view, touched);
-    if need.active || !need.targets.is_empty() {
-        return None;
-    }
-    let decision = rollout::step(view, &Observed::default(), now);
-    let changes = decision.status != view.status || decision.effect.is_some() || !decision.asks.is_empty();
-    (!changes).then_some(decision.again)
 }
 
 impl Context {
