@@ -70,6 +70,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         available_at: None,
         restore_at: None,
         verified_at: None,
+        unseen_since: None,
         adopted: false,
         targets: s.targets.iter().filter_map(target).collect(),
         purpose: None,

@@ -9,7 +9,7 @@ use super::{choose, end, entry, evidence, quarantine, verify};
 use crate::api::Reason;
 use crate::api::spec::Probe;
 use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
-use crate::api::time::{Duration, Time};
+use crate::api::time::Duration;
 
 /// Takes the stage in work back for `why`, or ends the rollout where nothing was written.
 pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
@@ -28,6 +28,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
     let now = d.now;
     w.state_mut().restore_at = Some(now);
     w.state_mut().available_at = None;
+    w.state_mut().unseen_since = None;
     if why.fault && w.rollout.digest.is_none() {
         w.rollout.digest = quarantine::digest_seen(d, w);
     }
@@ -75,11 +76,12 @@ pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
         checks::void(w);
         return w.go(Step::Restoring);
     }
-    let base = w.state().available_at.unwrap_or(d.now);
     let stage = w.stage_name();
     if restored.iter().any(|i| verify::observed(d, &stage, &w.state().targets[*i].name).is_none()) {
-        return unseen(d, w, &restored, base);
+        return unseen(d, w, &restored);
     }
+    w.state_mut().unseen_since = None;
+    let base = w.state().available_at.unwrap_or(d.now);
     let (questions, changed) = judges(w, &restored);
     let failed = match checks::ask(d, w, Purpose::Restore, &questions, base) {
         Asked::Waiting => return Flow::Stay,
@@ -101,9 +103,8 @@ pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
 }
 
 /// Not knowing is no answer: the checks wait, but not for ever.
-fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize], since: Time) -> Flow {
-    d.look_again_in(Duration::from_secs(5));
-    if !d.due(since.plus(w.stage().progress_deadline)) {
+fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize]) -> Flow {
+    if !verify::unseen_too_long(d, w) {
         return Flow::Stay;
     }
     for i in restored {

@@ -114,6 +114,9 @@ pub struct StageState {
     pub restore_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,
+    /// Since when a target of it cannot be read, or its controller does not follow, while its checks are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_since: Option<Time>,
     /// Nothing was written: its targets ran the image already.
     #[serde(default)]
     pub adopted: bool,

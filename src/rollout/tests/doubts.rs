@@ -1,7 +1,71 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
-use super::world::World;
-use crate::api::{Reason, annotation};
+use super::world::{Behaviour, World};
+use crate::api::status::{Phase, Step};
+use crate::api::time::Duration;
+use crate::api::view::TargetView;
+use crate::api::{Reason, TargetId, annotation};
+
+/// In Verifying, longer after the stage became available than its progressDeadline.
+fn long_in_verify() -> World {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| s.stages[0].health_checks[0].initial_delay = Some(Duration::from_secs(1800)));
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    w.pass(Duration::from_secs(1200));
+    w
+}
+
+#[test]
+fn one_blink_late_in_the_checks_is_no_verdict() {
+    let mut w = long_in_verify();
+    let id = TargetId::new("staging", "web");
+    let live = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.turn();
+    assert_eq!(w.step_name(), Step::Verifying, "{}", w.message());
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{}", w.message());
+    // An HPA changes the generation; its controller follows a moment later.
+    let mut w = long_in_verify();
+    w.live("staging").generation += 1;
+    w.turn();
+    assert_eq!(w.step_name(), Step::Verifying, "{}", w.message());
+}
+
+#[test]
+fn what_stays_unseen_for_its_deadline_ends_the_stage() {
+    let mut w = long_in_verify();
+    let id = TargetId::new("staging", "web");
+    let live = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.turn();
+    w.pass(Duration::from_secs(599));
+    w.turn();
+    assert_eq!(w.step_name(), Step::Verifying, "{}", w.message());
+    w.pass(Duration::from_secs(1));
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring, "{}", w.message());
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!((w.phase(), w.rel.status.quarantine.len()), (Phase::RolledBack, 0), "{}", w.message());
+}
+
+#[test]
+fn one_blink_late_in_the_checks_of_a_restore_is_no_verdict() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::CrashLoop);
+    w.edit(|s| s.stages[0].health_checks[0].initial_delay = Some(Duration::from_secs(1800)));
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::VerifyingRestore);
+    w.pass(Duration::from_secs(1200));
+    let id = TargetId::new("staging", "web");
+    let live = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.turn();
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
 
 /// The intent is stored, the write was never made, and a person aborts.
 #[test]
@@ -14,5 +78,10 @@ fn an_intent_that_was_never_carried_out_is_taken_back_too() {
     let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
     w.annotate(annotation::ABORT, &id);
     w.run();
-    assert_eq!((w.reason(), w.runs("staging").as_str(), w.writes.len()), (Reason::Aborted, "sha-a1", 0), "{}", w.message());
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::Aborted, "sha-a1", 0),
+        "{}",
+        w.message()
+    );
 }
