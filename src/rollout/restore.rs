@@ -7,6 +7,7 @@ use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
 use super::{choose, end, entry, evidence, quarantine, verify};
 use crate::api::Reason;
+use crate::api::annotation::ABORT;
 use crate::api::spec::Probe;
 use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
 use crate::api::time::Duration;
@@ -140,7 +141,12 @@ fn unpaid(d: &mut Draft, w: &mut Work, late: bool) -> Flow {
         let owes = matches!(state.state, TargetStep::Writing | TargetStep::Written | TargetStep::Restoring);
         if owes && state.effect.is_some() && state.trouble.is_none() {
             let why = state.refused.map_or_else(|| "no answer".to_owned(), |r| r.message);
-            give_up(d, w, i, format!("{} could not be restored in time: {why}; it is tried on", state.workload));
+            let id = w.rollout.id;
+            let message = format!(
+                "{} could not be restored in time: {why}; it is tried on; to give it up set {ABORT}: {id}, which must be removed first if it is there",
+                state.workload
+            );
+            give_up(d, w, i, message);
             let message = w.state().targets[i].trouble.as_ref().map(|c| c.message.clone()).unwrap_or_default();
             d.warning(Reason::RollbackFailed, message);
         }

@@ -1,6 +1,7 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
 use super::world::{Behaviour, World};
+use crate::api::effect::Refused;
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
@@ -65,6 +66,28 @@ fn one_blink_late_in_the_checks_of_a_restore_is_no_verdict() {
     w.targets.insert(id, live);
     w.run();
     assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
+
+/// An aborted rollout whose restore is refused for ever.
+#[test]
+fn a_restore_that_cannot_be_made_can_be_given_up_after_an_abort() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
+    w.annotate(annotation::ABORT, &id);
+    w.refuse = Some((Refused::Forbidden, "forbidden".into()));
+    w.run_until(|w| w.announced(Reason::RollbackFailed));
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring, "the same annotation is not taken twice");
+    w.rel.annotations.remove(annotation::ABORT);
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring);
+    w.annotate(annotation::ABORT, &id);
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::RollbackFailed), "{}", w.message());
+    assert_eq!(w.rel.status.debts.len(), 1);
 }
 
 /// The intent is stored, the write was never made, and a person aborts.
