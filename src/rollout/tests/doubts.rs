@@ -1,6 +1,6 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
-use super::world::{Behaviour, World};
+use super::world::{Behaviour, World, spec};
 use crate::api::effect::Refused;
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
@@ -88,6 +88,24 @@ fn a_restore_that_cannot_be_made_can_be_given_up_after_an_abort() {
     w.run();
     assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::RollbackFailed), "{}", w.message());
     assert_eq!(w.rel.status.debts.len(), 1);
+}
+
+#[test]
+fn the_end_is_announced_however_much_else_there_is_to_say() {
+    let checks: String = (0..12)
+        .map(|i| format!("{{name: new-{i}, http: {{service: {{name: staging, port: 80}}, path: /{i}}}}}, "))
+        .collect();
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::CrashLoop);
+    w.edit(|s| {
+        let more = spec(&format!(
+            "image: {{repository: r, tag: t}}\nstages: [{{name: s, targets: [], smokeTests: [{checks}]}}]"
+        ));
+        s.stages[0].smoke_tests.extend(more.stages[0].smoke_tests.clone());
+        s.image.tag = Some("sha-b2".into());
+    });
+    w.run();
+    assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
+    assert!(w.announced(Reason::RolledBack), "{:?}", w.events);
 }
 
 /// The intent is stored, the write was never made, and a person aborts.
