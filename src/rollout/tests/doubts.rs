@@ -1,7 +1,7 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
 use super::world::{Behaviour, World, spec};
-use crate::api::effect::Refused;
+use crate::api::effect::{Answer, Refused};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
@@ -106,6 +106,25 @@ fn the_end_is_announced_however_much_else_there_is_to_say() {
     w.run();
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
     assert!(w.announced(Reason::RolledBack), "{:?}", w.events);
+}
+
+#[test]
+fn a_throttled_finalizer_is_tried_later() {
+    for (answer, said) in [
+        (Answer::Refused { kind: Refused::Throttled, message: "slow down".into() }, false),
+        (Answer::Ambiguous { message: "no answer".into() }, false),
+        (Answer::Refused { kind: Refused::Forbidden, message: "no right".into() }, true),
+    ] {
+        let mut w = World::verified("sha-a1");
+        w.tag("sha-b2");
+        let first = w.decide();
+        assert_eq!(first.effect, Some(crate::api::effect::Effect::SetFinalizer));
+        w.answer = Some(answer.clone());
+        let next = w.decide();
+        assert_eq!(next.effect, None, "{answer:?}");
+        assert!(next.again.is_some_and(|at| at > w.now), "{answer:?}");
+        assert_eq!(next.status.running().is_some_and(|r| r.blocked.is_some()), said, "{answer:?}");
+    }
 }
 
 /// The intent is stored, the write was never made, and a person aborts.
