@@ -10,7 +10,7 @@ use crate::api::Reason;
 use crate::api::annotation::ABORT;
 use crate::api::spec::Probe;
 use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
-use crate::api::time::Duration;
+use crate::api::time::{Duration, Time};
 
 /// Takes the stage in work back for `why`, or ends the rollout where nothing was written.
 pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
@@ -174,6 +174,7 @@ pub(super) fn gave_up(w: &Work) -> bool {
 /// One that will not stops no other.
 fn settle(d: &mut Draft, w: &mut Work, late: bool) -> bool {
     let stage = w.stage_name();
+    let since = w.state().restore_at.unwrap_or(d.now);
     let mut waiting = false;
     for i in indices(w, TargetStep::Restored) {
         // What could not be written in time was written after all.
@@ -182,7 +183,7 @@ fn settle(d: &mut Draft, w: &mut Work, late: bool) -> bool {
         if state.trouble.is_some() {
             continue;
         }
-        match become_available(d, &stage, &mut w.state_mut().targets[i], late) {
+        match become_available(d, &stage, &mut w.state_mut().targets[i], since, late) {
             Availability::Yes => {}
             Availability::NotYet => waiting = true,
             Availability::Never(why) => give_up(d, w, i, format!("the restored version {why}")),
@@ -197,10 +198,17 @@ enum Availability {
     Never(String),
 }
 
-fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, late: bool) -> Availability {
+fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: Time, late: bool) -> Availability {
     let Some(live) = verify::observed(d, stage, &state.name) else {
         return if late { Availability::Never("could not be read in time".into()) } else { Availability::NotYet };
     };
+    if state.written.as_ref().is_some_and(|x| x.revision.is_none()) && live.revision.is_some() {
+        // Seen for the first time: what its pods went through before says nothing of this restore.
+        state.restarts_before = evidence::restarts(live, Some(since));
+        if let Some(written) = &mut state.written {
+            written.revision = live.revision.clone();
+        }
+    }
     if evidence::rolled_out(live, None) {
         if let Some(written) = &mut state.written {
             written.revision = live.revision.clone();

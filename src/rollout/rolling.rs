@@ -131,7 +131,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.effect = Some(effect.clone());
     state.intent_generation = Some(live.generation);
     state.progressing_before = live.progressing.clone();
-    state.restarts_before = evidence::restarts(live);
+    state.restarts_before = evidence::restarts(live, None);
     let way_back = state.way_back.clone();
     let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
     let stamp = stamp(d, effect, &images, images_back, verified);

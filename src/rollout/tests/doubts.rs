@@ -4,7 +4,7 @@ use super::world::{Behaviour, World, spec};
 use crate::api::effect::{Answer, Refused};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
-use crate::api::view::TargetView;
+use crate::api::view::{ContainerRun, ContainerView, PodView, TargetView};
 use crate::api::{Reason, TargetId, annotation};
 
 /// In Verifying, longer after the stage became available than its progressDeadline.
@@ -125,6 +125,30 @@ fn a_throttled_finalizer_is_tried_later() {
         assert!(next.again.is_some_and(|at| at > w.now), "{answer:?}");
         assert_eq!(next.status.running().is_some_and(|r| r.blocked.is_some()), said, "{answer:?}");
     }
+}
+
+/// Pods of the old version stay while the new one does not start, and what they went through last month says nothing of a restore.
+#[test]
+fn old_restarts_do_not_condemn_a_restore_that_takes_over_a_debt() {
+    let mut w =
+        World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady).behave("sha-c3", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.refuse = Some((Refused::Forbidden, "forbidden".into()));
+    w.run_until(|w| w.announced(Reason::RollbackFailed));
+    w.tag("sha-c3");
+    w.refuse = None;
+    w.run_until(|w| w.writes.len() == 3);
+    w.converge();
+    let container =
+        ContainerView { name: "app".into(), init: false, state: ContainerRun::Running, restarts: 7, last_exit: None };
+    let pod: &mut PodView = &mut w.live("staging").pods[0];
+    pod.containers = vec![container];
+    w.live("staging").replicas.available = 1;
+    w.turn();
+    w.turn();
+    assert_ne!(w.reason(), Reason::RollbackFailed, "{}", w.message());
 }
 
 /// The intent is stored, the write was never made, and a person aborts.
