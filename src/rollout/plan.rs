@@ -54,6 +54,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
             intent_generation: None,
             intents: 0,
             way_back: None,
+            found: vec![],
             written: None,
             progressing_before: None,
             restarts_before: vec![],

@@ -148,6 +148,9 @@ pub struct TargetState {
     pub intents: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_back: Option<WayBack>,
+    /// What ran there when the forward write was intended; not always what a restore would bring.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<ContainerImage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
     /// The Progressing condition found before the last write: while it stands unchanged it says nothing of that write.

@@ -1,11 +1,11 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
-use super::world::{Behaviour, World, spec};
+use super::world::{Behaviour, World, set_image, spec};
 use crate::api::effect::{Answer, Refused};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
 use crate::api::view::{ContainerRun, ContainerView, PodView, TargetView};
-use crate::api::{Reason, TargetId, annotation};
+use crate::api::{Image, Reason, TargetId, annotation};
 
 /// In Verifying, longer after the stage became available than its progressDeadline.
 fn long_in_verify() -> World {
@@ -149,6 +149,24 @@ fn old_restarts_do_not_condemn_a_restore_that_takes_over_a_debt() {
     w.turn();
     w.turn();
     assert_ne!(w.reason(), Reason::RollbackFailed, "{}", w.message());
+}
+
+#[test]
+fn a_scaling_between_intent_and_write_is_no_contention() {
+    let mut w = World::verified("sha-a1").behave("human", Behaviour::FailsHealth);
+    set_image(w.live("staging"), "app", Image::new("ghcr.io/acme/shop:human"), "kubectl-edit");
+    w.converge();
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
+    let decision = w.decide();
+    let live = w.live("staging");
+    live.generation += 1;
+    live.observed_generation += 1;
+    live.resource_version.push('s');
+    w.carry_out(decision, super::world::Fate::Done);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{}", w.message());
 }
 
 /// The intent is stored, the write was never made, and a person aborts.
