@@ -38,7 +38,9 @@ fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
         TargetStep::Written | TargetStep::Adopted => state.written.as_ref()?.images.clone(),
         // Not written yet for all we know: neither what it was nor what it shall be.
         TargetStep::Writing => {
-            if live.runs(&rolling::writable(live, state.found.clone())) {
+            // Our stamp with another image: the write was made, and taken back before we looked.
+            let made = live.stamp.as_ref().map(|s| &s.effect) == state.effect.as_ref();
+            if !made && live.runs(&rolling::writable(live, state.found.clone())) {
                 return None;
             }
             plan::wanted(&w.spec, &w.stage().targets[i])

@@ -187,3 +187,21 @@ fn an_intent_that_was_never_carried_out_is_taken_back_too() {
         w.message()
     );
 }
+
+/// The write was made, its answer was lost, and a GitOps tool took it back before anybody looked.
+#[test]
+fn a_revert_that_came_before_the_next_look_is_not_written_over() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
+    let decision = w.decide();
+    w.carry_out(decision, super::world::Fate::CrashAfter);
+    set_image(w.live("staging"), "app", Image::new("ghcr.io/acme/shop:sha-a1"), "argocd-controller");
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::Contended, "sha-a1", 1),
+        "{}",
+        w.message()
+    );
+}
