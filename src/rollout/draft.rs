@@ -158,8 +158,12 @@ impl<'a> Draft<'a> {
         }
         let rollout = self.status.rollout.as_ref().map_or_else(|| "0-0".to_owned(), |r| r.id.to_string());
         let (first, at, release) = (self.status.announcements, self.now, &self.rel.name.name);
-        let notes = std::mem::take(&mut self.notes);
-        let announced = notes.into_iter().take(MAX_ANNOUNCED).enumerate();
+        let mut notes = std::mem::take(&mut self.notes);
+        // The first and the last say what happened and how it ended; what is too much lies between.
+        if let Some(extra) = notes.len().checked_sub(MAX_ANNOUNCED) {
+            notes.drain(MAX_ANNOUNCED / 2..MAX_ANNOUNCED / 2 + extra);
+        }
+        let announced = notes.into_iter().enumerate();
         self.status.announced = announced
             .map(|(i, (warning, reason, note))| Announcement {
                 name: format!("{release}.{rollout}.{}", first + 1 + i as i64),
