@@ -52,6 +52,16 @@ impl Controller {
         self.process.signal(name);
     }
 
+    /// The sum of all lines of its `/metrics` that begin so.
+    pub async fn metric(&self, http: &reqwest::Client, begins: &str) -> f64 {
+        let log = fs::read_to_string(&self.log).unwrap();
+        let (_, listen) = log.split_once("listen=").unwrap();
+        let url = format!("http://{}/metrics", listen.split_whitespace().next().unwrap());
+        let text = http.get(url).send().await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|l| l.starts_with(begins));
+        lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     /// The last lines of its log that speak of `namespace`.
     pub fn tail(&self, namespace: &str) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! The rules: it writes nothing but what is its own (`shape`); each workload is written once forward per rollout and
 //! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
-//! (`ends`).
+//! (`ends`); it tells people of each step that a status stored, and of nothing else (`told`).
 
 mod complete;
 mod effects;
@@ -10,6 +10,7 @@ mod ends;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use super::cluster::{CONTROLLER, Cluster};
 use super::scene::Scene;
@@ -66,7 +67,12 @@ pub struct Answer {
 
 /// Which rules the controller broke, in sentences. Empty: none.
 pub fn broken(records: &[Record]) -> Vec<String> {
-    [shape::broken(records), effects::broken(records), ends::broken(records)].concat()
+    [shape::broken(records), effects::broken(records), ends::broken(records), told::broken(records)].concat()
+}
+
+/// Events that stored statuses announced and the controller has not tried to publish yet.
+pub fn untold(records: &[Record]) -> Vec<String> {
+    told::untold(records)
 }
 
 /// The log's length now; what happens later stands behind it.
@@ -108,7 +114,8 @@ fn since(cluster: &Cluster, begins: u64) -> String {
 fn parse(line: &str) -> Option<Record> {
     const READS: [&str; 3] = ["get", "list", "watch"];
     let record: Record = serde_json::from_str(line).ok()?;
-    (!READS.contains(&record.verb.as_str())).then_some(record)
+    let writes = !READS.contains(&record.verb.as_str()) && !record.uri.contains("dryRun=");
+    writes.then_some(record)
 }
 
 impl Record {
