@@ -1,8 +1,10 @@
 //! What people see from outside: the columns, the command that is printed, the numbers.
 
 use crate::support::controller::Controller;
+use crate::support::wait::{is, until};
 use crate::support::{release, scene};
 use serde_json::json;
+use std::time::{Duration, Instant};
 use tidegate::api::{Phase, Reason};
 
 const OLD: &str = "sha-0000001";
@@ -65,6 +67,22 @@ async fn the_ends_of_restores_are_counted() {
         let ended = Controller::shared()
             .metric(&s.http, "tidegate_rollouts_ended_total{phase=\"Failed\",reason=\"RollbackFailed\"}");
         assert!(ended.await >= 1.0);
+    })
+    .await;
+}
+
+/// Its liveness is the work loop's: after more time than a dead loop would be given, it still stands.
+#[tokio::test]
+async fn a_loop_that_turns_is_alive() {
+    scene("alive", async |s| {
+        let (controller, since) = (Controller::shared(), Instant::now());
+        until("a dead loop would have been seen", async || {
+            let answer = controller.get(&s.http, "/livez").await;
+            assert_eq!(answer.0, 200, "{}", answer.1);
+            is(since.elapsed() > Duration::from_secs(33), (), since)
+        })
+        .await;
+        s.settled().await;
     })
     .await;
 }

@@ -192,7 +192,7 @@ impl Scene {
 
     /// What the API server logged in the scene's namespaces since it began.
     pub async fn records(&self, namespaces: &[String]) -> Vec<audit::Record> {
-        audit::read(self, self.begins, namespaces).await
+        audit::read(self.cluster, &self.api(), self.begins, namespaces).await
     }
 
     async fn close(&self) {
