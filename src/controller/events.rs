@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
 /// Where reconciles leave announcements.
 #[derive(Clone)]
@@ -74,9 +75,17 @@ async fn publish(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Recei
     while let Some(event) = waiting.recv().await {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-        let outcome = create(&api, &event).await;
+        let outcome = create(&api, &event).instrument(span(&event)).await;
         metrics.event(outcome);
     }
+}
+
+/// Which Release and rollout the announcement speaks of: its name says so, see [`Announcement`].
+fn span(event: &Event) -> tracing::Span {
+    let name = event.metadata.name.as_deref().unwrap_or_default();
+    let of = event.regarding.clone().unwrap_or_default();
+    let release = NsName::new(of.namespace.unwrap_or_default(), of.name.unwrap_or_default());
+    tracing::info_span!("announce", %release, rollout = name.rsplit('.').nth(1))
 }
 
 async fn create(api: &Api<Event>, event: &Event) -> EventOutcome {

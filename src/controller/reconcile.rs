@@ -11,7 +11,7 @@ use super::pods::{PodWatches, Pods};
 use super::record::Recorder;
 use super::seen::Seen;
 use super::status::{Stored, Writer};
-use crate::api::effect::{Answer, Effect};
+use crate::api::effect::{Answer, Effect, TargetWrite};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
@@ -203,7 +203,7 @@ impl Context {
                 (answer, now.filter(|r| r.metadata.deletion_timestamp.is_none()))
             }
             Effect::Write(write) => {
-                let span = info_span!("write", stage = %write.stage, target = %write.target);
+                let span = span_of_write(&super::status::name(release), write);
                 let answer = self.target.write(write).instrument(span.clone()).await;
                 span.in_scope(
                     || tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"),
@@ -247,12 +247,21 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
     watched.collect()
 }
 
-/// Which Release, rollout and stage a log line speaks of.
-fn span(release: &NsName, status: &ReleaseStatus) -> Span {
+/// Which Release, rollout, stage and targets a log line speaks of.
+pub(super) fn span(release: &NsName, status: &ReleaseStatus) -> Span {
     let rollout = status.rollout.as_ref();
     let id = rollout.map(|r| tracing::field::display(r.id));
     let stage = rollout.and_then(|r| r.stage.as_deref());
-    info_span!(parent: None, "look", %release, rollout = id, stage)
+    let state = rollout.zip(stage).and_then(|(r, stage)| r.stage_state(stage));
+    let target = state.map(|s| s.targets.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(","));
+    info_span!(parent: None, "look", %release, rollout = id, stage, target)
+}
+
+/// The same of one write.
+fn span_of_write(release: &NsName, write: &TargetWrite) -> Span {
+    let rollout = write.stamp.effect.parts().map(|p| tracing::field::display(p.rollout));
+    let (stage, target) = (write.stage.as_str(), write.target.as_str());
+    info_span!(parent: None, "write", %release, rollout, stage, target)
 }
 
 /// Says in logs and numbers what changed with a stored status.

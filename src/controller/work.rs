@@ -5,7 +5,7 @@ use super::events;
 use super::health::Health;
 use super::lease::{held, lost};
 use super::queue::{Job, Queue};
-use super::reconcile::{Context, Outcome, reconcile};
+use super::reconcile::{Context, Outcome, reconcile, span};
 use super::watch::{Watches, back_off, chain};
 use crate::api::NsName;
 use crate::observe::release_view;
@@ -116,10 +116,9 @@ impl Work {
     }
 
     async fn look(&self, job: Job) {
-        let span =
-            info_span!("look", release = %job.name, rollout = tracing::field::Empty, stage = tracing::field::Empty);
         let started = Instant::now();
-        let looked = timeout(LOOK, reconcile(&self.context, &job.name, job.touched).instrument(span.clone())).await;
+        let look = reconcile(&self.context, &job.name, job.touched);
+        let looked = timeout(LOOK, look.instrument(info_span!("look", release = %job.name))).await;
         let outcome = looked.unwrap_or(Err(Error::TimedOut { after: LOOK }));
         let category = match &outcome {
             Ok(Outcome::Rest) => "rest",
@@ -138,7 +137,8 @@ impl Work {
             }
             Err(Error::NotLeading) => None,
             Err(error) => {
-                let at = span.in_scope(|| self.failed(&job, &error));
+                let status = self.context.memory.release(&job.name).map(|view| view.status).unwrap_or_default();
+                let at = span(&job.name, &status).in_scope(|| self.failed(&job, &error));
                 self.queue.add(&job.name, at, job.touched);
                 None
             }

@@ -84,6 +84,11 @@ impl<'a> Draft<'a> {
         self.notes.push((true, reason, note.into()));
     }
 
+    /// Whether nothing is to be announced so far.
+    pub(super) fn silent(&self) -> bool {
+        self.notes.is_empty()
+    }
+
     /// Asks to be woken at `at`, or earlier.
     pub(super) fn look_again(&mut self, at: Time) {
         self.again = Some(self.again.map_or(at, |a| a.min(at)));
