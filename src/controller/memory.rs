@@ -3,6 +3,7 @@
 //! No object is kept: a Release at rest needs none, and whatever leads to a write is read anew. So ten thousand of them
 //! take some megabytes.
 
+use super::place::Place;
 use crate::api::spec::{KubernetesTarget, ReleaseSpec};
 use crate::api::status::Workload;
 use crate::api::time::Time;
@@ -29,8 +30,8 @@ struct Inner {
 #[derive(Debug)]
 struct Known {
     resource_version: Box<str>,
-    /// Nothing is to be done before it, or a workload of it, changes.
-    rests: bool,
+    /// Where its rollout stands; nothing while it rests: nothing is to be done before it, or a workload of it, changes.
+    place: Option<Box<Place>>,
     /// When it last announced something.
     announced: Option<Time>,
     workloads: Box<[Listed]>,
@@ -73,7 +74,11 @@ impl Memory {
     }
     /// Whether nothing is to be done while neither it nor a workload of it changes.
     pub(super) fn rests(&self, name: &NsName) -> bool {
-        self.lock().releases.get(name).is_some_and(|k| k.rests)
+        self.lock().releases.get(name).is_some_and(|k| k.place.is_none())
+    }
+    /// Where the log line of a look that failed belongs.
+    pub(super) fn place(&self, name: &NsName) -> Place {
+        self.lock().releases.get(name).and_then(|k| k.place.as_deref().cloned()).unwrap_or_default()
     }
     /// Those that announced something at a time that `recent` accepts.
     pub(super) fn announced(&self, recent: impl Fn(Time) -> bool) -> Vec<NsName> {
@@ -96,7 +101,7 @@ impl Memory {
         let inner = &mut *inner;
         let mut known = Known {
             resource_version: resource_version.into(),
-            rests,
+            place: (!rests).then(|| Box::new(Place::of(&view.status))),
             announced: view.status.announced.iter().map(|a| a.at).max(),
             workloads: workloads.iter().map(|w| Listed { workload: w.clone(), verified: verified(w) }).collect(),
             active: false,

@@ -7,15 +7,16 @@ use super::error::Error;
 use super::events::Events;
 use super::lease::Leadership;
 use super::memory::Memory;
+use super::place::{span, span_of_write};
 use super::pods::{PodWatches, Pods};
 use super::record::Recorder;
 use super::seen::Seen;
 use super::status::{Stored, Writer};
-use crate::api::effect::{Answer, Effect, TargetWrite};
+use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
-use crate::api::{NsName, Release, ReleaseStatus};
+use crate::api::{NsName, Release};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
@@ -25,7 +26,7 @@ use kube::ResourceExt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tracing::{Instrument, Span, info_span};
+use tracing::Instrument;
 
 /// What every look needs. Shared by all, owned by none.
 pub(super) struct Context {
@@ -245,23 +246,6 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
         _ => None,
     });
     watched.collect()
-}
-
-/// Which Release, rollout, stage and targets a log line speaks of.
-pub(super) fn span(release: &NsName, status: &ReleaseStatus) -> Span {
-    let rollout = status.rollout.as_ref();
-    let id = rollout.map(|r| tracing::field::display(r.id));
-    let stage = rollout.and_then(|r| r.stage.as_deref());
-    let state = rollout.zip(stage).and_then(|(r, stage)| r.stage_state(stage));
-    let target = state.map(|s| s.targets.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(","));
-    info_span!(parent: None, "look", %release, rollout = id, stage, target)
-}
-
-/// The same of one write.
-fn span_of_write(release: &NsName, write: &TargetWrite) -> Span {
-    let rollout = write.stamp.effect.parts().map(|p| tracing::field::display(p.rollout));
-    let (stage, target) = (write.stage.as_str(), write.target.as_str());
-    info_span!(parent: None, "write", %release, rollout, stage, target)
 }
 
 /// Says in logs and numbers what changed with a stored status.

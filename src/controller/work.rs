@@ -5,7 +5,7 @@ use super::events;
 use super::health::Health;
 use super::lease::{held, lost};
 use super::queue::{Job, Queue};
-use super::reconcile::{Context, Outcome, reconcile, span};
+use super::reconcile::{Context, Outcome, reconcile};
 use super::watch::{Watches, back_off, chain};
 use crate::api::NsName;
 use crate::observe::release_view;
@@ -137,8 +137,8 @@ impl Work {
             }
             Err(Error::NotLeading) => None,
             Err(error) => {
-                let status = self.context.memory.release(&job.name).map(|view| view.status).unwrap_or_default();
-                let at = span(&job.name, &status).in_scope(|| self.failed(&job, &error));
+                let place = self.context.memory.place(&job.name);
+                let at = place.span(&job.name).in_scope(|| self.failed(&job, &error));
                 self.queue.add(&job.name, at, job.touched);
                 None
             }
