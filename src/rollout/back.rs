@@ -143,11 +143,8 @@ fn left_alone(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
         return;
     }
     let back = state.way_back.as_ref().map(|b| b.images.clone()).unwrap_or_default();
-    let others = live.containers.iter().find(|c| back.iter().any(|o| o.container == c.name && o.image != c.image));
-    let message = others.map_or_else(
-        || format!("{} was changed after it was restored", live.workload),
-        |c| foreign::contention(live, &c.name, c.image.as_str(), &c.owners),
-    );
+    let message = foreign::difference(live, &back)
+        .unwrap_or_else(|| format!("{} was changed after it was restored", live.workload));
     let contended = w.rollout.cause.as_ref().is_some_and(|c| c.reason == Reason::Contended);
     let state = &mut w.state_mut().targets[i];
     state.state = TargetStep::Foreign;

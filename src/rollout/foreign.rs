@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::{plan, restore, rolling};
-use crate::api::status::TargetStep;
+use crate::api::status::{ContainerImage, TargetStep};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{MANAGER, Reason};
 
@@ -51,11 +51,21 @@ fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
     if live.runs(&expected) {
         return None;
     }
-    let other = expected.iter().find_map(|e| live.container(&e.container).filter(|c| c.image != e.image))?;
-    Some(contention(live, &other.name, other.image.as_str(), &other.owners))
+    difference(live, &expected)
 }
 
-pub(super) fn contention(live: &LiveTarget, container: &str, image: &str, owners: &[String]) -> String {
+/// Which of `expected` it does not run, and who is to be asked.
+pub(super) fn difference(live: &LiveTarget, expected: &[ContainerImage]) -> Option<String> {
+    expected.iter().find_map(|e| match live.container(&e.container) {
+        Some(c) => (c.image != e.image).then(|| contention(live, &c.name, c.image.as_str(), &c.owners)),
+        None => Some(format!(
+            "container {} of {} was removed by its owner; it is left as it is",
+            e.container, live.workload
+        )),
+    })
+}
+
+fn contention(live: &LiveTarget, container: &str, image: &str, owners: &[String]) -> String {
     let manager = owners.iter().find(|o| *o != MANAGER).map_or("somebody", String::as_str);
     format!("{manager} set container {container} of {} to {image}; it is left as it is", live.workload)
 }

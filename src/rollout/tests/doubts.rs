@@ -169,6 +169,19 @@ fn a_scaling_between_intent_and_write_is_no_contention() {
     assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{}", w.message());
 }
 
+#[test]
+fn a_container_that_its_owner_takes_away_ends_the_rollout_at_once() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    let began = w.now;
+    w.live("staging").containers[0].name = "web".into();
+    w.run();
+    assert_eq!((w.phase(), w.reason(), w.now), (Phase::Failed, Reason::Contended, began), "{}", w.message());
+    assert!(w.message().contains("removed"), "{}", w.message());
+}
+
 /// The intent is stored, the write was never made, and a person aborts.
 #[test]
 fn an_intent_that_was_never_carried_out_is_taken_back_too() {
