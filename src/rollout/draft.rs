@@ -84,6 +84,11 @@ impl<'a> Draft<'a> {
         self.notes.push((true, reason, note.into()));
     }
 
+    /// Whether nothing is to be announced so far.
+    pub(super) fn silent(&self) -> bool {
+        self.notes.is_empty()
+    }
+
     /// Asks to be woken at `at`, or earlier.
     pub(super) fn look_again(&mut self, at: Time) {
         self.again = Some(self.again.map_or(at, |a| a.min(at)));
@@ -158,11 +163,16 @@ impl<'a> Draft<'a> {
         }
         let rollout = self.status.rollout.as_ref().map_or_else(|| "0-0".to_owned(), |r| r.id.to_string());
         let (first, at, release) = (self.status.announcements, self.now, &self.rel.name.name);
-        let notes = std::mem::take(&mut self.notes);
-        let announced = notes.into_iter().take(MAX_ANNOUNCED).enumerate();
+        let mut notes = std::mem::take(&mut self.notes);
+        // The first and the last say what happened and how it ended; what is too much lies between.
+        if let Some(extra) = notes.len().checked_sub(MAX_ANNOUNCED) {
+            notes.drain(MAX_ANNOUNCED / 2..MAX_ANNOUNCED / 2 + extra);
+        }
+        let announced = notes.into_iter().enumerate();
         self.status.announced = announced
             .map(|(i, (warning, reason, note))| Announcement {
-                name: format!("{release}.{rollout}.{}", first + 1 + i as i64),
+                // With the time: a Release that is made again, or whose status was lost, counts from one again.
+                name: format!("{release}.{rollout}.{}.{:x}", first + 1 + i as i64, at.timestamp().as_millisecond()),
                 at,
                 warning,
                 reason,

@@ -254,6 +254,7 @@ fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
         state.way_back.as_ref().and_then(|b| b.revision.as_ref()),
         written.and_then(|x| x.revision.as_ref()),
         state.accepted.as_ref().and_then(|a| a.revision.as_ref()),
+        state.accepted.as_ref().and_then(|a| a.forward.as_ref()),
     ];
     // The service deployments name a later one than ours and the one before it.
     let later = told && newest.is_some_and(|n| !known.contains(&Some(&n.brings)));
