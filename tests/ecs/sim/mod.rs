@@ -11,9 +11,13 @@ mod auth;
 mod back;
 pub mod clock;
 pub mod course;
+pub mod ecr;
+mod elb;
 mod engine;
+pub mod errands;
 pub mod error;
 pub mod faults;
+mod form;
 mod forward;
 pub mod front;
 mod http;
@@ -86,7 +90,7 @@ impl Sim {
         Self { shared, addr, task }
     }
 
-    /// For `AWS_ENDPOINT_URL`: ECS and STS answer here.
+    /// For `AWS_ENDPOINT_URL`: ECS answers here, and as much of STS, ELB and ECR as a deployment needs.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
     }

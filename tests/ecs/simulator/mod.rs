@@ -5,4 +5,6 @@ mod scene;
 mod calls;
 mod courses;
 mod definitions;
+mod errands;
 mod front;
+mod neighbours;
