@@ -75,6 +75,9 @@ fn carry_out(
     let caller = auth::caller(headers, &world, now);
     let known = caller.clone().ok();
     let result = caller.and_then(|caller| {
+        if !sim.limits.admits(&caller.place, &target.op) {
+            return Err(Refusal::throttled());
+        }
         if let Some(refusal) = faults.iter().find_map(|f| refused(f, &caller, target)) {
             return Err(refusal);
         }

@@ -176,3 +176,19 @@ async fn a_role_is_assumed_by_whoever_knows_its_external_id() {
     let call = scene.sim.calls().pop().unwrap();
     assert_eq!(call.caller, "arn:aws:sts::444455556666:assumed-role/tidegate/rel-1");
 }
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_throttled() {
+    let scene = scene().await;
+    scene.sim.enforce_limits();
+    let list = || scene.client.list_task_definitions().family_prefix("app").send();
+    let answers = futures::future::join_all((0..300).map(|_| list())).await;
+    let throttled = answers.iter().filter_map(|answer| answer.as_ref().err());
+    let refused = throttled.filter(|error| error.code() == Some("ThrottlingException")).count();
+    // Fifty at once, and as many more as came back meanwhile.
+    assert!((1..=250).contains(&refused), "{refused}");
+    // Others have a bucket of their own.
+    scene.described().await;
+    let calls = scene.sim.calls();
+    assert_eq!(calls.iter().filter(|call| call.status == 400).count(), refused);
+}
