@@ -75,7 +75,7 @@ fn carry_out(
     let caller = auth::caller(headers, &world, now);
     let known = caller.clone().ok();
     let result = caller.and_then(|caller| {
-        if !sim.limits.admits(&caller.place, &target.op) {
+        if !sim.limits.admits(&caller.place, &target.op, now) {
             return Err(Refusal::throttled());
         }
         if let Some(refusal) = faults.iter().find_map(|f| refused(f, &caller, target)) {

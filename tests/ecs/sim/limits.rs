@@ -1,17 +1,17 @@
 //! How often AWS lets one account ask in one region: a bucket for each family of operations.
 
+use super::clock::At;
 use super::world::Place;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Instant;
 
-/// Off until a test turns it on. Refills in real time, whatever the simulator's clock says.
+/// Off until a test turns it on. Refills by the simulator's clock.
 #[derive(Default)]
 pub struct Limits(Mutex<Option<BTreeMap<(Place, &'static str), Bucket>>>);
 
 struct Bucket {
     tokens: f64,
-    at: Instant,
+    at: At,
 }
 
 /// Name, how much at once, how much each second.
@@ -23,12 +23,11 @@ impl Limits {
     }
 
     /// False if it is one too many.
-    pub(super) fn admits(&self, place: &Place, op: &str) -> bool {
+    pub(super) fn admits(&self, place: &Place, op: &str, now: At) -> bool {
         let mut buckets = self.0.lock().unwrap();
         let Some((buckets, (name, burst, refill))) = buckets.as_mut().zip(quota(op)) else { return true };
-        let now = Instant::now();
         let bucket = buckets.entry((place.clone(), name)).or_insert(Bucket { tokens: burst, at: now });
-        let refilled = now.duration_since(bucket.at).as_secs_f64() * refill;
+        let refilled = now.saturating_sub(bucket.at).as_secs_f64() * refill;
         (bucket.tokens, bucket.at) = ((bucket.tokens + refilled).min(burst), now);
         let admitted = bucket.tokens >= 1.0;
         bucket.tokens -= if admitted { 1.0 } else { 0.0 };

@@ -43,9 +43,10 @@ async fn the_breaker_goes_back_to_the_old_deployment_under_its_old_number() {
     let rollout = scene.rollout(&number).await;
     assert_eq!(rollout.status(), Some(&Status::RollbackRequested));
     let service = scene.described().await;
-    let (first, second) = (&service.deployments()[0], &service.deployments()[1]);
-    assert_eq!((first.id(), first.rollout_state().unwrap().as_str()), (old.id(), "IN_PROGRESS"));
-    assert_eq!((second.status(), second.rollout_state().unwrap().as_str()), (Some("ACTIVE"), "FAILED"));
+    let (failed, back) = (&service.deployments()[0], &service.deployments()[1]);
+    assert_eq!((back.id(), back.status()), (old.id(), Some("PRIMARY")));
+    assert_eq!(back.rollout_state().unwrap().as_str(), "IN_PROGRESS");
+    assert_eq!((failed.status(), failed.rollout_state().unwrap().as_str()), (Some("ACTIVE"), "FAILED"));
     assert_eq!(service.task_definition(), old.task_definition());
     let stopped = scene.stopped(&number).await;
     assert_eq!(stopped.len(), 3);
