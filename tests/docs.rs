@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tidegate::api::reason::Reason;
@@ -30,6 +31,21 @@ fn links_between_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_metric_stands_on_the_operations_page_and_no_other() {
+    let encoded = tidegate::telemetry::Metrics::new().encode().unwrap();
+    let types = encoded.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split_once(' '));
+    let real: BTreeSet<String> = types
+        .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
+        .filter(|name| name != "tidegate_build")
+        .collect();
+    let page = fs::read_to_string("docs/operations.md").unwrap();
+    let words = page.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    let named: BTreeSet<String> =
+        words.filter(|w| w.len() > 9 && w.starts_with("tidegate_")).map(str::to_owned).collect();
+    assert_eq!(named, real);
 }
 
 fn pages() -> Vec<PathBuf> {

@@ -19,6 +19,13 @@ pub trait Directory: Send + Sync {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<ServiceFacts>, LookupError>>;
+    /// What the Service of this name and selector sends to now, from its EndpointSlices and from the pods it selects.
+    fn backends<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        selector: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<Vec<Backend>, LookupError>>;
     /// `None`: the API server said that there is no such Secret.
     fn secret<'a>(
         &'a self,
@@ -56,12 +63,22 @@ pub struct ServiceFacts {
     pub cluster_ip: Option<IpAddr>,
     /// `spec.type: ExternalName`.
     pub external_name: bool,
-    /// `spec.selector` is there and not empty.
-    pub has_selector: bool,
+    /// `spec.selector`; empty where there is none.
+    pub selector: BTreeMap<String, String>,
     /// `spec.ports[].port` of the TCP ports.
     pub ports: Vec<i32>,
     /// The entries of `tidegate.dev/allow-from` on the Service.
     pub allow_from: Vec<String>,
+}
+
+/// One address behind a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    pub ip: IpAddr,
+    /// Its name, where it is known to be a pod.
+    pub pod: Option<String>,
+    /// `spec.hostNetwork`, or an address that is its node's.
+    pub host_network: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]

@@ -17,6 +17,6 @@ mod reach;
 mod round;
 mod verdict;
 
-pub use directory::{Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+pub use directory::{Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
 pub use guard::Policy;
 pub use pool::{Limits, Pool, PoolError};

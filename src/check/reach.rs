@@ -1,6 +1,6 @@
 //! From what the API server knows of a pod or Service to the one address that may be dialled for it. Pure.
 
-use super::directory::{Forbidden, PodFacts, ServiceFacts};
+use super::directory::{Backend, Forbidden, PodFacts, ServiceFacts};
 use super::guard::{self, Blocked, Form, Policy};
 use crate::api::NsName;
 use crate::api::annotation::ALLOW_FROM;
@@ -29,6 +29,12 @@ pub(super) enum Unreachable {
     Headless,
     #[error("it has no TCP port {0}")]
     NoSuchPort(i32),
+    #[error(
+        "it sends to pod {0}, which runs in its node's network (hostNetwork), where the node itself would be asked"
+    )]
+    BackendOnHost(String),
+    #[error("it sends to {backend}, and {source}")]
+    Backend { backend: String, source: Blocked },
 }
 
 /// Everything that an address is held against.
@@ -68,7 +74,7 @@ impl Guard<'_> {
         if service.external_name {
             return Err(Unreachable::ExternalName);
         }
-        if !service.has_selector {
+        if service.selector.is_empty() {
             return Err(Unreachable::NoSelector);
         }
         let ip = service.cluster_ip.ok_or(Unreachable::Headless)?;
@@ -77,6 +83,22 @@ impl Guard<'_> {
         }
         guard::vet(ip, number, Form::Service, self.policy, self.forbidden)?;
         Ok(SocketAddr::new(ip, number))
+    }
+
+    /// Behind a cluster IP that may be asked, nobody may stand who may not.
+    pub(super) fn backends(&self, backends: &[Backend]) -> Result<(), Unreachable> {
+        for backend in backends {
+            if backend.host_network {
+                let name = backend.pod.clone().unwrap_or_else(|| backend.ip.to_string());
+                return Err(Unreachable::BackendOnHost(name));
+            }
+            // Whatever its port is, it is not 0.
+            guard::vet(backend.ip, 1, Form::Pod, self.policy, self.forbidden).map_err(|source| {
+                let backend = backend.pod.as_ref().map_or_else(|| "an endpoint".to_owned(), |pod| format!("pod {pod}"));
+                Unreachable::Backend { backend, source }
+            })?;
+        }
+        Ok(())
     }
 }
 

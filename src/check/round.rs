@@ -105,7 +105,10 @@ impl Rounds {
         let forbidden = self.forbidden().await?;
         let guard = Guard { policy: &self.policy, forbidden: &forbidden };
         let addr = guard.service(&service, probe.port);
-        let addr = addr.map_err(|source| RoundError::Service { service: name.clone(), source })?;
+        let refused = |source| RoundError::Service { service: name.clone(), source };
+        let addr = addr.map_err(refused)?;
+        let backends = self.lookup(self.directory.backends(namespace, &probe.name, &service.selector)).await?;
+        guard.backends(&backends).map_err(refused)?;
         let headers = self.headers(ask).await?;
         let host = service_host(&name, addr.port());
         Ok(match self.request(ask, addr, host, &headers).await {

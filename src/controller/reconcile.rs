@@ -7,26 +7,26 @@ use super::error::Error;
 use super::events::Events;
 use super::lease::Leadership;
 use super::memory::Memory;
+use super::place::{span, span_of_write};
 use super::pods::{PodWatches, Pods};
 use super::record::Recorder;
+use super::seen::Seen;
 use super::status::{Stored, Writer};
 use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
-use crate::api::{NsName, Release, ReleaseStatus, TargetId};
+use crate::api::{NsName, Release};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
 use crate::target::Target;
 use crate::telemetry::Metrics;
 use kube::ResourceExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
-use tracing::{Instrument, Span, info_span};
+use tracing::Instrument;
 
 /// What every look needs. Shared by all, owned by none.
 pub(super) struct Context {
@@ -47,7 +47,7 @@ pub(super) struct Context {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
     /// Nothing was to be done, and nothing was asked of the API server.
-    Rest(Option<Time>),
+    Rest,
     /// When to look again although nothing happens.
     Worked(Option<Time>),
     Gone,
@@ -57,18 +57,6 @@ pub(super) enum Outcome {
 const STEPS: u32 = 40;
 /// So many times a Release may change under a decision in one look.
 const CONFLICTS: u32 = 5;
-
-/// What one step leaves to the next one of the same look.
-#[derive(Default)]
-struct Carry {
-    /// What came of its effect.
-    answer: Option<Answer>,
-    /// What it saw of the targets, and when, if it changed nothing about them.
-    seen: Option<(Instant, BTreeMap<TargetId, TargetView>)>,
-}
-
-/// So old may be what the next step of the same look decides on. Every write names the version that was seen anyway.
-const FRESH: Duration = Duration::from_millis(500);
 
 /// Where one step leaves a look.
 enum Turn {
@@ -81,16 +69,24 @@ enum Turn {
     Settled(Option<Time>),
 }
 
+/// What a step leaves for the next one of the same look.
+#[derive(Default)]
+struct Carried {
+    /// What came of its effect.
+    answer: Option<Answer>,
+    /// What it saw, while no workload was written since.
+    seen: Option<Seen>,
+}
+
 /// One look at `name`. `touched`: a workload or pod of it changed since the last one.
 pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Result<Outcome, Error> {
     if !cx.memory.knows(name) {
         return Ok(cx.drop_release(name));
     }
-    let cached = cx.memory.release(name);
-    if let Some(again) = cached.and_then(|view| at_rest(&view, touched, cx.clock.now())) {
-        return Ok(Outcome::Rest(again));
+    if !touched && cx.memory.rests(name) {
+        return Ok(Outcome::Rest);
     }
-    let (mut known, mut carry, mut conflicts) = (None, Carry::default(), 0);
+    let (mut known, mut carried, mut conflicts) = (None, Carried::default(), 0);
     for _ in 0..STEPS {
         let release = match known.take() {
             Some(release) => release,
@@ -101,7 +97,7 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
         };
         let view = release_view(&release);
         let span = span(&view.name, &view.status);
-        match cx.turn(*release, view, touched, &mut carry).instrument(span).await? {
+        match cx.turn(*release, view, touched, &mut carried).instrument(span).await? {
             Turn::Next(release) => known = Some(release),
             Turn::Reread => {}
             Turn::Conflict if conflicts == CONFLICTS => return Err(Error::Contended(conflicts)),
@@ -110,17 +106,6 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
         }
     }
     Err(Error::Unsettled(STEPS))
-}
-
-/// Nothing to read and nothing to change: when to look again. Costs no request.
-fn at_rest(view: &ReleaseView, touched: bool, now: Time) -> Option<Option<Time>> {
-    let need = rollout::need(view, touched);
-    if need.active || !need.targets.is_empty() {
-        return None;
-    }
-    let decision = rollout::step(view, &Observed::default(), now);
-    let changes = decision.status != view.status || decision.effect.is_some() || !decision.asks.is_empty();
-    (!changes).then_some(decision.again)
 }
 
 impl Context {
@@ -134,10 +119,10 @@ impl Context {
         mut release: Release,
         view: ReleaseView,
         touched: bool,
-        carry: &mut Carry,
+        carried: &mut Carried,
     ) -> Result<Turn, Error> {
         self.lead()?;
-        let (at, observed) = self.observe(&view, touched, std::mem::take(carry)).await;
+        let (observed, mut seen) = self.observe(&view, touched, std::mem::take(carried)).await;
         let decision = self.step(&view, &observed);
         let wrote = match self.store(&release, &view, &decision).await? {
             Some(Stored::Yes(stored)) => {
@@ -145,37 +130,31 @@ impl Context {
                 true
             }
             Some(Stored::Conflict) => {
-                carry.answer = observed.answer;
+                carried.answer = observed.answer;
                 return Ok(Turn::Conflict);
             }
             None => false,
         };
         self.report(&view, &release, &observed, &decision);
-        if !matches!(decision.effect, Some(Effect::Write(_))) {
-            carry.seen = Some((at, observed.targets));
-        }
+        seen.counted(&decision.counted);
+        carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_))));
         let Some(effect) = &decision.effect else {
             return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
         };
         let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
-        carry.answer = Some(came);
+        carried.answer = Some(came);
         Ok(now.map_or(Turn::Reread, |now| Turn::Next(Box::new(now))))
     }
 
-    async fn observe(&self, view: &ReleaseView, touched: bool, carry: Carry) -> (Instant, Observed) {
+    async fn observe(&self, view: &ReleaseView, touched: bool, carried: Carried) -> (Observed, Seen) {
         let need = rollout::need(view, touched);
         self.memory.set_active(&view.name, need.active);
-        let serves = |(at, seen): &(Instant, BTreeMap<_, _>)| {
-            at.elapsed() < FRESH && need.targets.iter().all(|(id, _)| seen.contains_key(id))
+        let seen = match carried.seen.filter(|s| s.serves(view, &need.targets)) {
+            Some(seen) => seen,
+            None => Seen::read(&self.observer, &self.pool, view, need.targets).await,
         };
-        let (at, targets) = match carry.seen.filter(serves) {
-            Some((at, mut seen)) => {
-                seen.retain(|id, _| need.targets.iter().any(|(needed, _)| needed == id));
-                (at, seen)
-            }
-            None => (Instant::now(), self.observer.targets(view, &need.targets).await),
-        };
-        (at, Observed { targets, results: self.pool.results(&view.name), answer: carry.answer })
+        let (targets, results) = (seen.targets.clone(), seen.results.clone());
+        (Observed { targets, results, answer: carried.answer }, seen)
     }
 
     fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {
@@ -225,7 +204,7 @@ impl Context {
                 (answer, now.filter(|r| r.metadata.deletion_timestamp.is_none()))
             }
             Effect::Write(write) => {
-                let span = info_span!("write", stage = %write.stage, target = %write.target);
+                let span = span_of_write(&super::status::name(release), write);
                 let answer = self.target.write(write).instrument(span.clone()).await;
                 span.in_scope(
                     || tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"),
@@ -267,14 +246,6 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
         _ => None,
     });
     watched.collect()
-}
-
-/// Which Release, rollout and stage a log line speaks of.
-fn span(release: &NsName, status: &ReleaseStatus) -> Span {
-    let rollout = status.rollout.as_ref();
-    let id = rollout.map(|r| tracing::field::display(r.id));
-    let stage = rollout.and_then(|r| r.stage.as_deref());
-    info_span!(parent: None, "look", %release, rollout = id, stage)
 }
 
 /// Says in logs and numbers what changed with a stored status.

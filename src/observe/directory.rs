@@ -2,15 +2,16 @@
 
 use super::error::{Error, within};
 use super::live::{HASH, owned_by};
-use super::{LIST, Limits, consent, machines, pods};
+use super::{LIST, Limits, backends, consent, machines, pods};
 use crate::api::ask::PodsOf;
-use crate::check::{Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+use crate::check::{Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use kube::api::ListParams;
 use kube::core::{Expression, Selector};
 use kube::{Api, Client, Config, ResourceExt};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -58,6 +59,16 @@ impl ClusterDirectory {
         let api = Api::<Service>::namespaced(self.client.clone(), namespace);
         let found = within(self.limits.call, api.get_opt(name)).await;
         found.map(|s| s.as_ref().map(service)).map_err(|e| lookup(format!("Service {namespace}/{name}"), e))
+    }
+
+    async fn read_backends(
+        &self,
+        namespace: &str,
+        name: &str,
+        selector: &BTreeMap<String, String>,
+    ) -> Result<Vec<Backend>, LookupError> {
+        let found = backends::read(&self.client, self.limits.call, namespace, name, selector).await;
+        found.map_err(|e| lookup(format!("what stands behind Service {namespace}/{name}"), e))
     }
 
     async fn read_secret(&self, namespace: &str, name: &str) -> Result<Option<SecretFacts>, LookupError> {
@@ -111,6 +122,14 @@ impl Directory for ClusterDirectory {
     ) -> BoxFuture<'a, Result<Option<ServiceFacts>, LookupError>> {
         Box::pin(self.read_service(namespace, name))
     }
+    fn backends<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        selector: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<Vec<Backend>, LookupError>> {
+        Box::pin(self.read_backends(namespace, name, selector))
+    }
     fn secret<'a>(
         &'a self,
         namespace: &'a str,
@@ -150,7 +169,7 @@ fn service(service: &Service) -> ServiceFacts {
     ServiceFacts {
         cluster_ip: spec.cluster_ip.as_deref().and_then(|ip| ip.parse().ok()),
         external_name: spec.type_.as_deref() == Some("ExternalName"),
-        has_selector: spec.selector.as_ref().is_some_and(|s| !s.is_empty()),
+        selector: spec.selector.unwrap_or_default(),
         ports: ports.map(|p| p.port).collect(),
         allow_from: consent::entries(service.annotations()),
     }

@@ -3,6 +3,7 @@
 //! Reads are live, bounded and on a deadline. Nothing here writes, decides or remembers (but for the addresses of
 //! machines, for a minute).
 
+mod backends;
 mod claim;
 pub mod client;
 mod consent;
@@ -33,6 +34,8 @@ const LIST: u32 = 500;
 pub struct Observer {
     client: Client,
     limits: Limits,
+    /// ReplicaSets and pods as the API server's cache has them.
+    cached: bool,
 }
 
 /// How long reading may take, and how much of it may go on at once for one Release.
@@ -55,7 +58,15 @@ impl Default for Limits {
 impl Observer {
     /// `client` should be an acting one: see [`client::acting`].
     pub fn new(client: Client, limits: Limits) -> Self {
-        Self { client, limits }
+        Self { client, limits, cached: false }
+    }
+
+    /// The same, but ReplicaSets and pods may be some moments old. Workloads and Releases are read as ever.
+    ///
+    /// An up-to-date list waits until the API server's cache has caught up with etcd: up to 100 ms after every write, of
+    /// whatever kind. Good enough where nothing is concluded from pods.
+    pub fn cached(&self) -> Self {
+        Self { cached: true, ..self.clone() }
     }
 
     /// The Release as the API server holds it now; `None`: there is none.

@@ -65,9 +65,7 @@ impl Observer {
     async fn sets(&self, deployment: &Deployment, namespace: &str) -> Result<Vec<ReplicaSet>, Error> {
         let Some(selector) = selector(deployment) else { return Ok(Vec::new()) };
         let api = Api::<ReplicaSet>::namespaced(self.client.clone(), namespace);
-        let listed =
-            within(self.limits.call, api.list(&ListParams::default().limit(LIST).labels_from(&selector))).await?;
-        Ok(listed.items)
+        Ok(within(self.limits.call, api.list(&self.those(&selector))).await?.items)
     }
 
     async fn pods(&self, deployment: &Deployment, set: &ReplicaSet, namespace: &str) -> Result<Vec<Pod>, Error> {
@@ -75,9 +73,13 @@ impl Observer {
         let Some(mut selector) = selector(deployment) else { return Ok(Vec::new()) };
         selector.extend([Expression::Equal(HASH.to_owned(), hash)]);
         let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
-        let listed =
-            within(self.limits.call, api.list(&ListParams::default().limit(LIST).labels_from(&selector))).await?;
-        Ok(listed.items)
+        Ok(within(self.limits.call, api.list(&self.those(&selector))).await?.items)
+    }
+
+    fn those(&self, selector: &Selector) -> ListParams {
+        let those = ListParams::default().labels_from(selector);
+        // The cache answers whole lists only.
+        if self.cached { those.match_any() } else { those.limit(LIST) }
     }
 
     async fn surroundings(

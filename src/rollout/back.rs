@@ -95,11 +95,15 @@ fn gone(state: &mut TargetState) {
 /// It runs its way back, whoever brought it.
 fn arrived(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
     let (now, patience, verifying) = (d.now, w.stage().progress_deadline, w.rollout.step == Step::VerifyingRestore);
+    let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
     let state = w.state_mut();
     let target = &mut state.targets[i];
     target.refused = None;
     if target.state != TargetStep::Restored {
         target.state = TargetStep::Restored;
+        // A write that was intended and never made has left none. Which revision is judged is not known yet.
+        let images = target.written.take().map_or(wanted, |x| x.images);
+        target.written = Some(Written { images, generation: live.generation, revision: None });
         // Paid late, it still gets its time to become available.
         if state.restore_at.is_some_and(|at| now >= at.plus(patience)) {
             state.restore_at = Some(now);

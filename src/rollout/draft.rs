@@ -1,10 +1,10 @@
 //! A decision in the making: the status being changed, and what goes with it.
 
-use super::{Decision, Observed, ReleaseView, say};
+use super::{Decision, Observed, ReleaseView};
 use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
 use crate::api::spec::{ReleaseSpec, Stage};
-use crate::api::status::{Announcement, Cause, Rollout, StageState, Step};
+use crate::api::status::{Announcement, Cause, CheckState, Rollout, StageState, Step};
 use crate::api::time::{Duration, Time};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{Reason, ReleaseStatus, TargetId};
@@ -13,6 +13,8 @@ use crate::api::{Reason, ReleaseStatus, TargetId};
 const MAX_ANNOUNCED: usize = 8;
 /// Longest note of an event, in characters.
 const MAX_NOTE: usize = 900;
+/// So long a round that passed may wait for the next answer before it is stored and shown.
+const UNTOLD: Duration = Duration::from_secs(1);
 
 pub(super) struct Draft<'a> {
     pub rel: &'a ReleaseView,
@@ -82,6 +84,11 @@ impl<'a> Draft<'a> {
         self.notes.push((true, reason, note.into()));
     }
 
+    /// Whether nothing is to be announced so far.
+    pub(super) fn silent(&self) -> bool {
+        self.notes.is_empty()
+    }
+
     /// Asks to be woken at `at`, or earlier.
     pub(super) fn look_again(&mut self, at: Time) {
         self.again = Some(self.again.map_or(at, |a| a.min(at)));
@@ -106,8 +113,42 @@ impl<'a> Draft<'a> {
         self.asks.clear();
     }
 
+    /// Whether nothing is new but rounds that passed, and the next question is asked at once.
+    ///
+    /// They are counted and stored together with its answer, if that comes soon. If the process dies before, they are
+    /// asked again.
+    fn only_passes(&self) -> bool {
+        let (Some(old), Some(new)) = (self.rel.status.running(), self.status.running()) else { return false };
+        let rounds = |r: &Rollout| r.stages.iter().flat_map(|s| s.checks.clone()).collect::<Vec<_>>();
+        let (before, after) = (rounds(old), rounds(new));
+        let passed =
+            |(b, a): (&CheckState, &CheckState)| b.name == a.name && a.number - b.number == a.passes - b.passes;
+        let apart = |status: &ReleaseStatus| {
+            let mut status = status.clone();
+            let stages = status.rollout.iter_mut().flat_map(|r| &mut r.stages);
+            stages.for_each(|s| s.checks.clear());
+            status
+        };
+        let free = self.effect.is_none() && self.notes.is_empty() && !self.asks.is_empty();
+        free && before != after
+            && before.len() == after.len()
+            && before.iter().zip(&after).all(passed)
+            && apart(&self.rel.status) == apart(&self.status)
+    }
+
+    /// Leaves rounds that passed for the next decision, unless they have waited long enough.
+    pub(super) fn put_off_passes(&mut self) {
+        if self.only_passes() {
+            let first = self.obs.results.iter().map(|r| r.at).min().unwrap_or(self.now);
+            if !self.due(first.plus(UNTOLD)) {
+                let asks = std::mem::take(&mut self.asks);
+                self.discard();
+                self.asks = asks;
+            }
+        }
+    }
+
     pub(super) fn finish(mut self) -> Decision {
-        say::conclude(&mut self);
         self.announce();
         if !self.discarded {
             // A round that was not counted now is answered for something that is over.
@@ -122,8 +163,12 @@ impl<'a> Draft<'a> {
         }
         let rollout = self.status.rollout.as_ref().map_or_else(|| "0-0".to_owned(), |r| r.id.to_string());
         let (first, at, release) = (self.status.announcements, self.now, &self.rel.name.name);
-        let notes = std::mem::take(&mut self.notes);
-        let announced = notes.into_iter().take(MAX_ANNOUNCED).enumerate();
+        let mut notes = std::mem::take(&mut self.notes);
+        // The first and the last say what happened and how it ended; what is too much lies between.
+        if let Some(extra) = notes.len().checked_sub(MAX_ANNOUNCED) {
+            notes.drain(MAX_ANNOUNCED / 2..MAX_ANNOUNCED / 2 + extra);
+        }
+        let announced = notes.into_iter().enumerate();
         self.status.announced = announced
             .map(|(i, (warning, reason, note))| Announcement {
                 name: format!("{release}.{rollout}.{}", first + 1 + i as i64),

@@ -1,12 +1,11 @@
 //! What the status says to people and to GitOps tools: phase, message, conditions, observed generation.
 
 use super::draft::Draft;
-use super::{end, promotion};
-use crate::api::condition::{self, AWAITING_PROMOTION, DRIFTED, READY, RECONCILING, STALLED, TARGET_CONTENDED, Wanted};
+use super::{end, promotion, warnings};
+use crate::api::Reason;
+use crate::api::condition::{self, AWAITING_PROMOTION, READY, RECONCILING, STALLED, Wanted};
 use crate::api::spec::ReleaseSpec;
 use crate::api::status::{Phase, Rollout, Stable, Step};
-use crate::api::view::LiveTarget;
-use crate::api::{MANAGER, Reason};
 
 const MAX_MESSAGE: usize = 1024;
 
@@ -20,15 +19,26 @@ pub(super) fn conclude(d: &mut Draft) {
         None => ended(d),
     };
     tags(d);
-    drifted(d, &mut wanted);
-    contended(d, &mut wanted);
+    warnings::drifted(d, &mut wanted);
+    warnings::contended(d, &mut wanted);
     for w in &mut wanted {
         w.message = w.message.chars().take(MAX_MESSAGE).collect();
     }
     let message = d.status.message.take();
     d.status.message = message.map(|m| m.chars().take(MAX_MESSAGE).collect());
+    announce_phase(d, &wanted);
     let generation = d.status.observed_generation;
     d.status.conditions = condition::merge(&d.rel.status.conditions, wanted, generation, d.now);
+}
+
+/// No phase is entered in silence: where nothing else is announced, the phase itself is.
+fn announce_phase(d: &mut Draft, wanted: &[Wanted]) {
+    if d.status.phase == d.rel.status.phase || !d.silent() {
+        return;
+    }
+    if let (Some(ready), Some(message)) = (wanted.iter().find(|w| w.type_ == READY), d.status.message.clone()) {
+        d.normal(ready.reason, message);
+    }
 }
 
 /// A running rollout speaks of the spec that it froze; an edit of `suspend` alone is followed.
@@ -110,6 +120,9 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
             let how = promotion::how(&d.rel.name, &token);
             (Reason::AwaitingPromotion, format!("{tag} waits for approval to enter {stage}: {how}"))
         }
+        Step::Rolling if rollout.stage_state(&stage).is_some_and(|s| s.adopted) => {
+            (Reason::Rolling, format!("{tag} runs in {stage} already; waiting until it is available"))
+        }
         Step::Rolling => (Reason::Rolling, format!("{tag} is rolling out to {stage}")),
         Step::Verifying => (Reason::Verifying, format!("{tag} is available in {stage}; {}", asked(rollout, &stage))),
         Step::Restoring | Step::Ended => match restoring_trouble(rollout, &stage) {
@@ -184,87 +197,6 @@ fn tags(d: &mut Draft) {
     d.status.tag = Some(tag);
 }
 
-/// At rest, and in the verified stages of a rollout that waits: said once, nothing is written.
-fn drifted(d: &mut Draft, wanted: &mut Vec<Wanted>) {
-    let speaks = match d.status.rollout.as_ref().map(|r| r.step) {
-        Some(Step::Ended) | None => matches!(d.status.phase, Some(Phase::Verified | Phase::RolledBack)),
-        Some(step) => step == Step::AwaitingPromotion,
-    };
-    if !speaks {
-        return;
-    }
-    let old = condition::find(&d.rel.status.conditions, DRIFTED).cloned();
-    let mut found = None;
-    let mut looked = true;
-    for stable in &d.status.stable {
-        let Some(live) = d.live(&stable.stage, &stable.target) else {
-            looked = false;
-            continue;
-        };
-        if !live.runs(&stable.images) {
-            let runs = stable.images.iter().find_map(|i| live.container(&i.container)).map(|c| c.image.to_string());
-            let runs = runs.unwrap_or_default();
-            found = Some(format!("{} runs {runs}, not what was verified there", live.workload));
-        }
-    }
-    match (found, looked, old) {
-        (Some(message), _, old) => {
-            if old.is_none() {
-                d.warning(Reason::Drifted, message.clone());
-            }
-            wanted.push(want(DRIFTED, "True", Reason::Drifted, &message));
-        }
-        (None, false, Some(old)) => wanted.push(want(DRIFTED, "True", Reason::Drifted, &old.message)),
-        _ => {}
-    }
-}
-
-/// A GitOps tool that owns an image we want: it may take the image back. A warning only, because managed fields cannot
-/// show that the recipe is already in place.
-fn contended(d: &mut Draft, wanted: &mut Vec<Wanted>) {
-    let old = condition::find(&d.rel.status.conditions, TARGET_CONTENDED).cloned();
-    let Some(rollout) = &d.status.rollout else { return };
-    let mut looked = true;
-    let mut found = None;
-    for (stage, target) in rollout.stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t))) {
-        let Some(live) = d.live(&stage.name, &target.name) else {
-            looked = false;
-            continue;
-        };
-        found = found.or_else(|| advice(live));
-    }
-    match (found, looked, old) {
-        (Some(message), _, old) => {
-            if old.is_none() {
-                d.warning(Reason::TargetContended, message.clone());
-            }
-            wanted.push(want(TARGET_CONTENDED, "True", Reason::TargetContended, &message));
-        }
-        (None, false, Some(old)) => wanted.push(want(TARGET_CONTENDED, "True", Reason::TargetContended, &old.message)),
-        _ => {}
-    }
-}
-
-fn advice(live: &LiveTarget) -> Option<String> {
-    let tool = live.gitops.as_deref()?;
-    let (index, _) = live.containers.iter().enumerate().find(|(_, c)| c.owners.iter().any(|o| o != MANAGER))?;
-    let w = &live.workload;
-    let lines = match tool {
-        t if t.starts_with("kustomize") => format!(
-            "add to the Flux Kustomization: spec.ignore: [{{paths: [\"/spec/template/spec/containers/{index}/image\"], \
-             target: {{kind: {}, name: {}}}}}]",
-            w.kind, w.name
-        ),
-        t if t.starts_with("argocd") => format!(
-            "add to the Argo CD Application: spec.ignoreDifferences: [{{group: apps, kind: {}, name: {}, \
-             managedFieldsManagers: [{MANAGER}]}}] and syncOptions: [RespectIgnoreDifferences=true, ServerSideApply=true]",
-            w.kind, w.name
-        ),
-        _ => "set the image through its own values, or exclude it from drift correction".to_owned(),
-    };
-    Some(format!("{tool} applies {w} and may take the image back; {lines}"))
-}
-
-fn want(type_: &'static str, status: &'static str, reason: Reason, message: &str) -> Wanted {
+pub(super) fn want(type_: &'static str, status: &'static str, reason: Reason, message: &str) -> Wanted {
     Wanted { type_, status, reason, message: message.to_owned() }
 }

@@ -11,7 +11,9 @@ use tidegate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf};
 use tidegate::api::spec::WorkloadKind;
 use tidegate::api::status::{Purpose, Workload};
 use tidegate::api::{NsName, RolloutId, Time};
-use tidegate::check::{Directory, Forbidden, Limits, LookupError, PodFacts, Policy, Pool, SecretFacts, ServiceFacts};
+use tidegate::check::{
+    Backend, Directory, Forbidden, Limits, LookupError, PodFacts, Policy, Pool, SecretFacts, ServiceFacts,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -145,6 +147,8 @@ pub struct World {
     /// One answer per lookup; the last one is repeated.
     pub pods: Mutex<Vec<Result<Vec<PodFacts>, String>>>,
     pub services: BTreeMap<(String, String), ServiceFacts>,
+    /// Behind every Service.
+    pub backends: Vec<Backend>,
     pub secrets: BTreeMap<(String, String), SecretFacts>,
     pub forbidden: Forbidden,
     pub consents: BTreeMap<String, Vec<String>>,
@@ -163,6 +167,7 @@ impl Default for World {
         Self {
             pods: Mutex::new(vec![Ok(Vec::new())]),
             services: BTreeMap::new(),
+            backends: Vec::new(),
             secrets: BTreeMap::new(),
             forbidden: Forbidden { nodes: vec![NODE], api_servers: vec![API_SERVER] },
             consents: BTreeMap::new(),
@@ -202,6 +207,14 @@ impl Directory for World {
     ) -> BoxFuture<'a, Result<Option<ServiceFacts>, LookupError>> {
         Box::pin(async move { Ok(self.services.get(&(namespace.to_owned(), name.to_owned())).cloned()) })
     }
+    fn backends<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<Vec<Backend>, LookupError>> {
+        Box::pin(async move { Ok(self.backends.clone()) })
+    }
     fn secret<'a>(
         &'a self,
         namespace: &'a str,
@@ -236,7 +249,7 @@ pub fn service(ip: IpAddr, port: i32) -> ServiceFacts {
     ServiceFacts {
         cluster_ip: Some(ip),
         external_name: false,
-        has_selector: true,
+        selector: [("app".to_owned(), "web".to_owned())].into(),
         ports: vec![port],
         allow_from: Vec::new(),
     }

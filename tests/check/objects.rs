@@ -5,7 +5,7 @@ use crate::fake::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tidegate::api::ask::{Ask, Outcome};
-use tidegate::check::{Forbidden, PodFacts, ServiceFacts};
+use tidegate::check::{Backend, Forbidden, PodFacts, ServiceFacts};
 
 /// Asks, and wants an [`Outcome::Error`] with this sentence and an application that heard nothing.
 async fn refused(app: &App, world: World, question: &Ask, message: &str) {
@@ -50,7 +50,7 @@ async fn services_that_are_not_asked() {
     for (service, why) in [
         (ServiceFacts { external_name: true, ..good() }, "it is of type ExternalName, which leads out of the cluster"),
         (
-            ServiceFacts { has_selector: false, ..good() },
+            ServiceFacts { selector: BTreeMap::new(), ..good() },
             "it has no selector, so that anybody's addresses may stand behind it",
         ),
         (
@@ -66,6 +66,40 @@ async fn services_that_are_not_asked() {
     }
     let missing = ask(json!({"service": {"name": "other", "port": port}}));
     refused(&app, World::with_service(good()), &missing, "Service shop/other does not exist").await;
+}
+
+#[tokio::test]
+async fn services_that_lead_to_nodes_are_not_asked() {
+    let app = App::start([127, 0, 0, 1], |_| status(200)).await;
+    let port = i32::from(app.addr.port());
+    let question = ask(json!({"service": {"name": "web", "port": port}}));
+    let behind = |ip: &str, pod: Option<&str>, host_network| Backend {
+        ip: ip.parse().unwrap(),
+        pod: pod.map(str::to_owned),
+        host_network,
+    };
+    let world = |bad: Vec<Backend>| {
+        let backends = [vec![behind("127.0.0.1", Some("web-1"), false)], bad].concat();
+        World { backends, ..World::with_service(service(app.addr.ip(), port)) }
+    };
+    for (bad, why) in [
+        (
+            behind("127.0.0.2", Some("web-2"), true),
+            "pod web-2, which runs in its node's network (hostNetwork), where the node itself would be asked",
+        ),
+        (behind("127.0.9.9", Some("web-2"), false), "pod web-2, and 127.0.9.9 is the address of a node"),
+        (behind("::ffff:127.0.9.9", None, false), "an endpoint, and 127.0.9.9 is the address of a node"),
+        (behind("127.0.8.8", None, false), "an endpoint, and 127.0.8.8 is the address of the API server"),
+        (
+            behind("169.254.169.254", None, false),
+            "an endpoint, and 169.254.169.254 is a cloud provider's metadata address",
+        ),
+    ] {
+        let message = format!("Service shop/web is not asked: it sends to {why}");
+        refused(&app, world(vec![bad]), &question, &message).await;
+    }
+    let good = behind("10.1.2.3", None, false);
+    assert_eq!(ask_once(world(vec![good]), &question).await.0, Outcome::Pass);
 }
 
 /// The question of the Release shop/checkout to a Service of the namespace `bank`.

@@ -1,8 +1,10 @@
 //! What a check is told of the cluster.
 
 use crate::scene::{Scene, web};
+use crate::support::wait::{is, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Node, Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams, PostParams};
 use serde_json::json;
 use std::net::IpAddr;
@@ -54,6 +56,7 @@ async fn pods_are_those_of_the_revision() {
     }
     let gone = PodsOf { workload: live.workload, revision: "no-such-hash".into() };
     assert_eq!(directory.pods(&gone).await.unwrap(), []);
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -76,7 +79,7 @@ async fn services_and_secrets_are_read_by_name() {
     for name in ["plain", "headless", "bare", "elsewhere"] {
         let facts = directory.service(&scene.ns, name).await.unwrap().unwrap();
         assert_eq!(facts.allow_from, ["a/b", "c/*"]);
-        told.push((facts.cluster_ip.is_some(), facts.external_name, facts.has_selector, facts.ports));
+        told.push((facts.cluster_ip.is_some(), facts.external_name, !facts.selector.is_empty(), facts.ports));
     }
     let wanted = [
         (true, false, true, vec![80]),
@@ -94,6 +97,7 @@ async fn services_and_secrets_are_read_by_name() {
     assert_eq!(facts.data["key"], b"hunter2");
     assert_eq!(facts.labels["tidegate.dev/use"], "check-headers");
     assert!(!format!("{facts:?}").contains("hunter2"));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -109,6 +113,7 @@ async fn addresses_of_machines_are_known() {
     let cluster_ip: IpAddr = kubernetes.spec.unwrap().cluster_ip.unwrap().parse().unwrap();
     let reached: IpAddr = scene.config.cluster_url.host().unwrap().parse().unwrap();
     assert!([cluster_ip, reached].iter().all(|ip| forbidden.api_servers.contains(ip)), "{forbidden:?}");
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -119,4 +124,48 @@ async fn whoever_may_not_read_learns_no_address() {
     let secret = directory.secret(&scene.ns, "token").await.unwrap_err();
     assert_eq!(secret.to_string(), "the controller may not read Secret w-dir-denied/token");
     assert!(directory.namespace_consents(&scene.ns).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_stands_behind_a_service_is_known() {
+    let scene = Scene::open("dir-backends").await;
+    let pod = |name: &str, host_network: bool| {
+        let spec = json!({"hostNetwork": host_network, "containers": [{"name": "app", "image": ONE}]});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "web"}}, "spec": spec})
+    };
+    for manifest in [pod("inside", false), pod("outside", true)] {
+        scene.apply::<Pod>("test", &manifest).await;
+    }
+    let endpoint = |ip: &str, ready: bool, serving: bool| {
+        let pod = json!({"kind": "Pod", "name": ip, "namespace": scene.ns});
+        json!({"addresses": [ip], "conditions": {"ready": ready, "serving": serving}, "targetRef": pod})
+    };
+    let slice = |name: &str, of: &str, endpoints: Vec<serde_json::Value>| {
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": [],
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": of}}, "endpoints": endpoints,
+        })
+    };
+    let anybody = endpoint("10.9.8.9", true, true);
+    for manifest in [
+        slice("web-1", "web", vec![endpoint("10.9.8.7", true, true), endpoint("10.9.8.6", false, true)]),
+        slice("web-2", "web", vec![endpoint("10.9.8.5", false, false), json!({"addresses": ["10.9.8.4"]})]),
+        slice("other", "other", vec![anybody]),
+    ] {
+        scene.apply::<EndpointSlice>("test", &manifest).await;
+    }
+    let selector = [("app".to_owned(), "web".to_owned())].into();
+    let directory = directory(&scene);
+    let found = until("both pods to be ready", async || {
+        let all = directory.backends(&scene.ns, "web", &selector).await.unwrap();
+        is(all.len() == 5, all.clone(), &all)
+    })
+    .await;
+    let told = |pod: &str| found.iter().find(|b| b.pod.as_deref() == Some(pod)).map(|b| b.host_network);
+    let wanted = [("10.9.8.7", Some(false)), ("10.9.8.6", Some(false)), ("10.9.8.5", None), ("inside", Some(false))];
+    for (pod, host_network) in wanted.into_iter().chain([("outside", Some(true))]) {
+        assert_eq!(told(pod), host_network, "{pod}: {found:?}");
+    }
+    assert!(found.iter().any(|b| b.pod.is_none() && b.ip == "10.9.8.4".parse::<IpAddr>().unwrap()), "{found:?}");
+    scene.judge().await;
 }

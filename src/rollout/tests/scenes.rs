@@ -36,6 +36,20 @@ fn nothing_happens_at_rest() {
 }
 
 #[test]
+fn a_round_that_passed_is_stored_with_the_next_answer_or_a_second_later() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying && !w.results.is_empty());
+    w.mute = true;
+    w.turn();
+    assert!(w.message().ends_with("0 of 2 checks passed"), "{}", w.message());
+    assert_eq!(w.again, Some(w.now.plus(Duration::from_secs(1))));
+    w.pass(Duration::from_secs(1));
+    w.turn();
+    assert!(w.message().ends_with("1 of 2 checks passed"), "{}", w.message());
+}
+
+#[test]
 fn a_stage_that_fails_is_restored_and_verified() {
     for (behaviour, reason) in [
         (Behaviour::FailsHealth, Reason::HealthCheckFailed),

@@ -52,7 +52,7 @@ fn row(situation: &Situation, before: &World, event: &Event) -> Option<Row> {
         return None;
     }
     let at = || format!("{} x {}", situation.name, event.name);
-    let mut does: Vec<String> = w.writes.iter().skip(before.writes.len()).map(|x| said(x)).collect();
+    let mut does: Vec<String> = w.writes.iter().skip(before.writes.len()).map(said).collect();
     let mut still = false;
     for _ in 0..TURNS {
         let decision = w.decide();
