@@ -3,6 +3,5 @@
 // A test that panics has failed; that is what it is for.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod ministack;
 mod sim;
 mod simulator;

@@ -7,4 +7,5 @@ mod courses;
 mod definitions;
 mod errands;
 mod front;
+mod ministack;
 mod neighbours;

@@ -22,7 +22,7 @@ impl Ministack {
         let child = Command::new(root.join("target/ministack/bin/ministack"))
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", free.to_string())
-            .env("PYTHONPATH", root.join("tests/ecs/ministack"))
+            .env("PYTHONPATH", root.join("tests/ecs/simulator/ministack"))
             .current_dir(dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
