@@ -60,6 +60,19 @@ async fn the_breaker_goes_back_to_the_old_deployment_under_its_old_number() {
 }
 
 #[tokio::test]
+async fn what_was_rolled_back_can_be_gone_at_once() {
+    let scene = scene().await;
+    let old = scene.primary().await.id;
+    scene.service.plan([Course::fails(Failure::Exits(1)).lingers(Duration::ZERO)]);
+    scene.deploy(NEXT).await;
+    scene.pass(1900);
+    assert_eq!(scene.described().await.deployments().len(), 2);
+    scene.pass(100);
+    let service = scene.described().await;
+    assert_eq!((service.deployments().len(), service.deployments()[0].id()), (1, old.as_deref()));
+}
+
+#[tokio::test]
 async fn the_way_back_can_fail_or_hang() {
     for (back, end) in
         [(Back::Fails(Duration::from_secs(1)), Status::RollbackFailed), (Back::Hangs, Status::RollbackInProgress)]

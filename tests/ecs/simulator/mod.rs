@@ -2,6 +2,7 @@
 
 mod scene;
 
+mod accounts;
 mod calls;
 mod courses;
 mod definitions;
