@@ -8,6 +8,7 @@ mod story;
 
 use crate::sim::Sim;
 use crate::sim::course::{Course, Failure};
+use futures::future::join_all;
 use process::Ministack;
 use story::{Stage, Told};
 
@@ -26,13 +27,13 @@ fn stories() -> [(&'static str, Told); 3] {
 
 #[tokio::test]
 async fn the_scripted_ecs_tells_them() {
-    for (name, expected) in stories() {
-        let sim = scripted();
-        let sim = sim.await;
+    let told = stories().map(|(name, expected)| async move {
+        let sim = scripted().await;
         let stage = Stage::new(&sim.endpoint(), OWN).await;
         stand_up(&sim, OWN, &stage);
         assert_eq!(stage.deploy(name).await, expected, "{name}");
-    }
+    });
+    join_all(told).await;
 }
 
 #[tokio::test]
@@ -49,11 +50,13 @@ async fn the_scripted_ecs_tells_them_across_accounts() {
 #[ignore = "needs ministack: make ecs-ministack"]
 async fn ministack_tells_them() {
     let ministack = Ministack::start().await;
-    for (name, expected) in stories() {
-        let stage = Stage::new(&ministack.endpoint, OWN).await;
+    let endpoint = &ministack.endpoint;
+    let told = stories().map(|(name, expected)| async move {
+        let stage = Stage::new(endpoint, OWN).await;
         stage.create().await;
         assert_eq!(stage.deploy(name).await, expected, "{name}");
-    }
+    });
+    join_all(told).await;
 }
 
 #[tokio::test]
