@@ -8,5 +8,6 @@ mod courses;
 mod definitions;
 mod errands;
 mod front;
+mod lists;
 mod ministack;
 mod neighbours;
