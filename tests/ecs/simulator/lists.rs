@@ -24,7 +24,7 @@ async fn service_deployments_are_listed_the_latest_first() {
     let landed = list().status(Status::Successful).send().await.unwrap();
     assert_eq!(numbers(landed)[0], first);
     let after = CreatedAt::builder().after(DateTime::from_secs_f64(began.as_secs_f64() - 1.0)).build();
-    assert_eq!(numbers(list().created_at(after).send().await.unwrap()), [second.clone()]);
+    assert_eq!(numbers(list().created_at(after).send().await.unwrap()), std::slice::from_ref(&second));
     let page = list().max_results(1).send().await.unwrap();
     let next = list().max_results(1).next_token(page.next_token().unwrap()).send().await.unwrap();
     assert_eq!((numbers(page), numbers(next)), (vec![second], vec![first]));
