@@ -52,7 +52,6 @@ impl Service {
         let number = self.push_deployment(&definition.arn, definition.images(), now);
         let id = ids::short();
         // While ECS rolls back, a new deployment neither launches tasks nor can it be rolled back.
-        let course = if stuck { Course::hangs() } else { course };
         self.schedule(&id, &course, now, stuck);
         self.rollouts.push(Rollout {
             id,

@@ -89,18 +89,23 @@ impl Fault {
 /// A point at which a call waits for the test.
 #[derive(Clone)]
 pub struct Gate {
-    reached: watch::Sender<usize>,
+    waiting: watch::Sender<usize>,
     open: watch::Sender<bool>,
 }
 
 impl Gate {
     pub fn new() -> Self {
-        Self { reached: watch::Sender::new(0), open: watch::Sender::new(false) }
+        Self { waiting: watch::Sender::new(0), open: watch::Sender::new(false) }
     }
 
     /// Waits until a call waits here.
     pub async fn reached(&self) {
-        let _ = self.reached.subscribe().wait_for(|n| *n > 0).await;
+        let _ = self.waiting.subscribe().wait_for(|n| *n > 0).await;
+    }
+
+    /// Waits until none does: all have passed, or their callers have ended.
+    pub async fn left(&self) {
+        let _ = self.waiting.subscribe().wait_for(|n| *n == 0).await;
     }
 
     pub fn open(&self) {
@@ -108,8 +113,18 @@ impl Gate {
     }
 
     pub(super) async fn pass(&self) {
-        self.reached.send_modify(|n| *n += 1);
+        self.waiting.send_modify(|n| *n += 1);
+        let _here = Here(self);
         let _ = self.open.subscribe().wait_for(|open| *open).await;
+    }
+}
+
+/// A call at a gate. It leaves when the value is dropped, which happens too when its caller ends.
+struct Here<'a>(&'a Gate);
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|n| *n -= 1);
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::Shared;
 use super::auth::{self, Caller};
+use super::ecr;
+use super::elb;
 use super::error::Refusal;
 use super::faults::Fault;
+use super::form;
 use super::ops::{self, Asked};
 use super::record::{Call, is_write};
 use super::sts;
@@ -13,12 +16,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use std::sync::Arc;
 
-const ECS: &str = "AmazonEC2ContainerServiceV20141113.";
+/// How the names of operations begin on the wire, and the services behind them.
+const JSON: [(&str, &str); 2] =
+    [("AmazonEC2ContainerServiceV20141113.", "ecs"), ("AmazonEC2ContainerRegistry_V20150921.", "ecr")];
+const FORMS: [(&str, &str); 2] = [("AssumeRole", "sts"), ("DescribeTargetHealth", "elasticloadbalancing")];
 
 /// Which service is meant, and which of its operations.
 struct Target {
     service: &'static str,
     op: String,
+    xml: bool,
 }
 
 pub(super) async fn handle(State(sim): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
@@ -68,11 +75,19 @@ fn carry_out(
     let caller = auth::caller(headers, &world, now);
     let known = caller.clone().ok();
     let result = caller.and_then(|caller| {
+        if !sim.limits.admits(&caller.place, &target.op, now) {
+            return Err(Refusal::throttled());
+        }
         if let Some(refusal) = faults.iter().find_map(|f| refused(f, &caller, target)) {
             return Err(refusal);
         }
         match target.service {
-            "sts" => sts::assume_role(&sts::form(&text), &caller, &mut world, now),
+            "sts" => sts::assume_role(&form::fields(&text), &caller, &mut world, now),
+            "elasticloadbalancing" => elb::target_health(&form::fields(&text), world.region(&caller.place)),
+            "ecr" if target.op == "DescribeImages" => {
+                let body = serde_json::from_str(&text).unwrap_or_default();
+                ecr::describe_images(&body, &caller.place, &world.images)
+            }
             _ => ecs(target, &caller, &text, &mut world, now, faults),
         }
     });
@@ -84,10 +99,9 @@ fn carry_out(
         (Ok(_), Some(refusal)) => Err(refusal),
         (result, _) => result,
     };
-    let xml = target.service == "sts";
     let (status, mut answer) = match result {
         Ok(answer) => (200, answer),
-        Err(refusal) if xml => (refusal.status, sts::refusal(&refusal)),
+        Err(refusal) if target.xml => (refusal.status, form::refusal(&refusal)),
         Err(refusal) => (refusal.status, refusal.json()),
     };
     let mut doctored = false;
@@ -109,7 +123,7 @@ fn carry_out(
         delivered: !faults.iter().any(|f| matches!(f, Fault::AnswerLost | Fault::Silence)),
         doctored,
     };
-    (call, if xml { "text/xml" } else { "application/x-amz-json-1.1" })
+    (call, if target.xml { "text/xml" } else { "application/x-amz-json-1.1" })
 }
 
 fn ecs(
@@ -153,9 +167,12 @@ fn refused(fault: &Fault, caller: &Caller, target: &Target) -> Option<Refusal> {
 
 fn target(headers: &HeaderMap, body: &str) -> Option<Target> {
     if let Some(name) = headers.get("x-amz-target").and_then(|v| v.to_str().ok()) {
-        return name.strip_prefix(ECS).map(|op| Target { service: "ecs", op: op.to_owned() });
+        let mut found = JSON.iter().filter_map(|(prefix, service)| Some((*service, name.strip_prefix(prefix)?)));
+        return found.next().map(|(service, op)| Target { service, op: op.to_owned(), xml: false });
     }
-    (sts::form(body).get("Action")? == "AssumeRole").then(|| Target { service: "sts", op: "AssumeRole".to_owned() })
+    let action = form::fields(body).remove("Action")?;
+    let (_, service) = FORMS.iter().find(|(op, _)| *op == action)?;
+    Some(Target { service, op: action, xml: true })
 }
 
 fn respond(status: u16, kind: &str, body: String) -> Response<Body> {

@@ -11,14 +11,19 @@ mod auth;
 mod back;
 pub mod clock;
 pub mod course;
+pub mod ecr;
+mod elb;
 mod engine;
+pub mod errands;
 pub mod error;
 pub mod faults;
+mod form;
 mod forward;
 pub mod front;
 mod http;
 mod ids;
 mod images;
+pub mod limits;
 mod ops;
 mod raw;
 pub mod record;
@@ -36,6 +41,7 @@ use clock::Clock;
 use course::Course;
 use faults::{Fault, Faults, On};
 use front::Front;
+use limits::Limits;
 use record::{Call, Log};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -55,6 +61,7 @@ pub struct Sim {
 pub(crate) struct Shared {
     clock: Clock,
     faults: Faults,
+    limits: Limits,
     log: Log,
     world: Mutex<World>,
 }
@@ -78,6 +85,7 @@ impl Sim {
         let shared = Arc::new(Shared {
             clock: Clock::new(),
             faults: Faults::default(),
+            limits: Limits::default(),
             log: Log::with_file(dir),
             world: Mutex::new(World::new()),
         });
@@ -86,7 +94,7 @@ impl Sim {
         Self { shared, addr, task }
     }
 
-    /// For `AWS_ENDPOINT_URL`: ECS and STS answer here.
+    /// For `AWS_ENDPOINT_URL`: ECS answers here, and as much of STS, ELB and ECR as a deployment needs.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
     }
@@ -121,6 +129,11 @@ impl Sim {
         for (n, _) in stale.iter().enumerate().filter(|(_, stale)| **stale) {
             self.fault(On::op(op).skip(n).once(), Fault::Stale(since));
         }
+    }
+
+    /// From now on whoever asks too often is throttled, as AWS documents it.
+    pub fn enforce_limits(&self) {
+        self.shared.limits.enforce();
     }
 
     pub fn no_faults(&self) {

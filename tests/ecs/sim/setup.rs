@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::course::{Course, Somebody};
+use super::errands::Errand;
 use super::service::{Rollout, Service, Settings};
 use super::world::{Place, Region};
 use serde_json::{Value, json};
@@ -65,6 +66,11 @@ impl Account {
             let all = region.task_definitions.all().filter(|td| td.family == family);
             all.map(|td| (td.arn.clone(), td.text.clone(), td.tags.clone())).collect()
         })
+    }
+
+    /// The next tasks that are run go like these, in order. Without a plan they exit with 0 after a second.
+    pub fn plan(&self, errands: impl IntoIterator<Item = Errand>) {
+        self.with(|region| region.errands.plan.extend(errands));
     }
 
     /// A service with this task definition (family and revision, or ARN), in a cluster that is made if need be.

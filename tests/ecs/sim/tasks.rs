@@ -141,6 +141,9 @@ impl Task {
                 "status": if self.stopped.is_some() { "DELETED" } else { "ATTACHED" },
                 "details": [{"name": "privateIPv4Address", "value": self.address}]}],
         });
+        if self.started_by.is_empty() {
+            task.as_object_mut().map(|members| members.remove("startedBy"));
+        }
         if let Some(at) = self.running {
             task["startedAt"] = stamp(at);
         }

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 impl Service {
     pub fn shown(&self) -> Value {
         let s = &self.settings;
-        let deployments: Vec<Value> =
-            self.deployments.iter().enumerate().map(|(n, d)| self.deployment(n == 0, d)).collect();
+        // Where PRIMARY stands in the list is not documented: after a rollback it is not the first here.
+        let mut newest: Vec<(usize, &Deployment)> = self.deployments.iter().enumerate().collect();
+        newest.sort_by_key(|(_, d)| std::cmp::Reverse(d.created));
+        let deployments: Vec<Value> = newest.into_iter().map(|(n, d)| self.deployment(n == 0, d)).collect();
         let event = |(n, (at, text)): (usize, &(_, String))| json!({"id": format!("event-{n}"), "createdAt": stamp(*at), "message": text});
         let events: Vec<Value> = self.events.iter().enumerate().rev().map(event).collect();
         let mut shown = json!({

@@ -1,6 +1,7 @@
 //! What there is: accounts and regions, their clusters, services and task definitions.
 
 use super::clock::At;
+use super::errands::Errands;
 use super::images::Images;
 use super::service::Service;
 use super::taskdefs::TaskDefinitions;
@@ -51,6 +52,7 @@ pub struct Region {
     /// By cluster and name.
     pub services: BTreeMap<(String, String), Service>,
     pub task_definitions: TaskDefinitions,
+    pub errands: Errands,
     /// As everything was before the last call of this operation: what a stale read sees.
     pub before: HashMap<String, Box<Region>>,
 }
@@ -66,6 +68,7 @@ impl World {
             clusters: BTreeSet::new(),
             services: BTreeMap::new(),
             task_definitions: TaskDefinitions::default(),
+            errands: Errands::default(),
             before: HashMap::new(),
         })
     }
@@ -74,7 +77,8 @@ impl World {
     pub fn advance(&mut self, now: At) {
         let Self { regions, images, .. } = self;
         for region in regions.values_mut() {
-            let Region { services, task_definitions, .. } = region;
+            let Region { services, task_definitions, errands, .. } = region;
+            errands.advance(now);
             for service in services.values_mut() {
                 service.advance(now, images, task_definitions);
             }
@@ -95,6 +99,7 @@ impl Region {
             clusters: self.clusters.clone(),
             services: self.services.clone(),
             task_definitions: self.task_definitions.clone(),
+            errands: self.errands.clone(),
             before: HashMap::new(),
         }
     }

@@ -1,8 +1,9 @@
 //! What can go wrong with a call, and what is refused.
 
-use super::scene::{ACCOUNT, GOOD, NEXT, config, scene, scene_with, task_definition};
+use super::scene::{NEXT, scene, scene_on, scene_with, task_definition};
+use crate::sim::Sim;
 use crate::sim::faults::{Fault, Gate, On};
-use aws_sdk_ecs::Client;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::types::ServiceDeploymentStatus as Status;
 use serde_json::json;
@@ -141,38 +142,70 @@ async fn the_same_once_more_is_no_deployment() {
 }
 
 #[tokio::test]
-async fn accounts_and_regions_see_nothing_of_each_other() {
+async fn whoever_asks_too_often_is_throttled() {
     let scene = scene().await;
-    let other = scene.sim.account("444455556666", "eu-west-1");
-    other.cluster("prod");
-    let client = Client::new(&config(&scene.sim, "444455556666").await);
-    let found = client.describe_services().cluster("prod").services("app").send().await.unwrap();
-    assert!(found.services().is_empty());
-    let stranger = Client::new(&config(&scene.sim, "AKIAEXAMPLE").await);
-    let error = stranger.describe_services().cluster("prod").services("app").send().await.unwrap_err();
-    assert_eq!(error.code(), Some("UnrecognizedClientException"));
+    scene.sim.enforce_limits();
+    let ask = async |times: usize| {
+        let mut admitted = 0;
+        for _ in 0..times {
+            let answer = scene.client.list_task_definitions().family_prefix("app").send().await;
+            admitted += usize::from(answer.is_ok());
+            assert!(answer.is_ok() || answer.unwrap_err().code() == Some("ThrottlingException"));
+        }
+        admitted
+    };
+    assert_eq!(ask(60).await, 50);
+    scene.pass(1000);
+    assert_eq!(ask(30).await, 20);
+    // Others have a bucket of their own.
+    scene.described().await;
+    let calls = scene.sim.calls();
+    assert_eq!(calls.iter().filter(|call| call.status == 400).count(), 20);
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_by_whoever_knows_its_external_id() {
+async fn a_caller_that_ends_before_the_gate_opens_has_never_called() {
     let scene = scene().await;
-    let role = "arn:aws:iam::444455556666:role/tidegate";
-    scene.sim.role(role, Some("shared-secret"));
-    let other = scene.sim.account("444455556666", "eu-west-1");
-    other.register(&task_definition(GOOD));
-    other.service("prod", "app", "app:1").create();
-    let base = config(&scene.sim, ACCOUNT).await;
-    for (id, allowed) in [("wrong", false), ("shared-secret", true)] {
-        let assume = aws_config::sts::AssumeRoleProvider::builder(role).external_id(id).session_name("rel-1");
-        let provider = assume.configure(&base).build().await;
-        let assumed = base
-            .clone()
-            .into_builder()
-            .credentials_provider(aws_sdk_ecs::config::SharedCredentialsProvider::new(provider));
-        let client = Client::new(&assumed.build());
-        let asked = client.describe_services().cluster("prod").services("app").send().await;
-        assert_eq!(asked.is_ok(), allowed, "{asked:?}");
-    }
+    let next = scene.account.register(&task_definition(NEXT));
+    let gate = Gate::new();
+    scene.sim.fault(On::op("UpdateService").once(), Fault::HoldBefore(gate.clone()));
+    let call = scene.client.update_service().cluster("prod").service("app").task_definition(&next).send();
+    let call = tokio::spawn(call);
+    tokio::time::timeout(Duration::from_secs(5), gate.reached()).await.unwrap();
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    tokio::time::timeout(Duration::from_secs(5), gate.left()).await.unwrap();
+    gate.open();
+    scene.described().await;
+    assert_ne!(scene.service.task_definition(), next);
+    assert!(scene.sim.writes().is_empty());
+}
+
+#[tokio::test]
+async fn silence_lasts_until_the_caller_gives_up() {
+    let scene = scene().await;
+    let next = scene.account.register(&task_definition(NEXT));
+    scene.sim.fault(On::op("UpdateService").once(), Fault::Silence);
+    let call = scene.client.update_service().cluster("prod").service("app").task_definition(&next);
+    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_millis(300)).build();
+    let call = call.customize().config_override(aws_sdk_ecs::config::Builder::new().timeout_config(patience));
+    assert!(matches!(call.send().await.unwrap_err(), SdkError::TimeoutError(_)));
+    assert_eq!(scene.service.task_definition(), next);
     let call = scene.sim.calls().pop().unwrap();
-    assert_eq!(call.caller, "arn:aws:sts::444455556666:assumed-role/tidegate/rel-1");
+    assert!(call.wrote() && !call.delivered);
+}
+
+#[tokio::test]
+async fn parameters_that_an_operation_does_not_have_are_refused() {
+    // Not written down: these are wrong on purpose.
+    let scene = scene_on(Sim::record(None).await, |service| service).await;
+    let call = scene.client.update_service().cluster("prod").service("app").customize().mutate_request(|request| {
+        let body = r#"{"cluster":"prod","service":"app","force":true}"#;
+        request.headers_mut().insert("content-length", body.len().to_string());
+        *request.body_mut() = body.into();
+    });
+    assert_eq!(call.send().await.unwrap_err().code(), Some("SerializationException"));
+    let names = || (0..11).map(|n| format!("app{n}")).collect();
+    let many = scene.client.describe_services().cluster("prod").set_services(Some(names())).send().await;
+    assert!(many.unwrap_err().into_service_error().is_invalid_parameter_exception());
 }

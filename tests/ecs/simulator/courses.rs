@@ -43,9 +43,10 @@ async fn the_breaker_goes_back_to_the_old_deployment_under_its_old_number() {
     let rollout = scene.rollout(&number).await;
     assert_eq!(rollout.status(), Some(&Status::RollbackRequested));
     let service = scene.described().await;
-    let (first, second) = (&service.deployments()[0], &service.deployments()[1]);
-    assert_eq!((first.id(), first.rollout_state().unwrap().as_str()), (old.id(), "IN_PROGRESS"));
-    assert_eq!((second.status(), second.rollout_state().unwrap().as_str()), (Some("ACTIVE"), "FAILED"));
+    let (failed, back) = (&service.deployments()[0], &service.deployments()[1]);
+    assert_eq!((back.id(), back.status()), (old.id(), Some("PRIMARY")));
+    assert_eq!(back.rollout_state().unwrap().as_str(), "IN_PROGRESS");
+    assert_eq!((failed.status(), failed.rollout_state().unwrap().as_str()), (Some("ACTIVE"), "FAILED"));
     assert_eq!(service.task_definition(), old.task_definition());
     let stopped = scene.stopped(&number).await;
     assert_eq!(stopped.len(), 3);
@@ -56,6 +57,19 @@ async fn the_breaker_goes_back_to_the_old_deployment_under_its_old_number() {
     assert_eq!(scene.primary().await.rollout_state().unwrap().as_str(), "COMPLETED");
     assert_eq!(scene.described().await.deployments().len(), 1);
     assert_eq!(scene.service.running(), digests);
+}
+
+#[tokio::test]
+async fn what_was_rolled_back_can_be_gone_at_once() {
+    let scene = scene().await;
+    let old = scene.primary().await.id;
+    scene.service.plan([Course::fails(Failure::Exits(1)).lingers(Duration::ZERO)]);
+    scene.deploy(NEXT).await;
+    scene.pass(1900);
+    assert_eq!(scene.described().await.deployments().len(), 2);
+    scene.pass(100);
+    let service = scene.described().await;
+    assert_eq!((service.deployments().len(), service.deployments()[0].id()), (1, old.as_deref()));
 }
 
 #[tokio::test]

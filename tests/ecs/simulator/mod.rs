@@ -2,7 +2,12 @@
 
 mod scene;
 
+mod accounts;
 mod calls;
 mod courses;
 mod definitions;
+mod errands;
 mod front;
+mod lists;
+mod ministack;
+mod neighbours;

@@ -71,7 +71,7 @@ impl Scene {
     pub async fn update(&self, arn: &str) -> String {
         let call = self.client.update_service().cluster("prod").service("app").task_definition(arn);
         let service = call.send().await.unwrap().service.unwrap();
-        let id = service.deployments()[0].id().unwrap();
+        let id = primary(&service).id().unwrap();
         id.strip_prefix("ecs-svc/").unwrap().to_owned()
     }
 
@@ -81,7 +81,7 @@ impl Scene {
     }
 
     pub async fn primary(&self) -> Deployment {
-        self.described().await.deployments.unwrap().remove(0)
+        primary(&self.described().await).clone()
     }
 
     /// The service deployment whose target is the revision with this number.
@@ -115,4 +115,9 @@ impl Scene {
     pub fn pass(&self, millis: u64) {
         self.sim.advance(Duration::from_millis(millis));
     }
+}
+
+/// The deployment that the service is to run. It need not be the first of the list.
+fn primary(service: &Service) -> &Deployment {
+    service.deployments().iter().find(|d| d.status() == Some("PRIMARY")).unwrap()
 }

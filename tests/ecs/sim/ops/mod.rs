@@ -1,6 +1,8 @@
 //! The operations, by name. Each is given one account and region, and never sees another.
 
 mod deployments;
+mod parameters;
+mod run;
 mod services;
 mod task_definitions;
 mod tasks;
@@ -29,7 +31,7 @@ pub fn answer(op: &str, asked: &mut Asked) -> Answer {
     if !asked.body.is_object() {
         return Err(Refusal::new("SerializationException", "The body is no JSON object."));
     }
-    if let Some(known) = parameters(op) {
+    if let Some(known) = parameters::of(op) {
         asked.knows(op, known)?;
     }
     match op {
@@ -46,63 +48,10 @@ pub fn answer(op: &str, asked: &mut Asked) -> Answer {
         "ContinueServiceDeployment" => deployments::go_on(asked),
         "ListTasks" => tasks::list(asked),
         "DescribeTasks" => tasks::describe(asked),
+        "RunTask" => run::run(asked),
+        "StopTask" => run::stop(asked),
         _ => Err(Refusal::new("UnknownOperationException", format!("{op} is not simulated"))),
     }
-}
-
-/// What may stand in a request. A registration may carry anything: new fields must pass.
-fn parameters(op: &str) -> Option<&'static [&'static str]> {
-    Some(match op {
-        "DescribeServices" => &["cluster", "services", "include"],
-        "UpdateService" => &[
-            "cluster",
-            "service",
-            "desiredCount",
-            "taskDefinition",
-            "capacityProviderStrategy",
-            "deploymentConfiguration",
-            "availabilityZoneRebalancing",
-            "networkConfiguration",
-            "placementConstraints",
-            "placementStrategy",
-            "platformVersion",
-            "forceNewDeployment",
-            "healthCheckGracePeriodSeconds",
-            "deploymentController",
-            "enableExecuteCommand",
-            "enableECSManagedTags",
-            "loadBalancers",
-            "propagateTags",
-            "serviceRegistries",
-            "serviceConnectConfiguration",
-            "volumeConfigurations",
-            "vpcLatticeConfigurations",
-            "gatewayConnectors",
-            "monitoring",
-        ],
-        "DescribeTaskDefinition" => &["taskDefinition", "include"],
-        "DeregisterTaskDefinition" => &["taskDefinition"],
-        "ListTaskDefinitions" => &["familyPrefix", "status", "sort", "nextToken", "maxResults"],
-        "ListServiceDeployments" => &["service", "cluster", "status", "createdAt", "nextToken", "maxResults"],
-        "DescribeServiceDeployments" => &["serviceDeploymentArns"],
-        "DescribeServiceRevisions" => &["serviceRevisionArns"],
-        "StopServiceDeployment" => &["serviceDeploymentArn", "stopType"],
-        "ContinueServiceDeployment" => &["serviceDeploymentArn", "hookId", "action"],
-        "DescribeTasks" => &["cluster", "tasks", "include"],
-        "ListTasks" => &[
-            "cluster",
-            "containerInstance",
-            "family",
-            "nextToken",
-            "maxResults",
-            "startedBy",
-            "serviceName",
-            "desiredStatus",
-            "launchType",
-            "daemonName",
-        ],
-        _ => return None,
-    })
 }
 
 impl Asked<'_> {

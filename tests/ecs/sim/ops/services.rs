@@ -25,7 +25,8 @@ pub fn update(asked: &mut Asked) -> Answer {
     let wanted = asked.text("taskDefinition").map(str::to_owned);
     let force = asked.body["forceNewDeployment"].as_bool().unwrap_or(false);
     let desired = asked.body["desiredCount"].as_u64();
-    let definitions = asked.region.task_definitions.clone();
+    let current = asked.service(&cluster, &name)?.task_definition.clone();
+    let found = asked.region.task_definitions.find(wanted.as_deref().unwrap_or(&current)).cloned();
     let service = asked.service(&cluster, &name)?;
     if service.settings.status != "ACTIVE" {
         return Err(Refusal::new("ServiceNotActiveException", "Service was not ACTIVE."));
@@ -49,10 +50,7 @@ pub fn update(asked: &mut Asked) -> Answer {
         }
         _ => {}
     }
-    let definition = match &wanted {
-        Some(name) => definitions.find(name).ok_or_else(|| Refusal::client("TaskDefinition not found."))?,
-        None => definitions.find(&service.task_definition).ok_or_else(Refusal::server)?,
-    };
+    let definition = found.ok_or_else(|| Refusal::client("TaskDefinition not found."))?;
     if wanted.is_some() && !definition.active() {
         return Err(Refusal::client("TaskDefinition is inactive"));
     }
@@ -64,7 +62,7 @@ pub fn update(asked: &mut Asked) -> Answer {
     }
     // The same once more is no deployment, unless it is forced.
     if force || definition.arn != service.task_definition {
-        service.deploy(definition, now, images);
+        service.deploy(&definition, now, images);
     }
     Ok(json!({"service": service.shown()}).to_string())
 }

@@ -23,17 +23,13 @@ pub fn list(asked: &mut Asked) -> Answer {
     }
     let wanted = |key: &str, is: &str| asked.text(key).is_none_or(|name| short(name) == is);
     let place = &asked.region.place;
-    let mut arns = Vec::new();
-    for ((of, name), service) in &asked.region.services {
-        if *of != cluster || !wanted("serviceName", name) {
-            continue;
-        }
-        for task in service.tasks.iter().filter(|t| t.stopped.is_some() == stopped) {
-            if wanted("startedBy", short(&task.started_by)) && wanted("family", family(task)) {
-                arns.push(task.arn(place, &cluster));
-            }
-        }
-    }
+    let services = asked.region.services.iter().filter(|((of, name), _)| *of == cluster && wanted("serviceName", name));
+    let alone =
+        asked.region.errands.tasks.iter().filter(|(of, _)| *of == cluster && asked.text("serviceName").is_none());
+    let tasks = services.flat_map(|(_, service)| &service.tasks).chain(alone.map(|(_, task)| task));
+    let tasks = tasks.filter(|t| t.stopped.is_some() == stopped);
+    let tasks = tasks.filter(|t| wanted("startedBy", short(&t.started_by)) && wanted("family", family(t)));
+    let arns: Vec<String> = tasks.map(|task| task.arn(place, &cluster)).collect();
     listed("taskArns", page(&arns, &asked.body, 100))
 }
 
@@ -42,8 +38,9 @@ pub fn describe(asked: &mut Asked) -> Answer {
     let place = asked.region.place.clone();
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in asked.names("tasks", 100)? {
-        let services = asked.region.services.values().filter(|s| s.cluster == cluster);
-        match services.flat_map(|s| &s.tasks).find(|t| t.id == short(&name)) {
+        let services = asked.region.services.values().filter(|s| s.cluster == cluster).flat_map(|s| &s.tasks);
+        let alone = asked.region.errands.tasks.iter().filter(|(of, _)| *of == cluster).map(|(_, task)| task);
+        match services.chain(alone).find(|t| t.id == short(&name)) {
             Some(task) => found.push(task.shown(&place, &cluster)),
             None => failures.push(missing(&place.arn(&format!("task/{cluster}/{}", short(&name))))),
         }

@@ -1,0 +1,62 @@
+//! DescribeTargetHealth: the targets of a target group are the addresses of the tasks behind it.
+
+use super::error::Refusal;
+use super::service::Service;
+use super::tasks::Task;
+use super::world::Region;
+use std::collections::HashMap;
+
+/// State, and the reason where there is one.
+type Health = (&'static str, Option<&'static str>);
+
+pub fn target_health(form: &HashMap<String, String>, region: &Region) -> Result<String, Refusal> {
+    let wanted = form.get("TargetGroupArn").map(String::as_str).unwrap_or_default();
+    let mut found = region.services.values().filter_map(|service| Some((service, port_behind(service, wanted)?)));
+    let (service, port) = found
+        .next()
+        .ok_or_else(|| Refusal::new("TargetGroupNotFound", format!("Target groups '{wanted}' not found")))?;
+    let all = service.tasks.iter().filter_map(|task| Some((task.address.as_str(), health(task)?)));
+    let targets: Vec<(&str, Health)> = match asked(form).as_slice() {
+        [] => all.collect(),
+        some => {
+            let known: HashMap<&str, Health> = all.collect();
+            let unknown = ("unused", Some("Target.NotRegistered"));
+            some.iter().map(|id| (*id, known.get(id).copied().unwrap_or(unknown))).collect()
+        }
+    };
+    let shown: String = targets.iter().map(|(address, health)| member(address, port, *health)).collect();
+    Ok(format!(
+        "<DescribeTargetHealthResponse xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\">\
+         <DescribeTargetHealthResult><TargetHealthDescriptions>{shown}</TargetHealthDescriptions>\
+         </DescribeTargetHealthResult><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata>\
+         </DescribeTargetHealthResponse>",
+        super::ids::uuid()
+    ))
+}
+
+/// The container's port, if this service is behind the target group.
+fn port_behind(service: &Service, target_group: &str) -> Option<u64> {
+    let entries = service.settings.load_balancers.as_array()?;
+    entries.iter().find(|lb| lb["targetGroupArn"] == target_group)?["containerPort"].as_u64()
+}
+
+fn health(task: &Task) -> Option<Health> {
+    match (&task.stopped, task.running, task.healthy) {
+        (Some(_), Some(_), _) => Some(("draining", Some("Target.DeregistrationInProgress"))),
+        (Some(_), None, _) | (None, None, _) => None,
+        (None, Some(_), true) => Some(("healthy", None)),
+        (None, Some(_), false) => Some(("unhealthy", Some("Target.FailedHealthChecks"))),
+    }
+}
+
+fn asked(form: &HashMap<String, String>) -> Vec<&str> {
+    (1..).map_while(|n| form.get(&format!("Targets.member.{n}.Id"))).map(String::as_str).collect()
+}
+
+fn member(address: &str, port: u64, (state, reason): Health) -> String {
+    let reason = reason.map(|reason| format!("<Reason>{reason}</Reason>")).unwrap_or_default();
+    format!(
+        "<member><Target><Id>{address}</Id><Port>{port}</Port></Target><HealthCheckPort>{port}</HealthCheckPort>\
+         <TargetHealth><State>{state}</State>{reason}</TargetHealth></member>"
+    )
+}
