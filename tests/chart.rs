@@ -12,7 +12,7 @@ use support::Cluster;
 /// Everything that the values can switch on, in one installation.
 const EVERYTHING: &str = "networkPolicy.enabled=true,podDisruptionBudget.enabled=true,approvalPolicy.enabled=true,\
                           podLabels.team=platform,podAnnotations.note=hello,imagePullSecrets[0].name=pull,\
-                          priorityClassName=system-cluster-critical,nodeSelector.kubernetes\\.io/os=linux,\
+                          priorityClassName=system-cluster-critical,aws.podIdentity=true,aws.allowRoles[0]=own,nodeSelector.kubernetes\\.io/os=linux,\
                           controller.extraArgs[0]=--deny-cidr=10.1.2.0/24,metrics.annotations.scrape=yes";
 
 #[test]

@@ -173,8 +173,7 @@ fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarg
     }
     let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
     let ours = rolling::writable(live, state.written.as_ref().map_or(wanted, |x| x.images.clone()));
-    let took_back = |e| state.written.as_ref().is_some_and(|x| ecs::took_back(live, e, x));
-    if live.runs(&ours) || live.ecs.as_deref().is_some_and(took_back) {
+    if live.runs(&ours) || live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, state)) {
         return Some(ours);
     }
     choose::debt_of(d, &w.stage_name(), &state.name, live).map(|debt| debt.written)

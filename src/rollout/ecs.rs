@@ -9,7 +9,7 @@ use super::evidence::Failure;
 use super::preflight::Blocked;
 use crate::api::Reason;
 use crate::api::spec::TargetKind;
-use crate::api::status::{Step, TargetState, TargetStep, WayBack, Written};
+use crate::api::status::{Step, TargetState, TargetStep, WayBack};
 use crate::api::text::tidy;
 use crate::api::time::Duration;
 use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment, StopCode, TaskView};
@@ -98,10 +98,7 @@ pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
 pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> Option<Failure> {
     let restored = state.state == TargetStep::Restored;
     let written = state.written.as_ref();
-    if !restored
-        && written.is_some_and(|x| took_back(live, ecs, x))
-        && ecs.newest.as_ref().is_none_or(|n| !n.status.is_failing())
-    {
+    if !restored && took_back(live, ecs, state) && ecs.newest.as_ref().is_none_or(|n| !n.status.is_failing()) {
         let message = format!("ECS called the deployment of {} failed, and went back", live.workload);
         return Some(Failure { reason: Reason::DeploymentFailed, message, fault: false });
     }
@@ -159,9 +156,11 @@ pub(super) fn unsure(live: &LiveTarget) -> i32 {
 }
 
 /// Whether ECS itself takes back what we wrote: then it is no stranger who changed the service.
-pub(super) fn took_back(live: &LiveTarget, ecs: &EcsView, written: &Written) -> bool {
-    let other = written.revision.is_some() && written.revision != live.revision;
-    let failed = other && written.revision.as_ref().is_some_and(|r| ecs.failed.contains(r));
+pub(super) fn took_back(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
+    let Some(written) = &state.written else { return false };
+    let before = state.way_back.as_ref().and_then(|b| b.revision.as_ref());
+    let is_back = before.is_some() && live.revision.as_ref() == before;
+    let failed = is_back && written.revision.as_ref().is_some_and(|r| ecs.failed.contains(r));
     failed || ecs.newest.as_ref().is_some_and(|n| n.status.goes_back() && n.runs(&written.images))
 }
 
@@ -265,7 +264,7 @@ fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
         | TargetStep::Restoring
         | TargetStep::Writing => {
             let Some(written) = written.filter(|x| x.revision.is_some()) else { return false };
-            !live.runs(&written.images) && !later && !took_back(live, ecs, written)
+            !live.runs(&written.images) && !later && !took_back(live, ecs, state)
         }
         TargetStep::Restored => state.way_back.as_ref().is_some_and(|b| !live.runs(&b.images)) && !later,
         _ => false,

@@ -36,11 +36,10 @@ fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
     let state = &w.state().targets[i];
     let expected = match state.state {
         TargetStep::Written | TargetStep::Adopted => {
-            let written = state.written.as_ref()?;
-            if live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, written)) {
+            if live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, state)) {
                 return None;
             }
-            written.images.clone()
+            state.written.as_ref()?.images.clone()
         }
         // Not written yet for all we know: neither what it was nor what it shall be.
         TargetStep::Writing => {

@@ -9,6 +9,7 @@ mod support;
 mod scenarios_calls;
 mod scenarios_first;
 mod scenarios_killed;
+mod scenarios_people;
 mod scenarios_refused;
 mod scenarios_stage;
 mod scenarios_table;

@@ -32,7 +32,7 @@ async fn a_task_definition_survives_byte_for_byte() {
         s.verified(NEW).await;
         let (_, copy, tags) = s.account.revisions("odd").remove(1);
         let told = |text: &str| text.split_whitespace().collect::<String>();
-        let (wanted, _) = text.split_once(r#","tags":"#).unwrap();
+        let wanted = text.split("\"tags\":").next().unwrap().trim_end().trim_end_matches(',');
         assert_eq!(told(&copy), told(&format!("{wanted}}}").replace(&old, &image(NEW))));
         let tags: Vec<Value> = serde_json::from_str(&tags).unwrap();
         let value = |key: &str| tags.iter().find(|t| t["key"] == key).map(|t| t["value"].clone());

@@ -142,7 +142,7 @@ pub fn release(tag: &str) -> Value {
     json!({
         "image": {"repository": REPOSITORY, "tag": tag},
         "stages": [{
-            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": "10s",
+            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": "15s",
             "targets": [target],
         }],
     })

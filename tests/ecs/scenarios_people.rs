@@ -1,0 +1,146 @@
+//! What people do while a service is in work.
+
+use crate::scenarios_stage::{NEW, OLD, on_ecs, release};
+use crate::sim::course::{Course, Failure};
+use crate::support::manifests::stage;
+use crate::support::wait::{is, until};
+use kube::api::Api;
+use serde_json::json;
+use std::time::Duration;
+use tidegate::api::{Phase, Reason, Release};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn an_abort_stops_a_deployment_in_flight() {
+    on_ecs(
+        "abort",
+        |s| s,
+        async |s| {
+            s.settled().await;
+            s.service.plan([Course::hangs()]);
+            s.set_tag(NEW).await;
+            let status = s.phase(NEW, Phase::Rolling).await;
+            until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+            s.abort(status.rollout.unwrap().id).await;
+            s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_image_makes_room() {
+    on_ecs(
+        "supersede",
+        |s| s,
+        async |s| {
+            s.settled().await;
+            s.service.plan([Course::hangs(), Course::lands().after(SECOND)]);
+            s.set_tag(NEW).await;
+            until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+            s.set_tag("sha-0000003").await;
+            s.verified("sha-0000003").await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUSRU", "sha-0000003"));
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_release_takes_its_work_back() {
+    on_ecs(
+        "delete",
+        |s| s,
+        async |s| {
+            s.settled().await;
+            s.service.plan([Course::hangs()]);
+            s.set_tag(NEW).await;
+            until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+            s.delete().await;
+            let releases: Api<Release> = s.api();
+            until("the Release is gone", async || {
+                let there = releases.get_opt("checkout").await.unwrap();
+                is(there.is_none(), (), "not yet")
+            })
+            .await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
+            // For what is looked at after every play.
+            s.apply(&release(OLD)).await;
+            s.verified(OLD).await;
+        },
+    )
+    .await;
+}
+
+/// The tags of the task definition say what was written, and what a restore brings.
+#[tokio::test]
+async fn a_lost_status_is_read_from_the_tags() {
+    on_ecs(
+        "lost",
+        |s| s,
+        async |s| {
+            s.judged().await;
+            s.service.plan([Course::lands().after(SECOND), Course::lands().after(SECOND)]);
+            s.judge(500).await;
+            s.set_tag(NEW).await;
+            s.phase(NEW, Phase::Verifying).await;
+            s.kill();
+            s.lose_status().await;
+            s.start();
+            s.phase(NEW, Phase::Restoring).await;
+            s.judge(200).await;
+            s.rolled_back(NEW, Reason::HealthCheckFailed).await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUU", OLD));
+        },
+    )
+    .await;
+}
+
+/// Staging on the cluster, production on ECS, with the same digest in both.
+#[tokio::test]
+async fn one_release_goes_through_both_worlds() {
+    on_ecs(
+        "mixed",
+        |s| s,
+        async |s| {
+            s.app("staging", OLD).await;
+            let mut spec = release(OLD);
+            let mut production = spec["stages"][0].take();
+            production["promotion"] = json!({"mode": "Manual"});
+            spec["stages"] = json!([stage("staging", None), production]);
+            s.apply(&spec).await;
+            s.verified(OLD).await;
+            s.service.plan([Course::lands().after(SECOND)]);
+            s.set_tag(NEW).await;
+            let token = s.awaiting(NEW).await;
+            assert_eq!((s.runs("staging").await.as_str(), s.writes().as_str()), (NEW, ""), "nobody has approved yet");
+            s.promote(&token).await;
+            let end = s.verified(NEW).await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RU", NEW));
+            let digests: Vec<_> = end.stable.iter().map(|t| t.images[0].digest.clone()).collect();
+            assert!(digests[0].is_some() && digests[0] == digests[1], "{digests:?}");
+        },
+    )
+    .await;
+}
+
+/// ECS calls it a success, and the application is not well: it comes back, and the next image goes through.
+#[tokio::test]
+async fn after_a_way_back_the_next_image_lands() {
+    on_ecs(
+        "next",
+        |s| s.breaker(true),
+        async |s| {
+            s.settled().await;
+            s.service.plan([Course::fails(Failure::Exits(1)).after(SECOND), Course::lands().after(SECOND)]);
+            s.set_tag(NEW).await;
+            s.rolled_back(NEW, Reason::CrashLoop).await;
+            s.set_tag("sha-0000003").await;
+            s.verified("sha-0000003").await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RURU", "sha-0000003"));
+        },
+    )
+    .await;
+}
