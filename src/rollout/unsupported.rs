@@ -59,9 +59,6 @@ mod tests {
     #[test]
     fn each_field_that_asks_for_more_is_named() {
         let stage = "/stages/0";
-        let ecs = json!([{"name": "web", "ecs": {
-            "region": "eu-west-1", "cluster": "c", "service": "s", "containers": ["app"],
-        }}]);
         let url = json!({"url": "https://shop.example/health"});
         let load = json!([{
             "name": "p", "http": {"url": "https://shop.example/", "requests": 10, "concurrency": 1},
@@ -69,7 +66,6 @@ mod tests {
         }]);
         for (pointer, value, said) in [
             ("/image/requireDigest", json!(true), "spec.image.requireDigest"),
-            ("/targets", ecs, "targets[web].ecs"),
             ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
