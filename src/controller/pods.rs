@@ -12,7 +12,14 @@ use kube::api::{WatchEvent, WatchParams};
 use kube::{Api, Client};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How long one watch request lasts, in seconds.
+const LENGTH: u32 = 290;
+/// How long it may take to begin, and to end beyond its length.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// Which pods: a namespace and a label selector.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +66,13 @@ impl PodWatches {
         self.metrics.pod_watches.set(i64::try_from(watches.len()).unwrap_or(i64::MAX));
     }
 
+    /// Nobody cares for any: another replica leads.
+    pub(super) fn clear(&self) {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.drain().for_each(|(_, watch)| watch.task.abort());
+        self.metrics.pod_watches.set(0);
+    }
+
     fn start(&self, pods: &Pods) -> Watch {
         let cares = Arc::<Mutex<BTreeSet<NsName>>>::default();
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &pods.namespace);
@@ -67,15 +81,18 @@ impl PodWatches {
         let task = tokio::spawn(async move {
             let mut errors = 0;
             loop {
+                let began = Instant::now();
                 match once(&api, &selector, &queue, &caring).await {
-                    Ok(()) => errors = 0,
+                    Ok(()) if began.elapsed() >= SHORT => errors = 0,
+                    // A watch that ends as soon as it begins would begin for ever.
+                    Ok(()) => errors += 1,
                     Err(error) => {
                         errors += 1;
                         metrics.watch_error("pods");
                         tracing::warn!(watch = "pods", namespace = ?api.namespace(), %error, "watching failed; trying again");
-                        tokio::time::sleep(back_off(errors)).await;
                     }
                 }
+                tokio::time::sleep(back_off(errors)).await;
             }
         });
         Watch { task, cares }
@@ -84,9 +101,13 @@ impl PodWatches {
 
 /// One watch request until the server ends it. It begins with what is there, so nothing is missed in between.
 async fn once(api: &Api<Pod>, selector: &str, queue: &Queue, cares: &Mutex<BTreeSet<NsName>>) -> kube::Result<()> {
-    let params = WatchParams::default().labels(selector).timeout(290);
-    let mut stream = Box::pin(api.watch_metadata(&params, "0").await?);
-    while let Some(event) = stream.try_next().await? {
+    let params = WatchParams::default().labels(selector).timeout(LENGTH);
+    // A server that ends it no more, nor anything else, is one that is gone.
+    let end = Instant::now() + Duration::from_secs(u64::from(LENGTH)) + SHORT;
+    let Ok(begun) = timeout(SHORT, api.watch_metadata(&params, "0")).await else { return Ok(()) };
+    let mut stream = Box::pin(begun?);
+    while let Ok(event) = timeout_at(end, stream.try_next()).await {
+        let Some(event) = event? else { break };
         match event {
             WatchEvent::Bookmark(_) => {}
             WatchEvent::Error(status) => return Err(kube::Error::Api(status.boxed())),
@@ -97,4 +118,34 @@ async fn once(api: &Api<Pod>, selector: &str, queue: &Queue, cares: &Mutex<BTree
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{Request, Response};
+    use kube::client::Body;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A server, or something before it, that ends each watch as soon as it begins.
+    #[tokio::test]
+    async fn a_watch_that_ends_at_once_is_not_begun_at_once() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok::<_, Infallible>(Response::new(Body::empty())) }
+        });
+        let watches = PodWatches::new(Client::new(service, "shop"), Arc::default(), Arc::new(Metrics::new()));
+        let pods = Pods { namespace: "shop".into(), selector: "pod-template-hash=1".into() };
+        watches.care(&NsName::new("shop", "a"), &[pods].into());
+        let began = Instant::now();
+        while asked.load(Ordering::Relaxed) < 3 && began.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (took, asked) = (began.elapsed(), asked.load(Ordering::Relaxed));
+        assert!(asked == 3 && took >= Duration::from_millis(600), "{asked} requests in {took:?}");
+        watches.clear();
+    }
 }

@@ -111,6 +111,16 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Forgets every trigger, of those that are being looked at too.
+    pub(super) fn clear(&self) {
+        let mut inner = self.lock();
+        inner.order.clear();
+        inner.items.retain(|_, item| {
+            item.due = None;
+            item.running
+        });
+    }
+
     /// How many Releases are due, and for how long the oldest of them.
     pub(super) fn overdue(&self) -> (usize, Duration) {
         let now = Instant::now();
@@ -204,6 +214,19 @@ mod tests {
         tokio::task::yield_now().await;
         queue.add(&name("soon"), Instant::now() + Duration::from_millis(5), false);
         assert_eq!(tokio::time::timeout(secs(30), waiting).await.unwrap().unwrap(), name("soon"));
+    }
+
+    #[test]
+    fn a_replica_that_waits_keeps_no_triggers() {
+        let (queue, now) = (Queue::default(), Instant::now());
+        queue.add(&name("running"), now, false);
+        queue.take(now).unwrap();
+        queue.add(&name("running"), now, true);
+        (0..1000).for_each(|i| queue.add(&name(&format!("preview-{i}")), now, false));
+        queue.clear();
+        assert_eq!((queue.take(now + secs(3600)), queue.lock().items.len()), (Err(None), 1));
+        queue.done(&name("running"), None);
+        assert_eq!((queue.take(now + secs(3600)), queue.lock().items.len()), (Err(None), 0));
     }
 
     #[test]

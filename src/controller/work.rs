@@ -67,6 +67,7 @@ impl Work {
             self.context.metrics.leader.set(0);
             // Whoever leads next asks anew; two of us asking would tell the applications' owners lies about load.
             self.context.memory.names().iter().for_each(|n| self.context.pool.drop_release(n));
+            self.context.pods.clear();
         }
         let finished = timeout(grace, async { while running.join_next().await.is_some() {} }).await;
         if finished.is_err() {
@@ -135,7 +136,11 @@ impl Work {
                     Outcome::Rest | Outcome::Gone => None,
                 }
             }
-            Err(Error::NotLeading) => None,
+            // Whoever leads next begins with everything; if that is this replica, before it noticed, with this.
+            Err(Error::NotLeading) => {
+                self.queue.add(&job.name, Instant::now() + BEAT, job.touched);
+                None
+            }
             Err(error) => {
                 let place = self.context.memory.place(&job.name);
                 let at = place.span(&job.name).in_scope(|| self.failed(&job, &error));
@@ -174,6 +179,8 @@ impl Work {
         let mut beat = interval(BEAT);
         loop {
             beat.tick().await;
+            // Its first look will be at everything; until then triggers would only pile up.
+            self.queue.clear();
             self.measure();
         }
     }

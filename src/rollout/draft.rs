@@ -171,7 +171,8 @@ impl<'a> Draft<'a> {
         let announced = notes.into_iter().enumerate();
         self.status.announced = announced
             .map(|(i, (warning, reason, note))| Announcement {
-                name: format!("{release}.{rollout}.{}", first + 1 + i as i64),
+                // With the time: a Release that is made again, or whose status was lost, counts from one again.
+                name: format!("{release}.{rollout}.{}.{:x}", first + 1 + i as i64, at.timestamp().as_millisecond()),
                 at,
                 warning,
                 reason,

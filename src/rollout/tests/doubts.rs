@@ -218,3 +218,18 @@ fn a_revert_that_came_before_the_next_look_is_not_written_over() {
         w.message()
     );
 }
+
+/// Events outlive their Release for an hour, and a name that is taken is taken for published.
+#[test]
+fn events_of_a_release_that_was_deleted_and_made_again_have_other_names() {
+    let names = |uid: &str, later: i64| {
+        let mut w = World::new("sha-a1", "sha-a1");
+        w.rel.uid = uid.into();
+        w.pass(Duration::from_secs(later));
+        w.run_until(|w| w.rel.status.announcements > 0);
+        w.rel.status.announced.iter().map(|a| a.name.clone()).collect::<Vec<_>>()
+    };
+    let (first, second) = (names("u-1", 0), names("u-2", 60));
+    assert!(!first.is_empty() && first.iter().all(|n| !second.contains(n)), "{first:?} {second:?}");
+    assert!(first.iter().all(|n| n.starts_with("checkout.1-1.1")), "{first:?}");
+}
