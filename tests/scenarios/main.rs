@@ -28,3 +28,4 @@ mod smoke;
 mod supersede;
 mod suspend;
 mod targets;
+mod urls;
