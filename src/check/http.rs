@@ -11,7 +11,7 @@ use crate::api::spec::Expect;
 use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::header::{CONNECTION, HOST, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect, retry};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,10 +93,22 @@ impl Http {
             _ => client.tls_certs_only([]),
         };
         if let Host::Name(name) = &target.host {
-            client = client.resolve_to_addrs(name, addrs);
+            client = client.resolve_to_addrs(name, &routed(addrs));
         }
         client.build().map_err(|_| Wrong::NotAsked("the HTTP client could not be made".to_owned()))
     }
+}
+
+/// Without those that this machine has no way to, since what it lacks is not the application's fault, and their error
+/// would hide that of the others. All of them if it has a way to none.
+fn routed(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+    // Connecting a datagram socket finds a route and sends nothing.
+    let reaches = |addr: &&SocketAddr| {
+        let any: IpAddr = if addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(addr)).is_ok()
+    };
+    let reached: Vec<_> = addrs.iter().filter(reaches).copied().collect();
+    if reached.is_empty() { addrs.to_vec() } else { reached }
 }
 
 /// What every client of checks has in common.
@@ -149,4 +161,18 @@ async fn read(mut response: Response) -> Result<(Vec<u8>, bool), reqwest::Error>
         }
     }
     Ok((bytes, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_without_a_route_stand_back() {
+        // No machine knows on which of its links this one is.
+        let nowhere: SocketAddr = "[fe80::1]:1".parse().unwrap();
+        let here: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        assert_eq!(routed(&[nowhere, here]), [here]);
+        assert_eq!(routed(&[nowhere]), [nowhere]);
+    }
 }

@@ -134,3 +134,7 @@ pub(super) fn no_consent(namespace: &str, name: &str, release: &NsName) -> Strin
 fn port_of(port: i32) -> Result<u16, Unreachable> {
     u16::try_from(port).ok().filter(|p| *p > 0).ok_or(Unreachable::Port(port))
 }
+
+#[cfg(test)]
+#[path = "reach_tests.rs"]
+mod tests;

@@ -197,10 +197,9 @@ async fn endless_names_are_not_looked_up() {
     }
 }
 
-/// What only the administrator's choice opens: the same urls pass the guard once it is made. The connections that
-/// follow would leave the machine, so that a deny, which is asked before, shows how far each one came.
+/// However much is allowed for urls: every network, and the very host.
 #[tokio::test]
-async fn the_administrator_opens_what_is_not_public_and_nothing_else() {
+async fn what_is_closed_to_all_is_opened_by_no_flag() {
     let all = || vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
     let world = || World { forbidden: forbidden(), ..World::default() };
     let open = || Policy { allow: all(), allow_hosts: vec!["*.example".parse().unwrap()], ..Policy::default() };
