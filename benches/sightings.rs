@@ -88,7 +88,8 @@ where
         let at = Instant::now();
         let Ok(Event::Apply(object) | Event::InitApply(object)) = event else { continue };
         let told: Vec<_> = says(&object).into_iter().flatten().collect();
-        seen.send_if_modified(|seen| told.into_iter().fold(false, |news, says| seen.note(says, at) || news));
+        // All are noted, so nothing that stops at the first.
+        seen.send_if_modified(|seen| told.into_iter().fold(false, |news, says| seen.note(says, at) | news));
     }
 }
 

@@ -13,6 +13,9 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
+use support::cluster::HOME;
+use support::controller::account;
+use support::held::signal;
 use support::wait::{BOUND, is, until};
 use support::{Cluster, Scene};
 use tokio::process::{Child, Command};
@@ -42,12 +45,13 @@ async fn it_serves_its_health_rests_in_silence_and_stops_when_asked() {
 
 async fn whole_life(s: &Scene) {
     let record = s.cluster.dir.join("process.jsonl");
-    let mut one = Process::start(s, "process-one", &["--record", record.to_str().unwrap()]).await;
+    let args = ["--log-format=json", "--record", record.to_str().unwrap()];
+    let mut one = Process::start(s, "process-one", &args).await;
     until("the first replica to lead", async || is(one.metric("tidegate_leader").await == 1.0, (), "it does not"))
         .await;
     s.settled().await;
 
-    let two = Process::start(s, "process-two", &[]).await;
+    let mut two = Process::start(s, "process-two", &["--log-format=text"]).await;
     assert_eq!(two.get("/readyz").await.0, 200, "a follower is ready");
     assert_eq!((two.get("/livez").await.0, two.metric("tidegate_leader").await), (200, 0.0));
     assert!(one.metric("tidegate_rollouts_ended_total{phase=\"Verified\"").await >= 1.0);
@@ -70,16 +74,48 @@ async fn whole_life(s: &Scene) {
     s.available("production").await;
     assert_eq!(s.status_version().await, version, "the status was written");
 
-    one.signal("TERM").await;
-    let ended = timeout(BOUND, one.child.wait()).await.expect("it does not stop").unwrap();
-    assert_eq!(ended.code(), Some(0));
-    let leases: Api<Lease> = Api::namespaced(s.client.clone(), &s.ns);
+    one.stops().await;
+    let leases: Api<Lease> = Api::namespaced(s.client.clone(), HOME);
     until("the second replica to lead", async || {
         let holder = leases.get("tidegate").await.unwrap().spec.unwrap().holder_identity.unwrap_or_default();
         is(holder.starts_with("process-two_"), (), holder)
     })
     .await;
     replays(&record).await;
+
+    s.release_to_production("sha-0000002").await;
+    two.stops().await;
+    json_lines_name_what_they_speak_of(s);
+    text_lines_name_what_they_speak_of(s);
+}
+
+/// Every line about a Release bears it, its rollout, its stage and its targets as fields.
+fn json_lines_name_what_they_speak_of(s: &Scene) {
+    let log = fs::read_to_string(s.cluster.dir.join("process-one.log")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).expect(l)).collect();
+    let about: Vec<&Value> = lines.iter().filter(|l| l["span"].is_object()).collect();
+    assert!(about.len() >= 4, "{log}");
+    for line in &about {
+        let of = |field: &str| line["span"][field].as_str().unwrap_or_default();
+        assert_eq!(
+            (of("release"), of("rollout"), of("target")),
+            (&*format!("{}/checkout", s.ns), "1-1", "web"),
+            "{line}"
+        );
+        assert!(["staging", "production"].contains(&of("stage")), "{line}");
+    }
+    assert!(about.iter().any(|l| l["reason"] == "Verified" && l["level"] == "INFO"), "{log}");
+}
+
+fn text_lines_name_what_they_speak_of(s: &Scene) {
+    let log = fs::read_to_string(s.cluster.dir.join("process-two.log")).unwrap();
+    let about: Vec<&str> = log.lines().filter(|l| l.contains("look:") || l.contains("write:")).collect();
+    for field in ["release=", "rollout=2-1", "stage=", "target=\"web\""] {
+        let without: Vec<_> = about.iter().filter(|l| !l.contains(field)).collect();
+        assert!(without.is_empty(), "without {field}: {without:#?}");
+    }
+    let wrote = about.iter().filter(|l| l.contains("wrote"));
+    assert_eq!(wrote.count(), 2, "{log}");
 }
 
 /// Every recorded decision can be taken again, and the last one left the Release as it stands.
@@ -100,7 +136,7 @@ impl Scene {
     }
 }
 
-/// A controller of the scene's namespace alone, as the administrator.
+/// A controller that cares for the scene's namespace alone.
 struct Process {
     child: Child,
     address: String,
@@ -111,14 +147,10 @@ impl Process {
     async fn start(s: &Scene, name: &str, more: &[&str]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let log = fs::File::create(s.cluster.dir.join(format!("{name}.log"))).unwrap();
-        let child = tidegate(&["run", "--allow-loopback", "--log-format=text"])
+        let child = tidegate(&["run", "--allow-loopback"])
             .arg(format!("--listen={address}"))
-            .arg(format!("--kubeconfig={}", s.cluster.kubeconfig.display()))
-            .args([
-                format!("--namespace={}", s.ns),
-                format!("--watch-namespace={}", s.ns),
-                format!("--identity={name}"),
-            ])
+            .arg(format!("--kubeconfig={}", account(s.cluster, name).display()))
+            .args([format!("--namespace={HOME}"), format!("--watch-namespace={}", s.ns), format!("--identity={name}")])
             .args(more)
             .stderr(log)
             .spawn()
@@ -147,9 +179,11 @@ impl Process {
         self.metric("tidegate_api_request_seconds_count").await
     }
 
-    async fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id().unwrap());
-        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    /// Asked to stop, it does so by itself.
+    async fn stops(&mut self) {
+        signal(self.child.id().unwrap(), "TERM");
+        let ended = timeout(BOUND, self.child.wait()).await.expect("it does not stop").unwrap();
+        assert_eq!(ended.code(), Some(0));
     }
 }
 

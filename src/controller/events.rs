@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
 /// Where reconciles leave announcements.
 #[derive(Clone)]
@@ -55,8 +56,7 @@ impl Events {
 
     /// Publishes what may have been lost in a crash between the status and its events.
     pub(super) fn announce_again(&self, of: &ReleaseView, now: Time) {
-        let fresh = |a: &&Announcement| now.since(a.at) < FRESH;
-        of.status.announced.iter().filter(fresh).for_each(|a| self.send(of, a));
+        of.status.announced.iter().filter(|a| fresh(a.at, now)).for_each(|a| self.send(of, a));
     }
 
     fn send(&self, of: &ReleaseView, announcement: &Announcement) {
@@ -66,13 +66,26 @@ impl Events {
     }
 }
 
+/// Whether an announcement of `at` is still worth an event.
+pub(super) fn fresh(at: Time, now: Time) -> bool {
+    now.since(at) < FRESH
+}
+
 async fn publish(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {
     while let Some(event) = waiting.recv().await {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-        let outcome = create(&api, &event).await;
+        let outcome = create(&api, &event).instrument(span(&event)).await;
         metrics.event(outcome);
     }
+}
+
+/// Which Release and rollout the announcement speaks of: its name says so, see [`Announcement`].
+fn span(event: &Event) -> tracing::Span {
+    let name = event.metadata.name.as_deref().unwrap_or_default();
+    let of = event.regarding.clone().unwrap_or_default();
+    let release = NsName::new(of.namespace.unwrap_or_default(), of.name.unwrap_or_default());
+    tracing::info_span!("announce", %release, rollout = name.rsplit('.').nth(1))
 }
 
 async fn create(api: &Api<Event>, event: &Event) -> EventOutcome {

@@ -1,9 +1,12 @@
-//! What the watches have brought: every Release, the workloads' generations, and which Release lists which workload.
+//! What the watches have brought: which Releases rest, the workloads' generations, and which Release lists which workload.
 //!
-//! Served from here are triggers and the first look at a Release at rest; whatever leads to a write is read anew.
+//! No object is kept: a Release at rest needs none, and whatever leads to a write is read anew. So ten thousand of them
+//! take some megabytes.
 
+use super::place::Place;
 use crate::api::spec::{KubernetesTarget, ReleaseSpec};
-use crate::api::status::{Stable, Workload};
+use crate::api::status::Workload;
+use crate::api::time::Time;
 use crate::api::{NsName, ReleaseStatus};
 use crate::rollout::ReleaseView;
 use std::collections::{HashMap, HashSet};
@@ -23,16 +26,27 @@ struct Inner {
     workloads: HashMap<Workload, Seen>,
 }
 
-/// A Release, kept as text: most of them are at rest, and a tree of small strings takes several times the room.
+/// All that is kept of a Release.
 #[derive(Debug)]
 struct Known {
-    view: Box<[u8]>,
     resource_version: Box<str>,
-    workloads: Box<[Workload]>,
+    /// Where its rollout stands; nothing while it rests: nothing is to be done before it, or a workload of it, changes.
+    place: Option<Box<Place>>,
+    /// When it last announced something.
+    announced: Option<Time>,
+    workloads: Box<[Listed]>,
     /// A rollout is in work: every change of its workloads counts, not only of their spec.
     active: bool,
     /// Versions that we wrote and have already decided on.
     own: Vec<String>,
+}
+
+/// A workload that a Release has to do with.
+#[derive(Debug)]
+struct Listed {
+    workload: Workload,
+    /// Its generation when it was verified.
+    verified: Option<i64>,
 }
 
 /// All that is kept of a workload.
@@ -58,9 +72,19 @@ impl Memory {
     pub(super) fn knows(&self, name: &NsName) -> bool {
         self.lock().releases.contains_key(name)
     }
-    pub(super) fn release(&self, name: &NsName) -> Option<ReleaseView> {
-        let packed = self.lock().releases.get(name)?.view.clone();
-        serde_json::from_slice(&packed).ok()
+    /// Whether nothing is to be done while neither it nor a workload of it changes.
+    pub(super) fn rests(&self, name: &NsName) -> bool {
+        self.lock().releases.get(name).is_some_and(|k| k.place.is_none())
+    }
+    /// Where the log line of a look that failed belongs.
+    pub(super) fn place(&self, name: &NsName) -> Place {
+        self.lock().releases.get(name).and_then(|k| k.place.as_deref().cloned()).unwrap_or_default()
+    }
+    /// Those that announced something at a time that `recent` accepts.
+    pub(super) fn announced(&self, recent: impl Fn(Time) -> bool) -> Vec<NsName> {
+        let inner = self.lock();
+        let recent = inner.releases.iter().filter(|(_, k)| k.announced.is_some_and(&recent));
+        recent.map(|(name, _)| name.clone()).collect()
     }
     pub(super) fn names(&self) -> Vec<NsName> {
         self.lock().releases.keys().cloned().collect()
@@ -69,16 +93,17 @@ impl Memory {
         self.lock().releases.len()
     }
 
-    /// Whether it must be looked at: not for the echo of our own write.
-    pub(super) fn put(&self, view: &ReleaseView, resource_version: &str) -> bool {
-        let packed = serde_json::to_vec(view).unwrap_or_default().into_boxed_slice();
+    /// `rests`: by this version nothing is to be done. Whether it must be looked at: not for the echo of our own write.
+    pub(super) fn put(&self, view: &ReleaseView, resource_version: &str, rests: bool) -> bool {
         let workloads = listed(&view.name.namespace, &view.spec, &view.status);
+        let verified = |w: &Workload| view.status.stable.iter().find(|s| s.workload == *w).map(|s| s.generation);
         let mut inner = self.lock();
         let inner = &mut *inner;
         let mut known = Known {
-            view: packed,
             resource_version: resource_version.into(),
-            workloads: workloads.iter().cloned().collect(),
+            place: (!rests).then(|| Box::new(Place::of(&view.status))),
+            announced: view.status.announced.iter().map(|a| a.at).max(),
+            workloads: workloads.iter().map(|w| Listed { workload: w.clone(), verified: verified(w) }).collect(),
             active: false,
             own: Vec::new(),
         };
@@ -90,7 +115,7 @@ impl Memory {
             known.own = before.own;
             known.own.retain(|v| v != resource_version);
             known.own.shrink_to_fit();
-            let left = before.workloads.iter().filter(|w| !workloads.contains(*w));
+            let left = before.workloads.iter().map(|l| &l.workload).filter(|w| !workloads.contains(*w));
             left.for_each(|w| forget(&mut inner.lists, w, &view.name));
         }
         for workload in workloads {
@@ -108,7 +133,7 @@ impl Memory {
         let mut inner = self.lock();
         let inner = &mut *inner;
         if let Some(known) = inner.releases.remove(name) {
-            known.workloads.iter().for_each(|w| forget(&mut inner.lists, w, name));
+            known.workloads.iter().for_each(|l| forget(&mut inner.lists, &l.workload, name));
         }
     }
 
@@ -143,11 +168,14 @@ impl Memory {
         self.lock().workloads.keys().cloned().collect()
     }
 
-    /// Whether a workload of `release` changed while nobody watched: its generation is not the one that was verified.
-    pub(super) fn changed_unseen(&self, release: &ReleaseView) -> bool {
+    /// Whether a workload of it changed while nobody watched: its generation is not the one that was verified.
+    pub(super) fn changed_unseen(&self, name: &NsName) -> bool {
         let inner = self.lock();
-        let differs = |s: &Stable| inner.workloads.get(&s.workload).is_none_or(|w| w.generation != s.generation);
-        release.status.stable.iter().any(differs)
+        let differs = |l: &Listed| {
+            let verified = l.verified.filter(|g| inner.workloads.get(&l.workload).is_none_or(|w| w.generation != *g));
+            verified.is_some()
+        };
+        inner.releases.get(name).is_some_and(|k| k.workloads.iter().any(differs))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -214,9 +242,7 @@ mod tests {
             spec: serde_json::from_value(spec).unwrap(),
             status: ReleaseStatus::default(),
         };
-        let look = memory.put(&view, version);
-        assert_eq!(memory.release(&view.name), Some(view));
-        look
+        memory.put(&view, version, true)
     }
     fn workload(name: &str) -> Workload {
         Workload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() }

@@ -9,6 +9,7 @@ mod events;
 mod health;
 pub mod lease;
 mod memory;
+mod place;
 mod pods;
 mod queue;
 mod reconcile;

@@ -7,6 +7,7 @@ use super::error::Error;
 use super::events::Events;
 use super::lease::Leadership;
 use super::memory::Memory;
+use super::place::{span, span_of_write};
 use super::pods::{PodWatches, Pods};
 use super::record::Recorder;
 use super::seen::Seen;
@@ -15,7 +16,7 @@ use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
-use crate::api::{NsName, Release, ReleaseStatus};
+use crate::api::{NsName, Release};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
@@ -25,7 +26,7 @@ use kube::ResourceExt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tracing::{Instrument, Span, info_span};
+use tracing::Instrument;
 
 /// What every look needs. Shared by all, owned by none.
 pub(super) struct Context {
@@ -46,7 +47,7 @@ pub(super) struct Context {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
     /// Nothing was to be done, and nothing was asked of the API server.
-    Rest(Option<Time>),
+    Rest,
     /// When to look again although nothing happens.
     Worked(Option<Time>),
     Gone,
@@ -82,9 +83,8 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
     if !cx.memory.knows(name) {
         return Ok(cx.drop_release(name));
     }
-    let cached = cx.memory.release(name);
-    if let Some(again) = cached.and_then(|view| at_rest(&view, touched, cx.clock.now())) {
-        return Ok(Outcome::Rest(again));
+    if !touched && cx.memory.rests(name) {
+        return Ok(Outcome::Rest);
     }
     let (mut known, mut carried, mut conflicts) = (None, Carried::default(), 0);
     for _ in 0..STEPS {
@@ -106,17 +106,6 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
         }
     }
     Err(Error::Unsettled(STEPS))
-}
-
-/// Nothing to read and nothing to change: when to look again. Costs no request.
-fn at_rest(view: &ReleaseView, touched: bool, now: Time) -> Option<Option<Time>> {
-    let need = rollout::need(view, touched);
-    if need.active || !need.targets.is_empty() {
-        return None;
-    }
-    let decision = rollout::step(view, &Observed::default(), now);
-    let changes = decision.status != view.status || decision.effect.is_some() || !decision.asks.is_empty();
-    (!changes).then_some(decision.again)
 }
 
 impl Context {
@@ -215,7 +204,7 @@ impl Context {
                 (answer, now.filter(|r| r.metadata.deletion_timestamp.is_none()))
             }
             Effect::Write(write) => {
-                let span = info_span!("write", stage = %write.stage, target = %write.target);
+                let span = span_of_write(&super::status::name(release), write);
                 let answer = self.target.write(write).instrument(span.clone()).await;
                 span.in_scope(
                     || tracing::info!(workload = %write.workload, effect = %write.stamp.effect, ?answer, "wrote"),
@@ -257,14 +246,6 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
         _ => None,
     });
     watched.collect()
-}
-
-/// Which Release, rollout and stage a log line speaks of.
-fn span(release: &NsName, status: &ReleaseStatus) -> Span {
-    let rollout = status.rollout.as_ref();
-    let id = rollout.map(|r| tracing::field::display(r.id));
-    let stage = rollout.and_then(|r| r.stage.as_deref());
-    info_span!(parent: None, "look", %release, rollout = id, stage)
 }
 
 /// Says in logs and numbers what changed with a stored status.

@@ -56,3 +56,33 @@ async fn metrics(State(served): State<Served>) -> impl IntoResponse {
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, kind, String::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use std::time::Duration;
+    use tower::ServiceExt as _;
+
+    async fn asked(served: &Served, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = router(served.clone()).oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), 65536).await.unwrap();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn the_server_answers_for_the_work_loop_and_not_for_itself() {
+        let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::new()));
+        let watches = Arc::new(Watches::new(Arc::default(), Arc::default(), metrics.clone()));
+        let served = Served { health: health.clone(), watches, metrics };
+        assert_eq!(asked(&served, "/livez").await.0, StatusCode::OK);
+        assert_eq!(asked(&served, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE, "nothing is listed yet");
+        health.beat(Duration::from_secs(400));
+        let (status, text) = asked(&served, "/livez").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text.contains("waiting for 400 s"), "{text}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::api::spec::WorkloadKind;
 use crate::api::status::Workload;
 use crate::api::{NsName, Release};
 use crate::observe::release_view;
+use crate::rollout;
 use crate::telemetry::Metrics;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -34,6 +35,8 @@ pub(super) struct Watches {
 
 /// After so many errors in a row a watch is built anew: some of its states never leave an expired version.
 const REBUILD_AFTER: u32 = 5;
+/// Objects that are listed at once.
+const PAGE: u32 = 50;
 
 impl Watches {
     pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
@@ -90,7 +93,8 @@ impl Watches {
         match guard.0 {
             Ok(release) => {
                 let view = release_view(&release);
-                if self.memory.put(&view, release.metadata.resource_version.as_deref().unwrap_or_default()) {
+                let version = release.metadata.resource_version.as_deref().unwrap_or_default();
+                if self.memory.put(&view, version, rollout::rests(&view)) {
                     self.queue.add(&view.name, Instant::now(), false);
                 }
             }
@@ -134,7 +138,8 @@ async fn follow<K>(what: &'static str, api: Api<K>, metrics: &Metrics, mut each:
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let config = watcher::Config::default().page_size(200);
+    // A page is decoded as a whole, so its size is what the process grows by while it starts.
+    let config = watcher::Config::default().page_size(PAGE);
     let mut errors = 0_u32;
     loop {
         let mut stream = Box::pin(watcher(api.clone(), config.clone()));

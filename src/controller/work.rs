@@ -1,12 +1,14 @@
 //! The loop that takes Releases from the queue and looks at them, many at once, while this replica leads.
 
 use super::error::Error;
+use super::events;
 use super::health::Health;
 use super::lease::{held, lost};
 use super::queue::{Job, Queue};
 use super::reconcile::{Context, Outcome, reconcile};
 use super::watch::{Watches, back_off, chain};
 use crate::api::NsName;
+use crate::observe::release_view;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +57,7 @@ impl Work {
                 () = async { self.synced().await; held(&mut leadership).await } => {}
             }
             self.seed();
+            running.spawn(self.clone().announce_again());
             let mut lost_it = self.context.leadership.clone();
             tokio::select! {
                 () = &mut stop => break,
@@ -80,14 +83,21 @@ impl Work {
         cx.metrics.leader.set(1);
         let names = cx.memory.names();
         tracing::info!(releases = names.len(), "working");
-        let now = cx.clock.now();
         for name in names {
-            let view = cx.memory.release(&name);
-            if let Some(view) = &view {
-                cx.events.announce_again(view, now);
+            self.queue.add(&name, Instant::now(), cx.memory.changed_unseen(&name));
+        }
+    }
+
+    /// Publishes once more what was announced lately: whoever led before may have died before it could.
+    async fn announce_again(self: Arc<Self>) {
+        let cx = &self.context;
+        let now = cx.clock.now();
+        for name in cx.memory.announced(|at| events::fresh(at, now)) {
+            match cx.observer.release(&name).await {
+                Ok(Some(release)) => cx.events.announce_again(&release_view(&release), now),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(release = %name, %error, "its last events may be missing"),
             }
-            let changed = view.is_none_or(|v| cx.memory.changed_unseen(&v));
-            self.queue.add(&name, Instant::now(), changed);
         }
     }
 
@@ -106,13 +116,12 @@ impl Work {
     }
 
     async fn look(&self, job: Job) {
-        let span =
-            info_span!("look", release = %job.name, rollout = tracing::field::Empty, stage = tracing::field::Empty);
         let started = Instant::now();
-        let looked = timeout(LOOK, reconcile(&self.context, &job.name, job.touched).instrument(span.clone())).await;
+        let look = reconcile(&self.context, &job.name, job.touched);
+        let looked = timeout(LOOK, look.instrument(info_span!("look", release = %job.name))).await;
         let outcome = looked.unwrap_or(Err(Error::TimedOut { after: LOOK }));
         let category = match &outcome {
-            Ok(Outcome::Rest(_)) => "rest",
+            Ok(Outcome::Rest) => "rest",
             Ok(Outcome::Worked(_)) => "work",
             Ok(Outcome::Gone) => "gone",
             Err(error) => error.category(),
@@ -122,13 +131,14 @@ impl Work {
             Ok(outcome) => {
                 self.failures().remove(&job.name);
                 match outcome {
-                    Outcome::Rest(again) | Outcome::Worked(again) => again.map(|at| self.context.clock.instant(at)),
-                    Outcome::Gone => None,
+                    Outcome::Worked(again) => again.map(|at| self.context.clock.instant(at)),
+                    Outcome::Rest | Outcome::Gone => None,
                 }
             }
             Err(Error::NotLeading) => None,
             Err(error) => {
-                let at = span.in_scope(|| self.failed(&job, &error));
+                let place = self.context.memory.place(&job.name);
+                let at = place.span(&job.name).in_scope(|| self.failed(&job, &error));
                 self.queue.add(&job.name, at, job.touched);
                 None
             }

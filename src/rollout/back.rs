@@ -95,11 +95,15 @@ fn gone(state: &mut TargetState) {
 /// It runs its way back, whoever brought it.
 fn arrived(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
     let (now, patience, verifying) = (d.now, w.stage().progress_deadline, w.rollout.step == Step::VerifyingRestore);
+    let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
     let state = w.state_mut();
     let target = &mut state.targets[i];
     target.refused = None;
     if target.state != TargetStep::Restored {
         target.state = TargetStep::Restored;
+        // A write that was intended and never made has left none. Which revision is judged is not known yet.
+        let images = target.written.take().map_or(wanted, |x| x.images);
+        target.written = Some(Written { images, generation: live.generation, revision: None });
         // Paid late, it still gets its time to become available.
         if state.restore_at.is_some_and(|at| now >= at.plus(patience)) {
             state.restore_at = Some(now);
@@ -139,11 +143,8 @@ fn left_alone(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
         return;
     }
     let back = state.way_back.as_ref().map(|b| b.images.clone()).unwrap_or_default();
-    let others = live.containers.iter().find(|c| back.iter().any(|o| o.container == c.name && o.image != c.image));
-    let message = others.map_or_else(
-        || format!("{} was changed after it was restored", live.workload),
-        |c| foreign::contention(live, &c.name, c.image.as_str(), &c.owners),
-    );
+    let message = foreign::difference(live, &back)
+        .unwrap_or_else(|| format!("{} was changed after it was restored", live.workload));
     let contended = w.rollout.cause.as_ref().is_some_and(|c| c.reason == Reason::Contended);
     let state = &mut w.state_mut().targets[i];
     state.state = TargetStep::Foreign;

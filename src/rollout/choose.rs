@@ -63,7 +63,7 @@ pub(super) fn take(state: &mut TargetState, live: &LiveTarget, images: Vec<Conta
     }
     // What its pods went through before says nothing of this rollout.
     state.progressing_before = live.progressing.clone();
-    state.restarts_before = evidence::restarts(live);
+    state.restarts_before = evidence::restarts(live, None);
     state.written = Some(Written { images, generation: live.generation, revision: live.revision.clone() });
 }
 

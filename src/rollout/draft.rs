@@ -1,6 +1,6 @@
 //! A decision in the making: the status being changed, and what goes with it.
 
-use super::{Decision, Observed, ReleaseView, say};
+use super::{Decision, Observed, ReleaseView};
 use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
 use crate::api::spec::{ReleaseSpec, Stage};
@@ -84,6 +84,11 @@ impl<'a> Draft<'a> {
         self.notes.push((true, reason, note.into()));
     }
 
+    /// Whether nothing is to be announced so far.
+    pub(super) fn silent(&self) -> bool {
+        self.notes.is_empty()
+    }
+
     /// Asks to be woken at `at`, or earlier.
     pub(super) fn look_again(&mut self, at: Time) {
         self.again = Some(self.again.map_or(at, |a| a.min(at)));
@@ -131,7 +136,8 @@ impl<'a> Draft<'a> {
             && apart(&self.rel.status) == apart(&self.status)
     }
 
-    pub(super) fn finish(mut self) -> Decision {
+    /// Leaves rounds that passed for the next decision, unless they have waited long enough.
+    pub(super) fn put_off_passes(&mut self) {
         if self.only_passes() {
             let first = self.obs.results.iter().map(|r| r.at).min().unwrap_or(self.now);
             if !self.due(first.plus(UNTOLD)) {
@@ -140,7 +146,9 @@ impl<'a> Draft<'a> {
                 self.asks = asks;
             }
         }
-        say::conclude(&mut self);
+    }
+
+    pub(super) fn finish(mut self) -> Decision {
         self.announce();
         if !self.discarded {
             // A round that was not counted now is answered for something that is over.
@@ -155,8 +163,12 @@ impl<'a> Draft<'a> {
         }
         let rollout = self.status.rollout.as_ref().map_or_else(|| "0-0".to_owned(), |r| r.id.to_string());
         let (first, at, release) = (self.status.announcements, self.now, &self.rel.name.name);
-        let notes = std::mem::take(&mut self.notes);
-        let announced = notes.into_iter().take(MAX_ANNOUNCED).enumerate();
+        let mut notes = std::mem::take(&mut self.notes);
+        // The first and the last say what happened and how it ended; what is too much lies between.
+        if let Some(extra) = notes.len().checked_sub(MAX_ANNOUNCED) {
+            notes.drain(MAX_ANNOUNCED / 2..MAX_ANNOUNCED / 2 + extra);
+        }
+        let announced = notes.into_iter().enumerate();
         self.status.announced = announced
             .map(|(i, (warning, reason, note))| Announcement {
                 name: format!("{release}.{rollout}.{}", first + 1 + i as i64),

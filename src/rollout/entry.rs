@@ -129,17 +129,20 @@ fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 
 /// The finalizer is set before anything is stored that may have to be taken back.
 fn ask_finalizer(d: &mut Draft, w: &mut Work) -> Flow {
-    if let Some(
-        Answer::Ambiguous { message } | Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid },
-    ) = d.obs.answer.clone()
-    {
-        let message = format!("the finalizer cannot be set: {message}");
-        return block(d, w, Blocked { reason: Reason::PermissionDenied, message });
+    match d.obs.answer.clone() {
+        Some(Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid }) => {
+            let message = format!("the finalizer cannot be set: {message}");
+            return block(d, w, Blocked { reason: Reason::PermissionDenied, message });
+        }
+        // A server that is slow or says that it has too much to do is not asked again at once.
+        Some(Answer::Ambiguous { .. } | Answer::Refused { kind: Refused::Throttled, .. }) => {
+            d.look_again_in(Duration::from_secs(2));
+        }
+        _ => d.effect = Some(Effect::SetFinalizer),
     }
     if d.rel.status.running().is_none() {
         d.discard();
     }
-    d.effect = Some(Effect::SetFinalizer);
     Flow::Stay
 }
 

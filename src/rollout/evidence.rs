@@ -75,9 +75,10 @@ pub(super) fn next_look(state: &TargetState) -> Option<Time> {
     pull.into_iter().chain(create).min()
 }
 
-/// Restart counts to remember before a write: in pods that exist already only the increase counts.
-pub(super) fn restarts(live: &LiveTarget) -> Vec<Restarts> {
-    let counts = live.pods.iter().flat_map(|p| p.containers.iter().map(move |c| (p, c)));
+/// Restart counts to remember: in pods that are there, or were `before` a write, only the increase counts.
+pub(super) fn restarts(live: &LiveTarget, before: Option<Time>) -> Vec<Restarts> {
+    let old = live.pods.iter().filter(|p| before.is_none_or(|at| p.created <= at));
+    let counts = old.flat_map(|p| p.containers.iter().map(move |c| (p, c)));
     let some = counts.filter(|(_, c)| c.restarts > 0);
     some.take(MAX_RESTARTS)
         .map(|(p, c)| Restarts { pod: p.name.clone(), container: c.name.clone(), count: c.restarts })

@@ -1,8 +1,8 @@
 //! Changes that others make to a target while it is in work. They are seen, named, and never overwritten.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, plan, restore, rolling};
-use crate::api::status::TargetStep;
+use super::{plan, restore, rolling};
+use crate::api::status::{ContainerImage, TargetStep};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{MANAGER, Reason};
 
@@ -20,7 +20,7 @@ pub(super) fn changed_by_others(d: &mut Draft, w: &mut Work) -> Option<Flow> {
             TargetView::Live(l) if state.uid.as_ref().is_some_and(|u| *u != l.uid) => {
                 Some((TargetStep::Gone, Reason::TargetGone, format!("{workload} was replaced by another object")))
             }
-            TargetView::Live(l) => taken(d, w, i, &l).map(|m| (TargetStep::Foreign, Reason::Contended, m)),
+            TargetView::Live(l) => taken(w, i, &l).map(|m| (TargetStep::Foreign, Reason::Contended, m)),
             _ => None,
         };
         if let Some((step, reason, message)) = found {
@@ -32,15 +32,15 @@ pub(super) fn changed_by_others(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 }
 
 /// Who took the image back, if a target that was written or adopted no longer runs it.
-fn taken(d: &Draft, w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
+fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
     let state = &w.state().targets[i];
     let expected = match state.state {
         TargetStep::Written | TargetStep::Adopted => state.written.as_ref()?.images.clone(),
         // Not written yet for all we know: neither what it was nor what it shall be.
         TargetStep::Writing => {
-            let before = state.way_back.as_ref().is_some_and(|b| live.runs(&rolling::writable(live, b.images.clone())))
-                || choose::debt_of(d, &w.stage_name(), &state.name, live).is_some();
-            if before || state.intents <= 1 && state.intent_generation == Some(live.generation) {
+            // Our stamp with another image: the write was made, and taken back before we looked.
+            let made = live.stamp.as_ref().map(|s| &s.effect) == state.effect.as_ref();
+            if !made && live.runs(&rolling::writable(live, state.found.clone())) {
                 return None;
             }
             plan::wanted(&w.spec, &w.stage().targets[i])
@@ -51,11 +51,21 @@ fn taken(d: &Draft, w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
     if live.runs(&expected) {
         return None;
     }
-    let other = expected.iter().find_map(|e| live.container(&e.container).filter(|c| c.image != e.image))?;
-    Some(contention(live, &other.name, other.image.as_str(), &other.owners))
+    difference(live, &expected)
 }
 
-pub(super) fn contention(live: &LiveTarget, container: &str, image: &str, owners: &[String]) -> String {
+/// Which of `expected` it does not run, and who is to be asked.
+pub(super) fn difference(live: &LiveTarget, expected: &[ContainerImage]) -> Option<String> {
+    expected.iter().find_map(|e| match live.container(&e.container) {
+        Some(c) => (c.image != e.image).then(|| contention(live, &c.name, c.image.as_str(), &c.owners)),
+        None => Some(format!(
+            "container {} of {} was removed by its owner; it is left as it is",
+            e.container, live.workload
+        )),
+    })
+}
+
+fn contention(live: &LiveTarget, container: &str, image: &str, owners: &[String]) -> String {
     let manager = owners.iter().find(|o| *o != MANAGER).map_or("somebody", String::as_str);
     format!("{manager} set container {container} of {} to {image}; it is left as it is", live.workload)
 }

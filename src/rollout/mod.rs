@@ -58,6 +58,20 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
     }
 }
 
+/// Whether nothing is to be done before the Release or a workload of it changes. Needs nothing but the Release.
+pub fn rests(release: &ReleaseView) -> bool {
+    let need = need(release, false);
+    if need.active || !need.targets.is_empty() {
+        return false;
+    }
+    // At rest no clock runs. Where one does, it has not run out at this time, and the decision names it.
+    let decision = step(release, &Observed::default(), Time::from_millis(0));
+    decision.status == release.status
+        && decision.effect.is_none()
+        && decision.asks.is_empty()
+        && decision.again.is_none()
+}
+
 /// What to do next.
 pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
     let mut draft = Draft::new(release, observed, now);
@@ -70,5 +84,7 @@ pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
     if draft.effect.is_none() && draft.status.running().is_none() && !ended {
         rest::advance(&mut draft);
     }
+    draft.put_off_passes();
+    say::conclude(&mut draft);
     draft.finish()
 }

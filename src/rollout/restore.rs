@@ -7,6 +7,7 @@ use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
 use super::{choose, end, entry, evidence, quarantine, verify};
 use crate::api::Reason;
+use crate::api::annotation::ABORT;
 use crate::api::spec::Probe;
 use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
 use crate::api::time::{Duration, Time};
@@ -28,6 +29,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
     let now = d.now;
     w.state_mut().restore_at = Some(now);
     w.state_mut().available_at = None;
+    w.state_mut().unseen_since = None;
     if why.fault && w.rollout.digest.is_none() {
         w.rollout.digest = quarantine::digest_seen(d, w);
     }
@@ -75,11 +77,12 @@ pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
         checks::void(w);
         return w.go(Step::Restoring);
     }
-    let base = w.state().available_at.unwrap_or(d.now);
     let stage = w.stage_name();
     if restored.iter().any(|i| verify::observed(d, &stage, &w.state().targets[*i].name).is_none()) {
-        return unseen(d, w, &restored, base);
+        return unseen(d, w, &restored);
     }
+    w.state_mut().unseen_since = None;
+    let base = w.state().available_at.unwrap_or(d.now);
     let (questions, changed) = judges(w, &restored);
     let failed = match checks::ask(d, w, Purpose::Restore, &questions, base) {
         Asked::Waiting => return Flow::Stay,
@@ -101,9 +104,8 @@ pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
 }
 
 /// Not knowing is no answer: the checks wait, but not for ever.
-fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize], since: Time) -> Flow {
-    d.look_again_in(Duration::from_secs(5));
-    if !d.due(since.plus(w.stage().progress_deadline)) {
+fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize]) -> Flow {
+    if !verify::unseen_too_long(d, w) {
         return Flow::Stay;
     }
     for i in restored {
@@ -139,7 +141,12 @@ fn unpaid(d: &mut Draft, w: &mut Work, late: bool) -> Flow {
         let owes = matches!(state.state, TargetStep::Writing | TargetStep::Written | TargetStep::Restoring);
         if owes && state.effect.is_some() && state.trouble.is_none() {
             let why = state.refused.map_or_else(|| "no answer".to_owned(), |r| r.message);
-            give_up(d, w, i, format!("{} could not be restored in time: {why}; it is tried on", state.workload));
+            let id = w.rollout.id;
+            let message = format!(
+                "{} could not be restored in time: {why}; it is tried on; to give it up set {ABORT}: {id}, which must be removed first if it is there",
+                state.workload
+            );
+            give_up(d, w, i, message);
             let message = w.state().targets[i].trouble.as_ref().map(|c| c.message.clone()).unwrap_or_default();
             d.warning(Reason::RollbackFailed, message);
         }
@@ -167,6 +174,7 @@ pub(super) fn gave_up(w: &Work) -> bool {
 /// One that will not stops no other.
 fn settle(d: &mut Draft, w: &mut Work, late: bool) -> bool {
     let stage = w.stage_name();
+    let since = w.state().restore_at.unwrap_or(d.now);
     let mut waiting = false;
     for i in indices(w, TargetStep::Restored) {
         // What could not be written in time was written after all.
@@ -175,7 +183,7 @@ fn settle(d: &mut Draft, w: &mut Work, late: bool) -> bool {
         if state.trouble.is_some() {
             continue;
         }
-        match become_available(d, &stage, &mut w.state_mut().targets[i], late) {
+        match become_available(d, &stage, &mut w.state_mut().targets[i], since, late) {
             Availability::Yes => {}
             Availability::NotYet => waiting = true,
             Availability::Never(why) => give_up(d, w, i, format!("the restored version {why}")),
@@ -190,10 +198,17 @@ enum Availability {
     Never(String),
 }
 
-fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, late: bool) -> Availability {
+fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: Time, late: bool) -> Availability {
     let Some(live) = verify::observed(d, stage, &state.name) else {
         return if late { Availability::Never("could not be read in time".into()) } else { Availability::NotYet };
     };
+    if state.written.as_ref().is_some_and(|x| x.revision.is_none()) && live.revision.is_some() {
+        // Seen for the first time: what its pods went through before says nothing of this restore.
+        state.restarts_before = evidence::restarts(live, Some(since));
+        if let Some(written) = &mut state.written {
+            written.revision = live.revision.clone();
+        }
+    }
     if evidence::rolled_out(live, None) {
         if let Some(written) = &mut state.written {
             written.revision = live.revision.clone();

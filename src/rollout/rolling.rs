@@ -117,6 +117,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     if w.state().targets[i].state != TargetStep::Writing {
         warn_orphans(d, live, w.stage().targets[i].containers());
     }
+    let found = live.images(w.stage().targets[i].containers());
     let state = &mut w.state_mut().targets[i];
     let effect = EffectId::new(&d.rel.uid, id, &TargetId::new(&stage, &state.name), Verb::Forward);
     if state.intent_generation != Some(live.generation) || state.state != TargetStep::Writing {
@@ -130,8 +131,9 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.state = TargetStep::Writing;
     state.effect = Some(effect.clone());
     state.intent_generation = Some(live.generation);
+    state.found = found;
     state.progressing_before = live.progressing.clone();
-    state.restarts_before = evidence::restarts(live);
+    state.restarts_before = evidence::restarts(live, None);
     let way_back = state.way_back.clone();
     let (images_back, verified) = way_back.map_or((vec![], false), |b| (b.images, b.verified));
     let stamp = stamp(d, effect, &images, images_back, verified);

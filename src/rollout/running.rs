@@ -63,7 +63,11 @@ fn stopped(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 }
 
 fn abort_asked(d: &mut Draft, w: &Work, restoring: bool) -> bool {
-    let Some(value) = d.rel.annotations.get(annotation::ABORT).filter(|v| !v.is_empty()) else { return false };
+    let Some(value) = d.rel.annotations.get(annotation::ABORT).filter(|v| !v.is_empty()) else {
+        // Set again it is a new order: a restore that cannot be made may need a second one.
+        d.status.handled.abort = None;
+        return false;
+    };
     if d.status.handled.abort.as_ref() == Some(value) {
         return false;
     }

@@ -26,8 +26,19 @@ pub(super) fn conclude(d: &mut Draft) {
     }
     let message = d.status.message.take();
     d.status.message = message.map(|m| m.chars().take(MAX_MESSAGE).collect());
+    announce_phase(d, &wanted);
     let generation = d.status.observed_generation;
     d.status.conditions = condition::merge(&d.rel.status.conditions, wanted, generation, d.now);
+}
+
+/// No phase is entered in silence: where nothing else is announced, the phase itself is.
+fn announce_phase(d: &mut Draft, wanted: &[Wanted]) {
+    if d.status.phase == d.rel.status.phase || !d.silent() {
+        return;
+    }
+    if let (Some(ready), Some(message)) = (wanted.iter().find(|w| w.type_ == READY), d.status.message.clone()) {
+        d.normal(ready.reason, message);
+    }
 }
 
 /// A running rollout speaks of the spec that it froze; an edit of `suspend` alone is followed.

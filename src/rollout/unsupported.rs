@@ -29,3 +29,59 @@ fn of_stage(stage: &Stage) -> Option<String> {
             (rollback.on_inconclusive != OnInconclusive::Restore).then(|| "rollback.onInconclusive: Hold".into())
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn told(pointer: &str, value: Value) -> Option<String> {
+        let mut spec = json!({
+            "image": {"repository": "r", "tag": "sha-1111111"},
+            "stages": [{
+                "name": "only", "promotion": {"mode": "Manual"}, "rollback": {},
+                "targets": [{"name": "web", "kubernetes": {"kind": "Deployment", "name": "web", "containers": ["app"]}}],
+                "healthChecks": [{"name": "h", "http": {"pods": {"port": 80}, "path": "/"}}],
+                "smokeTests": [{"name": "s", "http": {"pods": {"port": 80}, "path": "/"}}],
+            }],
+        });
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        spec.pointer_mut(parent).unwrap()[key] = value;
+        field(&serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn each_field_that_asks_for_more_is_named() {
+        let stage = "/stages/0";
+        let ecs = json!([{"name": "web", "ecs": {
+            "region": "eu-west-1", "cluster": "c", "service": "s", "containers": ["app"],
+        }}]);
+        let url = json!({"url": "https://shop.example/health"});
+        let load = json!([{
+            "name": "p", "http": {"url": "https://shop.example/", "requests": 10, "concurrency": 1},
+            "thresholds": {"p95": {"max": "1s"}},
+        }]);
+        for (pointer, value, said) in [
+            ("/image/requireDigest", json!(true), "spec.image.requireDigest"),
+            ("/targets", ecs, "targets[web].ecs"),
+            ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
+            ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
+            ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
+            ("/performanceChecks", load, "performanceChecks[p]"),
+            ("/bake", json!("10m"), "bake"),
+            ("/rollback/mode", json!("Manual"), "rollback.mode: Manual"),
+            ("/rollback/mode", json!("Never"), "rollback.mode: Never"),
+            ("/rollback/scope", json!("Release"), "rollback.scope: Release"),
+            ("/rollback/onInconclusive", json!("Hold"), "rollback.onInconclusive: Hold"),
+        ] {
+            let of_image = pointer.starts_with("/image");
+            let found = told(&if of_image { pointer.to_owned() } else { format!("{stage}{pointer}") }, value);
+            let wanted = if of_image { said.to_owned() } else { format!("spec.stages[only].{said}") };
+            assert_eq!(found, Some(wanted));
+        }
+        assert_eq!(told("/suspend", json!(false)), None);
+        for check in ["healthChecks", "smokeTests"] {
+            assert_eq!(told(&format!("{stage}/{check}/0/http"), url.clone()), None);
+        }
+    }
+}

@@ -16,9 +16,14 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| observed(d, &stage.name, &t.name)).collect();
     if seen.iter().any(Option::is_none) {
         // Not knowing is no answer: the checks wait, and so does the verdict.
-        d.look_again_in(Duration::from_secs(5));
-        return unseen_too_long(d, w);
+        if !unseen_too_long(d, w) {
+            return Flow::Stay;
+        }
+        let message = "a target could not be read, or its controller did not follow, while its checks were asked";
+        let failure = cause(Reason::Inconclusive, message, false, d.now);
+        return restore::fail_stage(d, w, failure);
     }
+    w.state_mut().unseen_since = None;
     if new_revision(w, &seen) {
         checks::void(w);
         w.state_mut().available_at = None;
@@ -74,15 +79,12 @@ fn new_revision(w: &Work, seen: &[Option<&LiveTarget>]) -> bool {
     })
 }
 
-/// The clock for what cannot be seen: the stage's deadline, begun again when it became available.
-fn unseen_too_long(d: &mut Draft, w: &mut Work) -> Flow {
-    let since = w.state().available_at.unwrap_or(d.now);
-    if !d.due(since.plus(w.stage().progress_deadline)) {
-        return Flow::Stay;
-    }
-    let message = "a target could not be read, or its controller did not follow, while its checks were asked";
-    let failure = cause(Reason::Inconclusive, message, false, d.now);
-    restore::fail_stage(d, w, failure)
+/// Whether what the checks are asked of has been out of sight for the stage's deadline. A blink, however late, is none.
+pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
+    d.look_again_in(Duration::from_secs(5));
+    let now = d.now;
+    let since = *w.state_mut().unseen_since.get_or_insert(now);
+    d.due(since.plus(w.stage().progress_deadline))
 }
 
 fn passed(d: &mut Draft, w: &mut Work) -> Flow {

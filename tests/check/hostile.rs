@@ -19,6 +19,8 @@ const ADMIN: &str = "is denied by the administrator";
 /// Refused although loopback is allowed. The nodes are 127.0.9.9, 203.0.113.7 and 2001:db8::9; the API server is at
 /// 127.0.8.8, 10.96.0.1 and 2001:db8::8; the administrator denies 10.99.0.0/16.
 const ALWAYS: &[(&str, &str)] = &[
+    // First one that stays on this machine, should there be no guard at all.
+    ("127.0.9.9", NODES),
     ("169.254.169.254", META),
     ("169.254.170.2", META),
     ("169.254.170.23", META),
@@ -55,7 +57,6 @@ const ALWAYS: &[(&str, &str)] = &[
     ("255.255.255.255", ANY),
     ("ff02::1", ANY),
     ("ff0e::1", ANY),
-    ("127.0.9.9", NODES),
     ("::ffff:127.0.9.9", NODES),
     ("::127.0.9.9", NODES),
     ("64:ff9b::127.0.9.9", NODES),

@@ -27,6 +27,8 @@ const NOBODY: &str = "does not exist, or has no address";
 /// addresses do not exist.
 #[rustfmt::skip]
 const TABLE: &[(&str, &[&str], &str)] = &[
+    // First one that stays on this machine, should there be no guard at all
+    ("http://127.0.9.9:P/", &[], NODE),
     // Addresses, as they are
     ("http://169.254.169.254/latest/meta-data/", &[], META),
     ("http://169.254.169.254./", &[], HOST),
@@ -45,7 +47,6 @@ const TABLE: &[(&str, &[&str], &str)] = &[
     ("http://0.0.0.0:P/", &[], ANY),
     ("http://255.255.255.255:P/", &[], ANY),
     ("http://224.0.0.1:P/", &[], ANY),
-    ("http://127.0.9.9:P/", &[], NODE),
     ("https://127.0.9.9:P/", &[], NODE),
     ("http://[::ffff:127.0.9.9]:P/", &[], NODE),
     ("http://127.0.8.8:P/", &[], API),

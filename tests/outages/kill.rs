@@ -92,3 +92,25 @@ async fn for_longer_than_a_deadline() {
     })
     .await;
 }
+
+/// Approved after it had expired, while nobody was there to say so: too late is too late.
+#[tokio::test]
+async fn for_longer_than_an_approval_may_take() {
+    alone("killed-approval", async |s, replicas| {
+        let first = replicas.start();
+        let mut spec = s.settled().await;
+        spec["stages"][1]["promotion"]["timeout"] = json!("4s");
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        let token = s.awaiting(NEW).await;
+        replicas.kill(&first);
+        let since = Instant::now();
+        until("the approval has expired", async || is(since.elapsed() > Duration::from_secs(5), (), since)).await;
+        s.promote(&token).await;
+        replicas.start();
+        s.ends(NEW, Phase::Failed, Reason::PromotionExpired).await;
+        s.marker("later").await;
+        assert_eq!(s.tags("production").await, [OLD]);
+    })
+    .await;
+}

@@ -2,6 +2,7 @@
 
 use crate::alone::alone;
 use crate::support::Scene;
+use crate::support::cluster::CONTROLLER;
 use crate::support::wait::{is, until};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::Api;
@@ -35,6 +36,32 @@ async fn may_write(s: &Scene, may: bool) {
     api.patch("tidegate", &PatchParams::default(), &Patch::Merge(rules)).await.unwrap();
 }
 
+/// Until the API server has refused the controller a look at a workload of this scene.
+async fn blind(s: &Scene) {
+    let uri = format!("\"requestURI\":\"/apis/apps/v1/namespaces/{}/deployments/staging\"", s.ns);
+    until("a look of the controller is refused", async || {
+        let log = std::fs::read_to_string(&s.cluster.audit_log).unwrap();
+        let refused = |l: &&str| l.contains(&uri) && l.contains(CONTROLLER) && l.contains("\"code\":403");
+        is(log.lines().any(|l| refused(&l)), (), "none")
+    })
+    .await;
+}
+
+/// Takes the controller every right that it has on Releases and workloads.
+async fn take_all(s: &Scene) -> ClusterRoleBinding {
+    let api: Api<ClusterRoleBinding> = Api::all(s.client.clone());
+    let mut binding = api.get("tidegate").await.unwrap();
+    api.delete("tidegate", &DeleteParams::default()).await.unwrap();
+    binding.metadata.resource_version = None;
+    binding.metadata.uid = None;
+    binding
+}
+
+async fn give_back(s: &Scene, binding: ClusterRoleBinding) {
+    let api: Api<ClusterRoleBinding> = Api::all(s.client.clone());
+    api.create(&PostParams::default(), &binding).await.unwrap();
+}
+
 #[tokio::test]
 async fn before_the_first_write() {
     alone("rights-first", async |s, replicas| {
@@ -59,14 +86,12 @@ async fn in_mid_rollout() {
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
         s.set_tag(NEW).await;
         s.phase(NEW, Phase::Rolling).await;
-        let api: Api<ClusterRoleBinding> = Api::all(s.client.clone());
-        let mut binding = api.get("tidegate").await.unwrap();
-        api.delete("tidegate", &DeleteParams::default()).await.unwrap();
+        let binding = take_all(s).await;
         s.behaves(NEW, json!({})).await;
         s.available("staging").await;
-        binding.metadata.resource_version = None;
-        binding.metadata.uid = None;
-        api.create(&PostParams::default(), &binding).await.unwrap();
+        blind(s).await;
+        assert_eq!(s.status().await.phase, Some(Phase::Rolling), "what it could not see it does not say");
+        give_back(s, binding).await;
         s.awaiting(NEW).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW]);
     })
@@ -89,6 +114,30 @@ async fn in_mid_restore() {
         assert_eq!(s.runs("staging").await, NEW, "refused");
         may_write(s, true).await;
         s.rolled_back(NEW, Reason::HealthCheckFailed).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}
+
+/// Blind and without hands while the old version comes back; what was owed is still known afterwards.
+#[tokio::test]
+async fn all_of_them_in_mid_restore() {
+    alone("rights-restore-all", async |s, replicas| {
+        replicas.start();
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        s.asked(NEW, "/health", 1).await;
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        s.phase(NEW, Phase::Restoring).await;
+        until("the old tag is written", async || is(s.runs("staging").await == OLD, (), "not yet")).await;
+        let binding = take_all(s).await;
+        s.behaves(OLD, json!({})).await;
+        s.available("staging").await;
+        blind(s).await;
+        assert_eq!(s.status().await.phase, Some(Phase::Restoring), "nobody saw that it is well");
+        give_back(s, binding).await;
+        s.rolled_back(NEW, Reason::SmokeTestFailed).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
     })
     .await;

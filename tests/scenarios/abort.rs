@@ -117,3 +117,40 @@ async fn while_it_comes_back() {
     })
     .await;
 }
+
+/// Its checks would pass in the end; a person does not wait for that.
+#[tokio::test]
+async fn while_production_is_asked() {
+    scene("abort-production-asked", async |s| {
+        let mut spec = s.settled().await;
+        spec["stages"][1]["healthChecks"][0]["retry"] = json!({"attempts": 100, "interval": "1s"});
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        let token = s.awaiting(NEW).await;
+        s.behaves(NEW, json!({"http": [{"path": "/health", "status": 503}]})).await;
+        s.promote(&token).await;
+        s.phase(NEW, Phase::Verifying).await;
+        assert_eq!(abort(s).await.phase, Some(Phase::RolledBack));
+        assert_eq!(s.tags("production").await, [OLD, NEW, OLD]);
+        assert_eq!(s.tags("staging").await, [OLD, NEW]);
+    })
+    .await;
+}
+
+/// Nothing is written yet: there is nothing to take back.
+#[tokio::test]
+async fn while_it_is_blocked_before_its_first_write() {
+    scene("abort-blocked", async |s| {
+        let mut spec = s.settled().await;
+        spec["stages"][1]["targets"][0]["kubernetes"]["name"] = json!("prodction");
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        s.blocked(Reason::TargetNotFound).await;
+        assert_eq!(abort(s).await.phase, Some(Phase::Failed));
+        spec["stages"][1]["targets"][0]["kubernetes"]["name"] = json!("production");
+        s.apply(&spec).await;
+        s.awaiting(NEW).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW], "only the edit started it again");
+    })
+    .await;
+}

@@ -1,7 +1,7 @@
 //! A cluster never holds still: scaling, lost pods and restarts are no contention and no failure.
 
 use crate::support::{Scene, scene};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate::api::Phase;
 
 const OLD: &str = "sha-0000001";
@@ -17,6 +17,23 @@ async fn being_asked(s: &Scene) {
     s.asked(NEW, "/health", 1).await;
 }
 
+/// Rounds that passed are kept, and no round failed: the revision is still the same.
+async fn nothing_was_asked_again(s: &Scene) {
+    let rounds: Vec<_> = s.statuses().await.iter().filter_map(health).collect();
+    let rises = rounds.windows(2).all(|two| two[0].0 <= two[1].0);
+    assert!(rises && rounds.iter().all(|r| r.1 == 0), "passes and fails of the health check: {rounds:?}");
+    assert_eq!(rounds.last().map(|r| r.0), Some(8), "{rounds:?}");
+}
+
+/// Passes and fails in a row of the health check of staging, while the new version is asked.
+fn health(status: &Value) -> Option<(i64, i64)> {
+    let rollout = &status["rollout"];
+    let staging = rollout["stages"].as_array()?.iter().find(|s| s["name"] == "staging")?;
+    let check = staging["checks"].as_array()?.iter().find(|c| c["name"] == "health")?;
+    let new = rollout["image"].as_str()?.ends_with(NEW) && staging["purpose"] == "Verify";
+    new.then(|| (check["passes"].as_i64().unwrap_or(0), check["fails"].as_i64().unwrap_or(0)))
+}
+
 #[tokio::test]
 async fn scaling_while_it_is_asked() {
     scene("scaling", async |s| {
@@ -26,6 +43,7 @@ async fn scaling_while_it_is_asked() {
         s.scale("staging", 3).await;
         s.awaiting(NEW).await;
         assert_eq!(s.deployment("staging").await.spec.unwrap().replicas, Some(3), "replicas are not ours");
+        nothing_was_asked_again(s).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW]);
     })
     .await;
@@ -37,6 +55,7 @@ async fn pods_replaced_while_it_is_asked() {
         being_asked(s).await;
         s.delete_pods("staging").await;
         s.awaiting(NEW).await;
+        nothing_was_asked_again(s).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW]);
     })
     .await;

@@ -1,8 +1,8 @@
 //! What others do to workloads: at rest it is said, in work it ends the rollout, never is there a write war.
 
 use crate::support::manifests::{deployment, image};
-use crate::support::scene;
 use crate::support::wait::{is, until};
+use crate::support::{scene, single_stage};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
@@ -97,6 +97,55 @@ async fn a_container_renamed_by_its_owner_is_given_up() {
             is(!left.contains(&"app".to_owned()), (), left)
         })
         .await;
+    })
+    .await;
+}
+
+/// Its own verdict on what ran before says nothing of what we bring.
+#[tokio::test]
+async fn an_old_verdict_of_the_deployment_condemns_nobody() {
+    scene("stale-verdict", async |s| {
+        s.app("production", OLD).await;
+        s.behaves("sha-0000008", json!({"ready": {"never": true}})).await;
+        s.patch_deployment("production", json!({"spec": {"progressDeadlineSeconds": 1}})).await;
+        s.set_image("production", &image("sha-0000008")).await;
+        until("the Deployment gives up", async || {
+            let conditions = s.deployment("production").await.status.unwrap().conditions.unwrap_or_default();
+            is(conditions.iter().any(|c| c.reason.as_deref() == Some("ProgressDeadlineExceeded")), (), conditions)
+        })
+        .await;
+        s.patch_deployment("production", json!({"spec": {"progressDeadlineSeconds": 600}})).await;
+        s.behaves(NEW, json!({"ready": {"delay": "2s"}})).await;
+        s.apply(&single_stage(NEW)).await;
+        s.verified(NEW).await;
+        assert_eq!(s.tags("production").await, [OLD, "sha-0000008", NEW]);
+    })
+    .await;
+}
+
+/// Scaled to zero there is nobody to ask: that is no success, and not the image's fault.
+#[tokio::test]
+async fn scaled_to_zero_while_it_is_asked_nobody_is_blamed() {
+    scene("scaled-away", async |s| {
+        let mut spec = s.settled().await;
+        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 5, "interval": "1s", "successes": 5});
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        s.asked(NEW, "/health", 1).await;
+        s.scale("staging", 0).await;
+        let cause = s
+            .until_status("the stage failed", |status| status.rollout.as_ref().is_some_and(|r| r.cause.is_some()))
+            .await
+            .rollout
+            .unwrap()
+            .cause
+            .unwrap();
+        assert!(cause.message.contains("scaled to zero"), "{cause:?}");
+        s.scale("staging", 2).await;
+        let end = s.ended(NEW).await;
+        assert!(end.quarantine.is_empty(), "{end:?}");
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+        assert_eq!(end.phase, Some(Phase::RolledBack), "{:?}", end.message);
     })
     .await;
 }

@@ -2,8 +2,9 @@
 
 use crate::support::scene;
 use crate::support::wait::{is, until};
+use kube::api::Api;
 use serde_json::json;
-use tidegate::api::{Phase, Reason};
+use tidegate::api::{Phase, Reason, Release};
 
 const OLD: &str = "sha-0000001";
 const NEW: &str = "sha-0000002";
@@ -60,6 +61,25 @@ async fn in_mid_restore_the_image_stays_away() {
         let end = s.ends(NEW, Phase::Failed, Reason::Quarantined).await;
         assert_eq!(end.quarantine[0].image.short(), NEW);
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD], "not brought a second time");
+    })
+    .await;
+}
+
+/// Nothing is said any more of what is owed, and the Release goes: the stamps still tell it.
+#[tokio::test]
+async fn deleted_without_a_status_it_pays_its_debt_first() {
+    scene("lost-deleted", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"ready": {"never": true}})).await;
+        s.set_tag(NEW).await;
+        s.phase(NEW, Phase::Rolling).await;
+        until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
+        s.delete().await;
+        s.lose_status().await;
+        let api: Api<Release> = s.api();
+        until("the Release is gone", async || is(api.get_opt("checkout").await.unwrap().is_none(), (), "it is there"))
+            .await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
     })
     .await;
 }

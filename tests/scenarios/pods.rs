@@ -1,8 +1,10 @@
 //! What the kubelet knows ends a rollout within seconds; only what nobody knows waits for the deadline.
 
-use crate::support::{Scene, scene};
+use crate::support::{Scene, manifests, scene};
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
-use tidegate::api::Reason;
+use tidegate::api::{Phase, Reason};
 
 const OLD: &str = "sha-0000001";
 const NEW: &str = "sha-0000002";
@@ -94,6 +96,65 @@ async fn never_ready_until_the_deadline() {
         s.apply(&spec).await;
         s.rolled_back(NEW, Reason::ProgressDeadlineExceeded).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn out_of_memory() {
+    scene("oom-killed", async |s| {
+        let said = fails_fast(s, json!({"run": {"oomKilled": true}}), Reason::CrashLoop).await;
+        assert!(said.contains("app") && said.contains("OOMKilled") && said.contains("137"), "{said}");
+    })
+    .await;
+}
+
+/// A slow registry, a slow start and a slow application fail nothing within the deadline.
+#[tokio::test]
+async fn what_comes_late_is_waited_for() {
+    scene("late", async |s| {
+        s.settled().await;
+        let late =
+            [json!({"pull": {"delay": "3s"}}), json!({"start": {"delay": "3s"}}), json!({"ready": {"delay": "3s"}})];
+        let mut tags = vec![OLD.to_owned()];
+        for (n, behaviour) in late.into_iter().enumerate() {
+            let tag = format!("sha-000001{n}");
+            s.behaves(&tag, behaviour).await;
+            s.set_tag(&tag).await;
+            s.phase(&tag, Phase::Rolling).await;
+            assert!(s.requests(&tag, "/health").await.is_empty(), "nobody is asked before it is there");
+            s.awaiting(&tag).await;
+            tags.push(tag);
+        }
+        assert_eq!(s.tags("staging").await, tags);
+    })
+    .await;
+}
+
+/// No node takes the new pods: at the deadline that is the cause, and nobody blames the image.
+#[tokio::test]
+async fn pods_that_fit_no_node() {
+    scene("unschedulable", async |s| {
+        let nodes: Api<Node> = Api::all(s.client.clone());
+        let label = async |value: Value| {
+            let patch = json!({"metadata": {"labels": {"test.example/unschedulable": value}}});
+            nodes.patch("node-1", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        };
+        label(json!("here")).await;
+        let mut manifest = manifests::deployment("production", &manifests::image(OLD), 2);
+        manifest["spec"]["template"]["spec"]["nodeSelector"] = json!({"test.example/unschedulable": "here"});
+        s.apply_deployment(&manifest).await;
+        s.available("production").await;
+        let mut spec = manifests::single_stage(OLD);
+        spec["stages"][0].as_object_mut().unwrap().remove("smokeTests");
+        spec["stages"][0]["progressDeadline"] = json!("5s");
+        s.apply(&spec).await;
+        s.verified(OLD).await;
+        label(Value::Null).await;
+        s.set_tag(NEW).await;
+        let end = s.rolled_back(NEW, Reason::Unschedulable).await;
+        assert!(end.quarantine.is_empty(), "not the image's fault");
+        assert_eq!(s.tags("production").await, [OLD, NEW, OLD]);
     })
     .await;
 }

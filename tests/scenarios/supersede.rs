@@ -63,3 +63,27 @@ async fn while_production_works_it_settles_first() {
     })
     .await;
 }
+
+/// The debt comes first: the newer tag begins when the stage is proven to be back.
+#[tokio::test]
+async fn while_staging_comes_back_it_comes_back_first() {
+    scene("supersede-restoring", async |s| {
+        s.settled().await;
+        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
+        s.set_tag(NEW).await;
+        s.asked(NEW, "/health", 1).await;
+        s.behaves(OLD, json!({"ready": {"never": true}})).await;
+        s.phase(NEW, Phase::Restoring).await;
+        s.set_tag(NEWER).await;
+        s.marker_of("later", "sha-0000007").await;
+        let now = s.status().await;
+        assert_eq!((now.phase, now.rollout.unwrap().image.short()), (Some(Phase::Restoring), NEW.into()));
+        s.behaves(OLD, json!({})).await;
+        s.awaiting(NEWER).await;
+        assert_eq!(s.tags("staging").await, [OLD, NEW, OLD, NEWER]);
+        let status = s.status().await;
+        assert_eq!((status.history[0].phase, status.history[0].reason), (Phase::RolledBack, Reason::RolledBack));
+        assert_eq!(status.quarantine.iter().map(|q| q.image.short()).collect::<Vec<_>>(), [NEW]);
+    })
+    .await;
+}

@@ -24,10 +24,7 @@ impl Controller {
     pub fn start(cluster: &Cluster) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("controller-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let (log, kubeconfig) =
-            (cluster.dir.join(format!("{name}.log")), cluster.dir.join(format!("{name}.kubeconfig")));
-        let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
-        fs::write(&kubeconfig, access(cluster, token.trim())).unwrap();
+        let (log, kubeconfig) = (cluster.dir.join(format!("{name}.log")), account(cluster, &name));
         // As the chart starts it, but for loopback, the port and a short lease.
         let args = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--lease-seconds=3", "--log-format=text"];
         let env = [
@@ -52,12 +49,36 @@ impl Controller {
         self.process.signal(name);
     }
 
+    /// What it answers on `path`: status and text.
+    pub async fn get(&self, http: &reqwest::Client, path: &str) -> (u16, String) {
+        let log = fs::read_to_string(&self.log).unwrap();
+        let (_, listen) = log.split_once("listen=").unwrap();
+        let url = format!("http://{}{path}", listen.split_whitespace().next().unwrap());
+        let answer = http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// The sum of all lines of its `/metrics` that begin so.
+    pub async fn metric(&self, http: &reqwest::Client, begins: &str) -> f64 {
+        let (_, text) = self.get(http, "/metrics").await;
+        let lines = text.lines().filter(|l| l.starts_with(begins));
+        lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     /// The last lines of its log that speak of `namespace`.
     pub fn tail(&self, namespace: &str) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().filter(|l| l.contains(namespace) || l.contains("panicked")).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
+}
+
+/// A kubeconfig of the controller's own account.
+pub fn account(cluster: &Cluster, name: &str) -> PathBuf {
+    let path = cluster.dir.join(format!("{name}.kubeconfig"));
+    let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
+    fs::write(&path, access(cluster, token.trim())).unwrap();
+    path
 }
 
 fn access(cluster: &Cluster, token: &str) -> String {

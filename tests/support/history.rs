@@ -1,5 +1,6 @@
 //! What the world looked like from start to end, read from the audit log: not only how it ended.
 
+use super::people::RELEASE;
 use super::scene::Scene;
 use super::workloads::tag_of;
 use serde_json::Value;
@@ -18,6 +19,13 @@ impl Scene {
         let records = self.records(std::slice::from_ref(&self.ns)).await;
         let said = records.iter().filter(|r| r.done() && r.of("releases", "status"));
         distinct(said.filter_map(|r| r.response["status"]["phase"].as_str().map(str::to_owned)))
+    }
+
+    /// Every status that the Release `checkout` was given, in order.
+    pub async fn statuses(&self) -> Vec<Value> {
+        let records = self.records(std::slice::from_ref(&self.ns)).await;
+        let said = records.iter().filter(|r| r.done() && r.of("releases", "status"));
+        said.filter(|r| r.object_ref.name == RELEASE).map(|r| r.response["status"].clone()).collect()
     }
 
     /// How often the controller has written this Release or its status.

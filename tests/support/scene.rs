@@ -5,7 +5,7 @@ use super::cluster::Cluster;
 use super::controller::Controller;
 use super::manifests;
 use super::people::RELEASE;
-use super::wait::{Look, until};
+use super::wait::{Look, is, until};
 use futures::FutureExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -181,13 +181,18 @@ impl Scene {
     async fn judge(&self) {
         let mut namespaces = self.others.borrow().clone();
         namespaces.push(self.ns.clone());
-        let broken = audit::broken(&self.records(&namespaces).await);
+        let told = until("the last events are published", async || {
+            let records = self.records(&namespaces).await;
+            let untold = audit::untold(&records);
+            is(untold.is_empty(), records, untold)
+        });
+        let broken = audit::broken(&told.await);
         assert!(broken.is_empty(), "the controller broke its own rules:\n{}", broken.join("\n"));
     }
 
     /// What the API server logged in the scene's namespaces since it began.
     pub async fn records(&self, namespaces: &[String]) -> Vec<audit::Record> {
-        audit::read(self, self.begins, namespaces).await
+        audit::read(self.cluster, &self.api(), self.begins, namespaces).await
     }
 
     async fn close(&self) {

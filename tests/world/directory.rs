@@ -56,6 +56,7 @@ async fn pods_are_those_of_the_revision() {
     }
     let gone = PodsOf { workload: live.workload, revision: "no-such-hash".into() };
     assert_eq!(directory.pods(&gone).await.unwrap(), []);
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -96,6 +97,7 @@ async fn services_and_secrets_are_read_by_name() {
     assert_eq!(facts.data["key"], b"hunter2");
     assert_eq!(facts.labels["tidegate.dev/use"], "check-headers");
     assert!(!format!("{facts:?}").contains("hunter2"));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -111,6 +113,7 @@ async fn addresses_of_machines_are_known() {
     let cluster_ip: IpAddr = kubernetes.spec.unwrap().cluster_ip.unwrap().parse().unwrap();
     let reached: IpAddr = scene.config.cluster_url.host().unwrap().parse().unwrap();
     assert!([cluster_ip, reached].iter().all(|ip| forbidden.api_servers.contains(ip)), "{forbidden:?}");
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -164,4 +167,5 @@ async fn what_stands_behind_a_service_is_known() {
         assert_eq!(told(pod), host_network, "{pod}: {found:?}");
     }
     assert!(found.iter().any(|b| b.pod.is_none() && b.ip == "10.9.8.4".parse::<IpAddr>().unwrap()), "{found:?}");
+    scene.judge().await;
 }

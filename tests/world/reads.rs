@@ -50,6 +50,7 @@ async fn revision_pods_and_digests_follow_the_rollout() {
         (before.revision, Some(digest("a"))),
         "the old set serves again"
     );
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -61,6 +62,7 @@ async fn a_paused_deployment_has_no_revision_of_its_new_template() {
     scene.bring(&[("app", TWO)]).await;
     let seen = scene.until("the change to be seen", |l| l.observed_generation >= l.generation).await;
     assert_eq!((seen.paused, seen.revision, seen.pods.len()), (true, None, 0));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -79,6 +81,7 @@ async fn an_image_that_cannot_be_pulled_is_seen_in_the_new_pods_only() {
     let seen = scene.until("the pull to fail", waiting).await;
     assert!(seen.pods.iter().all(|p| !p.ready), "{:#?}", seen.pods);
     assert_eq!(seen.container("app").unwrap().digest, None);
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -100,4 +103,5 @@ async fn a_quota_shows_as_replica_failure() {
     let seen = scene.until("the refusal to show", |l| l.replica_failure.is_some()).await;
     let message = seen.replica_failure.unwrap();
     assert!(message.contains("exceeded quota: none"), "{message}");
+    scene.judge().await;
 }

@@ -1,6 +1,7 @@
 //! One test's own namespace, with what people do in it, and the reader and writer under test.
 
 use crate::support::Cluster;
+use crate::support::audit;
 use crate::support::cluster::{ACCOUNT, HOME};
 use crate::support::wait::until;
 use k8s_openapi::NamespaceResourceScope;
@@ -15,7 +16,7 @@ use tidegate::api::effect::{Answer, Refused, Stamp, TargetWrite};
 use tidegate::api::spec::{KubernetesTarget, WorkloadKind};
 use tidegate::api::status::ContainerImage;
 use tidegate::api::view::{LiveTarget, TargetView};
-use tidegate::api::{EffectId, Image, NsName, RolloutId, TargetId, Verb};
+use tidegate::api::{EffectId, Image, NsName, Release, RolloutId, TargetId, Verb};
 use tidegate::observe::{Limits, Observer, client};
 use tidegate::rollout::ReleaseView;
 use tidegate::target::Target;
@@ -27,6 +28,8 @@ pub struct Scene {
     pub ns: String,
     pub observer: Observer,
     pub writer: KubernetesWriter,
+    /// Where in the audit log the scene begins.
+    begins: u64,
 }
 
 impl Scene {
@@ -53,8 +56,10 @@ impl Scene {
             ns: format!("w-{name}"),
             observer: Observer::new(acting.clone(), Limits::default()),
             writer: KubernetesWriter::new(acting, Duration::from_secs(5)),
+            begins: audit::length(cluster),
         };
         scene.namespace(&scene.ns, json!({})).await;
+        scene.apply::<Release>("test", &listing()).await;
         scene
     }
 
@@ -77,6 +82,15 @@ impl Scene {
         let name = manifest["metadata"]["name"].as_str().unwrap();
         let params = PatchParams::apply(manager).force();
         self.api::<K>().patch(name, &params, &Patch::Apply(manifest)).await.unwrap()
+    }
+
+    /// The controller's account wrote nothing but what is its own. No rollout is in work here, so no more can be told.
+    pub async fn judge(&self) {
+        // Left elsewhere: the scene's own namespace may be ending.
+        let marks = Api::default_namespaced(self.client.clone());
+        let records = audit::read(Cluster::get(), &marks, self.begins, std::slice::from_ref(&self.ns)).await;
+        let broken = audit::broken_shape(&records);
+        assert!(broken.is_empty(), "{}", broken.join("\n"));
     }
 
     pub async fn deployment(&self) -> Deployment {
@@ -142,6 +156,20 @@ impl Scene {
         let answer = self.answer(|live| write(live, images)).await;
         assert!(matches!(answer, Answer::Applied { .. }), "{answer:?}");
     }
+}
+
+/// A Release that lists what the scenes write; nobody acts on it.
+fn listing() -> Value {
+    let target = json!({"name": "web", "kubernetes": {
+        "kind": "Deployment", "name": "web", "containers": ["app", "sidecar", "api", "prepare"],
+    }});
+    json!({
+        "apiVersion": "tidegate.dev/v1alpha1", "kind": "Release", "metadata": {"name": "listing"},
+        "spec": {
+            "image": {"repository": "registry.test/app", "tag": "sha-1111111"},
+            "stages": [{"name": "only", "checks": "None", "promotion": {"mode": "Manual"}, "targets": [target]}],
+        },
+    })
 }
 
 async fn config(cluster: &Cluster, user: &str) -> kube::Config {

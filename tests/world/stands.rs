@@ -36,6 +36,7 @@ async fn absent_ending_and_gone() {
         other => Err(format!("{other:?}")),
     })
     .await;
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -48,6 +49,7 @@ async fn a_target_of_an_ending_namespace_is_ending() {
     assert_eq!(scene.seen().await, TargetView::Terminating, "absent, in a namespace that ends");
     let free = json!({"metadata": {"finalizers": null}});
     namespaces.patch(&scene.ns, &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -78,6 +80,7 @@ async fn consent_of_a_namespace_is_read_only_for_strangers() {
     scene.merge(own).await;
     assert_eq!(consents("third").await, ["third/*"], "the workload's own consent is enough");
     assert_eq!(consents("elsewhere").await, ["third/*", "elsewhere/checkout"]);
+    scene.judge().await;
 }
 
 /// A Release `name` that lists Deployment `deployment`; its uid.
@@ -124,4 +127,5 @@ async fn a_workload_belongs_to_the_release_that_stamped_it_while_that_lists_it()
     assert_eq!(claimed("another-uid").await, None, "it is gone");
     make_release(&scene, "first", "web").await;
     assert_eq!(claimed("another-uid").await, None, "one of its name is another");
+    scene.judge().await;
 }

@@ -50,6 +50,7 @@ async fn a_fresh_write_owns_the_image_and_the_stamp_alone() {
     assert_eq!(after.spec.unwrap(), spec, "nothing but the image is changed");
     let live = scene.live().await;
     assert_eq!(live.stamp, Some(write(&live, &[("app", TWO)]).stamp));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -60,6 +61,7 @@ async fn a_stale_write_changes_nothing() {
     scene.merge(json!({"metadata": {"labels": {"touched": "yes"}}})).await;
     assert_eq!(refused(&scene.write(&write(&live, &[("app", TWO)])).await), Refused::Conflict);
     assert_eq!(image(&scene.deployment().await, "app").as_deref(), Some(ONE));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -78,6 +80,7 @@ async fn a_write_meant_for_another_object_changes_nothing() {
     let answer = scene.write(&write(&live, &[("app", TWO)])).await;
     assert_eq!(refused(&answer), Refused::Conflict, "made anew: its version is another, and that is looked at first");
     assert_eq!(image(&scene.deployment().await, "app").as_deref(), Some(ONE));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -89,6 +92,7 @@ async fn a_container_left_out_asks_to_remove_its_image() {
     let Answer::Refused { kind: Refused::Invalid, message } = answer else { panic!("{answer:?}") };
     assert!(message.contains("spec.template.spec.containers[0].image: Required value"), "{message}");
     scene.bring(&[("app", TWO), ("sidecar", "registry.test/proxy:2")]).await;
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -106,6 +110,7 @@ async fn a_container_whose_owner_renamed_it_is_told_and_given_up() {
     scene.bring(&[("api", TWO)]).await;
     let after = scene.deployment().await;
     assert_eq!((image(&after, "app"), image(&after, "api").as_deref()), (None, Some(TWO)));
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -122,6 +127,7 @@ async fn init_containers_are_written_where_they_stand() {
     let pod = after.spec.unwrap().template.spec.unwrap();
     assert_eq!((pod.containers.len(), pod.init_containers.unwrap().len()), (2, 1));
     assert_eq!(scene.live().await.container("prepare").unwrap().owners, ["tidegate"]);
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -142,6 +148,7 @@ async fn a_revert_by_a_gitops_tool_shows_in_the_owners() {
     assert_eq!(owners(&live), ["kustomize-controller"]);
     assert_eq!(live.container("app").unwrap().image.as_str(), ONE);
     assert!(live.stamp.is_some(), "the stamp stays, so it counts only with the image");
+    scene.judge().await;
 }
 
 #[tokio::test]
@@ -153,4 +160,5 @@ async fn whoever_may_not_write_is_told_the_servers_sentence() {
     let answer = mallory.write(&write(&live, &[("app", TWO)])).await;
     let Answer::Refused { kind: Refused::Forbidden, message } = answer else { panic!("{answer:?}") };
     assert!(message.contains("\"mallory\" cannot patch resource \"deployments\""), "{message}");
+    scene.judge().await;
 }

@@ -114,6 +114,9 @@ pub struct StageState {
     pub restore_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,
+    /// Since when a target of it cannot be read, or its controller does not follow, while its checks are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_since: Option<Time>,
     /// Nothing was written: its targets ran the image already.
     #[serde(default)]
     pub adopted: bool,
@@ -145,6 +148,9 @@ pub struct TargetState {
     pub intents: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_back: Option<WayBack>,
+    /// What ran there when the forward write was intended; not always what a restore would bring.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<ContainerImage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
     /// The Progressing condition found before the last write: while it stands unchanged it says nothing of that write.

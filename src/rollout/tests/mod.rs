@@ -1,5 +1,6 @@
 //! Tests of the pure core against a small world that obeys its effects.
 
+mod doubts;
 mod properties;
 mod scenes;
 mod table;

@@ -2,7 +2,7 @@
 //!
 //! The rules: it writes nothing but what is its own (`shape`); each workload is written once forward per rollout and
 //! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
-//! (`ends`).
+//! (`ends`); it tells people of each step that a status stored, and of nothing else (`told`).
 
 mod complete;
 mod effects;
@@ -10,12 +10,12 @@ mod ends;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use super::cluster::{CONTROLLER, Cluster};
-use super::scene::Scene;
 use super::wait::{is, until};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::PostParams;
+use kube::api::{Api, PostParams};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs::File;
@@ -66,7 +66,17 @@ pub struct Answer {
 
 /// Which rules the controller broke, in sentences. Empty: none.
 pub fn broken(records: &[Record]) -> Vec<String> {
-    [shape::broken(records), effects::broken(records), ends::broken(records)].concat()
+    [shape::broken(records), effects::broken(records), ends::broken(records), told::broken(records)].concat()
+}
+
+/// Only whether it wrote nothing but what is its own: for writes that belong to no rollout.
+pub fn broken_shape(records: &[Record]) -> Vec<String> {
+    shape::broken(records)
+}
+
+/// Events that stored statuses announced and the controller has not tried to publish yet.
+pub fn untold(records: &[Record]) -> Vec<String> {
+    told::untold(records)
 }
 
 /// The log's length now; what happens later stands behind it.
@@ -75,14 +85,16 @@ pub fn length(cluster: &Cluster) -> u64 {
 }
 
 /// What was logged in these namespaces since `begins`, in the order in which it took effect.
-pub async fn read(scene: &Scene, begins: u64, namespaces: &[String]) -> Vec<Record> {
+///
+/// `marks`: where a mark is left, which shows that the log has caught up.
+pub async fn read(cluster: &Cluster, marks: &Api<ConfigMap>, begins: u64, namespaces: &[String]) -> Vec<Record> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("audit-{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let marker: ConfigMap = serde_json::from_value(serde_json::json!({"metadata": {"name": name}})).unwrap();
-    scene.api::<ConfigMap>().create(&PostParams::default(), &marker).await.unwrap();
-    let mark = format!("\"namespace\":\"{}\",\"name\":\"{name}\"", scene.ns);
+    let marker = marks.create(&PostParams::default(), &marker).await.unwrap();
+    let mark = format!("\"namespace\":\"{}\",\"name\":\"{name}\"", marker.metadata.namespace.unwrap_or_default());
     let lines = until("the audit log to catch up", async || {
-        let text = since(scene.cluster, begins);
+        let text = since(cluster, begins);
         is(text.lines().any(|l| l.contains(&mark)), text, "not yet")
     })
     .await;
@@ -108,7 +120,8 @@ fn since(cluster: &Cluster, begins: u64) -> String {
 fn parse(line: &str) -> Option<Record> {
     const READS: [&str; 3] = ["get", "list", "watch"];
     let record: Record = serde_json::from_str(line).ok()?;
-    (!READS.contains(&record.verb.as_str())).then_some(record)
+    let writes = !READS.contains(&record.verb.as_str()) && !record.uri.contains("dryRun=");
+    writes.then_some(record)
 }
 
 impl Record {

@@ -1,6 +1,6 @@
 //! Each rule is broken once, and must be seen to be.
 
-use super::{Record, broken};
+use super::{Record, broken, untold};
 use crate::support::cluster::CONTROLLER;
 use serde_json::{Value, json};
 
@@ -40,13 +40,20 @@ fn human(tag: &str) -> Record {
     record("ann", "patch", "deployments", "", json!({}), deployment(tag, 1))
 }
 
+/// Its message names the one event that it announces.
 fn status(step: &str, message: &str) -> Record {
     let release = json!({
         "kind": "Release", "metadata": {"uid": "u"},
         "spec": {"stages": [{"targets": [{"kubernetes": {"name": "x", "containers": ["app"]}}]}]},
-        "status": {"message": message, "rollout": {"id": "1-1", "step": step}},
+        "status": {
+            "phase": step, "message": message, "announced": [{"name": message}], "rollout": {"id": "1-1", "step": step},
+        },
     });
     record(CONTROLLER, "update", "releases", "status", json!({}), release)
+}
+
+fn event(name: &str) -> Record {
+    record(CONTROLLER, "create", "events", "", json!({"metadata": {"name": name}, "reason": "Rolling"}), json!({}))
 }
 
 fn with(mut r: Record, change: impl Fn(&mut Record)) -> Record {
@@ -63,12 +70,23 @@ fn good() -> Vec<Record> {
         status("Restoring", "b"),
         write("1-1", "restore", "1"),
         status("Ended", "c"),
+        event("a"),
+        event("b"),
+        event("c"),
     ]
 }
 
 #[test]
 fn what_is_right_is_not_complained_of() {
     assert_eq!(broken(&good()), Vec::<String>::new());
+    assert_eq!(untold(&good()), Vec::<String>::new());
+}
+
+#[test]
+fn an_event_that_is_missing_is_waited_for() {
+    let mut records = good();
+    records.pop();
+    assert_eq!(untold(&records), ["c"]);
 }
 
 /// The answer to a write may be metadata alone; the next whole version shows what it changed.
@@ -123,6 +141,8 @@ fn each_broken_rule_is_seen() {
         ("no server-side apply", broken_by(2, with(forward(), |r| r.uri = "/x?fieldManager=kubectl".into()))),
         ("not the controller's", broken_by(2, record(CONTROLLER, "update", "releases", "", json!({}), json!({})))),
         ("not the controller's", broken_by(2, record(CONTROLLER, "delete", "pods", "", json!({}), json!({})))),
+        ("tells nobody", broken_by(4, status("Verifying", "b"))),
+        ("announced by no stored status", broken_by(4, event("d"))),
         (
             "writes \"labels\"",
             broken_by(2, record(CONTROLLER, "patch", "releases", "", json!({"metadata": {"labels": {}}}), json!({}))),

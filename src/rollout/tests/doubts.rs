@@ -1,0 +1,220 @@
+//! Scenes in which a hasty answer would be a wrong one.
+
+use super::world::{Behaviour, World, set_image, spec};
+use crate::api::effect::{Answer, Refused};
+use crate::api::status::{Phase, Step};
+use crate::api::time::Duration;
+use crate::api::view::{ContainerRun, ContainerView, PodView, TargetView};
+use crate::api::{Image, Reason, TargetId, annotation};
+
+/// In Verifying, longer after the stage became available than its progressDeadline.
+fn long_in_verify() -> World {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| s.stages[0].health_checks[0].initial_delay = Some(Duration::from_secs(1800)));
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    w.pass(Duration::from_secs(1200));
+    w
+}
+
+#[test]
+fn one_blink_late_in_the_checks_is_no_verdict() {
+    let mut w = long_in_verify();
+    let id = TargetId::new("staging", "web");
+    let live = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.turn();
+    assert_eq!(w.step_name(), Step::Verifying, "{}", w.message());
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{}", w.message());
+    // An HPA changes the generation; its controller follows a moment later.
+    let mut w = long_in_verify();
+    w.live("staging").generation += 1;
+    w.turn();
+    assert_eq!(w.step_name(), Step::Verifying, "{}", w.message());
+}
+
+#[test]
+fn what_stays_unseen_for_its_deadline_ends_the_stage() {
+    let mut w = long_in_verify();
+    let id = TargetId::new("staging", "web");
+    let live = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.turn();
+    w.pass(Duration::from_secs(599));
+    w.turn();
+    assert_eq!(w.step_name(), Step::Verifying, "{}", w.message());
+    w.pass(Duration::from_secs(1));
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring, "{}", w.message());
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!((w.phase(), w.rel.status.quarantine.len()), (Phase::RolledBack, 0), "{}", w.message());
+}
+
+#[test]
+fn one_blink_late_in_the_checks_of_a_restore_is_no_verdict() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::CrashLoop);
+    w.edit(|s| s.stages[0].health_checks[0].initial_delay = Some(Duration::from_secs(1800)));
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::VerifyingRestore);
+    w.pass(Duration::from_secs(1200));
+    let id = TargetId::new("staging", "web");
+    let live = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.turn();
+    w.targets.insert(id, live);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
+
+/// An aborted rollout whose restore is refused for ever.
+#[test]
+fn a_restore_that_cannot_be_made_can_be_given_up_after_an_abort() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
+    w.annotate(annotation::ABORT, &id);
+    w.refuse = Some((Refused::Forbidden, "forbidden".into()));
+    w.run_until(|w| w.announced(Reason::RollbackFailed));
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring, "the same annotation is not taken twice");
+    w.rel.annotations.remove(annotation::ABORT);
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring);
+    w.annotate(annotation::ABORT, &id);
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::RollbackFailed), "{}", w.message());
+    assert_eq!(w.rel.status.debts.len(), 1);
+}
+
+#[test]
+fn the_end_is_announced_however_much_else_there_is_to_say() {
+    let checks: String = (0..12)
+        .map(|i| format!("{{name: new-{i}, http: {{service: {{name: staging, port: 80}}, path: /{i}}}}}, "))
+        .collect();
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::CrashLoop);
+    w.edit(|s| {
+        let more = spec(&format!(
+            "image: {{repository: r, tag: t}}\nstages: [{{name: s, targets: [], smokeTests: [{checks}]}}]"
+        ));
+        s.stages[0].smoke_tests.extend(more.stages[0].smoke_tests.clone());
+        s.image.tag = Some("sha-b2".into());
+    });
+    w.run();
+    assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
+    assert!(w.announced(Reason::RolledBack), "{:?}", w.events);
+}
+
+#[test]
+fn a_throttled_finalizer_is_tried_later() {
+    for (answer, said) in [
+        (Answer::Refused { kind: Refused::Throttled, message: "slow down".into() }, false),
+        (Answer::Ambiguous { message: "no answer".into() }, false),
+        (Answer::Refused { kind: Refused::Forbidden, message: "no right".into() }, true),
+    ] {
+        let mut w = World::verified("sha-a1");
+        w.tag("sha-b2");
+        let first = w.decide();
+        assert_eq!(first.effect, Some(crate::api::effect::Effect::SetFinalizer));
+        w.answer = Some(answer.clone());
+        let next = w.decide();
+        assert_eq!(next.effect, None, "{answer:?}");
+        assert!(next.again.is_some_and(|at| at > w.now), "{answer:?}");
+        assert_eq!(next.status.running().is_some_and(|r| r.blocked.is_some()), said, "{answer:?}");
+    }
+}
+
+/// Pods of the old version stay while the new one does not start, and what they went through last month says nothing of a restore.
+#[test]
+fn old_restarts_do_not_condemn_a_restore_that_takes_over_a_debt() {
+    let mut w =
+        World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady).behave("sha-c3", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.refuse = Some((Refused::Forbidden, "forbidden".into()));
+    w.run_until(|w| w.announced(Reason::RollbackFailed));
+    w.tag("sha-c3");
+    w.refuse = None;
+    w.run_until(|w| w.writes.len() == 3);
+    w.converge();
+    let container =
+        ContainerView { name: "app".into(), init: false, state: ContainerRun::Running, restarts: 7, last_exit: None };
+    let pod: &mut PodView = &mut w.live("staging").pods[0];
+    pod.containers = vec![container];
+    w.live("staging").replicas.available = 1;
+    w.turn();
+    w.turn();
+    assert_ne!(w.reason(), Reason::RollbackFailed, "{}", w.message());
+}
+
+#[test]
+fn a_scaling_between_intent_and_write_is_no_contention() {
+    let mut w = World::verified("sha-a1").behave("human", Behaviour::FailsHealth);
+    set_image(w.live("staging"), "app", Image::new("ghcr.io/acme/shop:human"), "kubectl-edit");
+    w.converge();
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
+    let decision = w.decide();
+    let live = w.live("staging");
+    live.generation += 1;
+    live.observed_generation += 1;
+    live.resource_version.push('s');
+    w.carry_out(decision, super::world::Fate::Done);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{}", w.message());
+}
+
+#[test]
+fn a_container_that_its_owner_takes_away_ends_the_rollout_at_once() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    let began = w.now;
+    w.live("staging").containers[0].name = "web".into();
+    w.run();
+    assert_eq!((w.phase(), w.reason(), w.now), (Phase::Failed, Reason::Contended, began), "{}", w.message());
+    assert!(w.message().contains("removed"), "{}", w.message());
+}
+
+/// The intent is stored, the write was never made, and a person aborts.
+#[test]
+fn an_intent_that_was_never_carried_out_is_taken_back_too() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
+    let decision = w.decide();
+    w.carry_out(decision, super::world::Fate::Crash);
+    let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
+    w.annotate(annotation::ABORT, &id);
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::Aborted, "sha-a1", 0),
+        "{}",
+        w.message()
+    );
+}
+
+/// The write was made, its answer was lost, and a GitOps tool took it back before anybody looked.
+#[test]
+fn a_revert_that_came_before_the_next_look_is_not_written_over() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
+    let decision = w.decide();
+    w.carry_out(decision, super::world::Fate::CrashAfter);
+    set_image(w.live("staging"), "app", Image::new("ghcr.io/acme/shop:sha-a1"), "argocd-controller");
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::Contended, "sha-a1", 1),
+        "{}",
+        w.message()
+    );
+}
