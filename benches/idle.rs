@@ -143,6 +143,10 @@ fn at_rest(release: &Release) -> Result<String> {
     let status = &mut copy["status"];
     status["observedGeneration"] = json!(1);
     status["stable"].as_array_mut().into_iter().flatten().for_each(|s| s["generation"] = json!(1));
+    // What the first one announced was long ago.
+    if let Some(status) = status.as_object_mut() {
+        status.remove("announced");
+    }
     // It covers the workloads' names. One of a version that the controller does not know starts nothing.
     let hash = status["settled"]["hash"].as_str().context("nothing is settled")?.replacen("v1:", "copied:", 1);
     status["settled"]["hash"] = json!(hash);

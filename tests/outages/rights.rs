@@ -4,10 +4,13 @@ use crate::alone::alone;
 use crate::support::Scene;
 use crate::support::cluster::CONTROLLER;
 use crate::support::wait::{is, until};
+use futures::FutureExt as _;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use tidegate::api::{Phase, Reason};
 
 const OLD: &str = "sha-0000001";
@@ -34,32 +37,45 @@ async fn may_write(s: &Scene, may: bool) {
     }
     let rules = json!({"rules": role.rules});
     api.patch("tidegate", &PatchParams::default(), &Patch::Merge(rules)).await.unwrap();
+    until("the right is as wanted", async || is(allowed(s, "patch").await == may, (), "it is not")).await;
 }
 
-/// Until the API server has refused the controller a look at a workload of this scene.
+/// Until the API server has refused the controller a look at something of this scene.
 async fn blind(s: &Scene) {
-    let uri = format!("\"requestURI\":\"/apis/apps/v1/namespaces/{}/deployments/staging\"", s.ns);
+    let here = format!("/namespaces/{}/", s.ns);
     until("a look of the controller is refused", async || {
         let log = std::fs::read_to_string(&s.cluster.audit_log).unwrap();
-        let refused = |l: &&str| l.contains(&uri) && l.contains(CONTROLLER) && l.contains("\"code\":403");
+        let refused = |l: &&str| l.contains(&here) && l.contains(CONTROLLER) && l.contains("\"code\":403");
         is(log.lines().any(|l| refused(&l)), (), "none")
     })
     .await;
 }
 
-/// Takes the controller every right that it has on Releases and workloads.
-async fn take_all(s: &Scene) -> ClusterRoleBinding {
+/// Plays while the controller has no right on Releases and workloads. They are given back however that ends.
+async fn without_any(s: &Scene, play: impl AsyncFn()) {
     let api: Api<ClusterRoleBinding> = Api::all(s.client.clone());
     let mut binding = api.get("tidegate").await.unwrap();
     api.delete("tidegate", &DeleteParams::default()).await.unwrap();
+    let whole = async {
+        until("the rights are gone", async || is(!allowed(s, "get").await, (), "they are not")).await;
+        play().await;
+    };
+    let ended = AssertUnwindSafe(whole).catch_unwind().await;
     binding.metadata.resource_version = None;
     binding.metadata.uid = None;
-    binding
+    api.create(&PostParams::default(), &binding).await.unwrap();
+    ended.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
-async fn give_back(s: &Scene, binding: ClusterRoleBinding) {
-    let api: Api<ClusterRoleBinding> = Api::all(s.client.clone());
-    api.create(&PostParams::default(), &binding).await.unwrap();
+/// What the API server's authorizer says: it learns of a binding a moment after it was changed.
+async fn allowed(s: &Scene, verb: &str) -> bool {
+    let review = json!({"spec": {
+        "user": CONTROLLER,
+        "resourceAttributes": {"group": "apps", "resource": "deployments", "verb": verb, "namespace": s.ns},
+    }});
+    let review: SubjectAccessReview = serde_json::from_value(review).unwrap();
+    let api: Api<SubjectAccessReview> = Api::all(s.client.clone());
+    api.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed
 }
 
 #[tokio::test]
@@ -86,12 +102,13 @@ async fn in_mid_rollout() {
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
         s.set_tag(NEW).await;
         s.phase(NEW, Phase::Rolling).await;
-        let binding = take_all(s).await;
-        s.behaves(NEW, json!({})).await;
-        s.available("staging").await;
-        blind(s).await;
-        assert_eq!(s.status().await.phase, Some(Phase::Rolling), "what it could not see it does not say");
-        give_back(s, binding).await;
+        without_any(s, async || {
+            s.behaves(NEW, json!({})).await;
+            s.available("staging").await;
+            blind(s).await;
+            assert_eq!(s.status().await.phase, Some(Phase::Rolling), "what it could not see it does not say");
+        })
+        .await;
         s.awaiting(NEW).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW]);
     })
@@ -131,12 +148,13 @@ async fn all_of_them_in_mid_restore() {
         s.behaves(OLD, json!({"ready": {"never": true}})).await;
         s.phase(NEW, Phase::Restoring).await;
         until("the old tag is written", async || is(s.runs("staging").await == OLD, (), "not yet")).await;
-        let binding = take_all(s).await;
-        s.behaves(OLD, json!({})).await;
-        s.available("staging").await;
-        blind(s).await;
-        assert_eq!(s.status().await.phase, Some(Phase::Restoring), "nobody saw that it is well");
-        give_back(s, binding).await;
+        without_any(s, async || {
+            s.behaves(OLD, json!({})).await;
+            s.available("staging").await;
+            blind(s).await;
+            assert_eq!(s.status().await.phase, Some(Phase::Restoring), "nobody saw that it is well");
+        })
+        .await;
         s.rolled_back(NEW, Reason::SmokeTestFailed).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
     })

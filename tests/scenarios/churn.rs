@@ -2,6 +2,7 @@
 
 use crate::support::{Scene, scene};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use tidegate::api::Phase;
 
 const OLD: &str = "sha-0000001";
@@ -38,12 +39,17 @@ fn health(status: &Value) -> Option<(i64, i64)> {
 async fn scaling_while_it_is_asked() {
     scene("scaling", async |s| {
         being_asked(s).await;
+        // Three rounds of two pods.
+        s.asked(NEW, "/health", 6).await;
         s.scale("staging", 4).await;
         s.available("staging").await;
         s.scale("staging", 3).await;
         s.awaiting(NEW).await;
         assert_eq!(s.deployment("staging").await.spec.unwrap().replicas, Some(3), "replicas are not ours");
         nothing_was_asked_again(s).await;
+        let mut rounds = BTreeMap::new();
+        s.requests(NEW, "/health").await.into_iter().for_each(|r| *rounds.entry(r.pod).or_insert(0) += 1);
+        assert_eq!(rounds.values().max(), Some(&8), "who was there all along was asked eight times: {rounds:?}");
         assert_eq!(s.tags("staging").await, [OLD, NEW]);
     })
     .await;

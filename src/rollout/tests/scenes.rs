@@ -1,10 +1,11 @@
 //! Whole rollouts, from the edit to the end.
 
-use super::world::{Behaviour, World, set_image};
-use crate::api::status::{Phase, Step};
+use super::world::{Behaviour, World, deployment, set_image};
+use crate::api::status::{Phase, Progressing, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
 use crate::api::{Image, Reason, TargetId, annotation};
+use crate::rollout::{evidence, plan};
 
 #[test]
 fn a_good_tag_goes_through_both_stages() {
@@ -366,4 +367,19 @@ fn a_revert_is_adopted() {
         w.message()
     );
     assert!(w.announced(Reason::Adopted));
+}
+
+/// What the Deployment said of the version before says nothing of the new one; a verdict that came after the write does.
+#[test]
+fn an_old_verdict_of_the_deployment_is_not_held_against_the_new_version() {
+    let w = World::verified("sha-a1");
+    let verdict = Progressing { status: "False".into(), reason: "ProgressDeadlineExceeded".into(), last_update: None };
+    let mut live = deployment("web", "sha-b2", &["app".into()]);
+    live.progressing = Some(verdict.clone());
+    let mut state = plan::stage_states(&w.rel.spec, "shop")[0].targets[0].clone();
+    state.progressing_before = Some(verdict);
+    assert_eq!(evidence::failure(&live, &mut state, w.now), None);
+    state.progressing_before = None;
+    let failure = evidence::failure(&live, &mut state, w.now).unwrap();
+    assert_eq!((failure.reason, failure.fault), (Reason::ProgressDeadlineExceeded, false));
 }
