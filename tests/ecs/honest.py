@@ -1,8 +1,8 @@
 """Checks what the scripted ECS was asked and what it answered against AWS's own service models.
 
 Reads the calls that the tests have recorded (lines of JSON) and exits with 1 where a request carries what the API does
-not know, or an answer what AWS would not say. Fields whose names begin with `future` stand for those that no SDK knows
-yet: task definitions may carry them. An answer that a test has changed on purpose is not checked; its request is.
+not know, or an answer what AWS would not say. Fields whose names begin with `future` or `brandNew` stand for those that no
+SDK knows yet. An answer that a test has changed on purpose is not checked; its request is.
 
 Usage: honest.py DIRECTORY
 """
@@ -28,6 +28,7 @@ COMMON_ERRORS = {
     "UnrecognizedClientException",
     "ValidationError",
 }
+UNKNOWN_YET = ("future", "brandNew")
 TYPES = {
     "string": str,
     "boolean": bool,
@@ -148,7 +149,7 @@ def walk(value, shape, path, closed):
 
 def without_future(value):
     if isinstance(value, dict):
-        return {key: without_future(item) for key, item in value.items() if not key.startswith("future")}
+        return {key: without_future(item) for key, item in value.items() if not key.startswith(UNKNOWN_YET)}
     return [without_future(item) for item in value] if isinstance(value, list) else value
 
 
@@ -163,6 +164,7 @@ def finds_what_is_wrong():
         {"answer": '{"__type":"MoonException","message":"no"}', "status": 400},
         {"request": '{"services":["a"],"force":true}'},
         {"request": '{"cluster":"c"}'},
+        {"request": '{"services":["a"],"tomorrow":true}'},
         {"op": "DescribeMoon"},
     ]
     return not judge(good) and all(judge(good | change) for change in bad)
