@@ -12,8 +12,11 @@ use support::Cluster;
 /// Everything that the values can switch on, in one installation.
 const EVERYTHING: &str = "networkPolicy.enabled=true,podDisruptionBudget.enabled=true,approvalPolicy.enabled=true,\
                           podLabels.team=platform,podAnnotations.note=hello,imagePullSecrets[0].name=pull,\
-                          priorityClassName=system-cluster-critical,aws.podIdentity=true,aws.allowRoles[0]=own,nodeSelector.kubernetes\\.io/os=linux,\
-                          controller.extraArgs[0]=--deny-cidr=10.1.2.0/24,metrics.annotations.scrape=yes";
+                          priorityClassName=system-cluster-critical,aws.podIdentity=true,aws.allowRoles[0]=own,\
+                          nodeSelector.kubernetes\\.io/os=linux,\
+                          controller.extraArgs[0]=--deny-cidr=10.1.2.0/24,\
+                          controller.urlChecks.allowHosts[0]=*.shop.internal,\
+                          controller.urlChecks.allowCidrs[0]=10.20.0.0/16,metrics.annotations.scrape=yes";
 
 #[test]
 fn its_pods_run_where_only_restricted_ones_may() {
@@ -41,7 +44,14 @@ fn everything_that_can_be_switched_on_is_accepted() {
     let policies = cluster.kubectl(&["get", "validatingadmissionpolicy", "-o=name"], None);
     assert!(policies.contains("/all-tidegate-approval"), "{policies}");
     let pod = cluster.kubectl(&["get", "deployment/all-tidegate", "-n", "everything", "-o=yaml"], None);
-    for part in ["--deny-cidr=10.1.2.0/24", "team: platform", "note: hello", "name: pull"] {
+    for part in [
+        "--deny-cidr=10.1.2.0/24",
+        "--allow-url-host=*.shop.internal",
+        "--allow-url-cidr=10.20.0.0/16",
+        "team: platform",
+        "note: hello",
+        "name: pull",
+    ] {
         assert!(pod.contains(part), "no {part} in\n{pod}");
     }
 }

@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tidegate::api::Phase;
+use tidegate::api::ask::Outcome;
+use tidegate::api::effect::{Answer, Effect};
 use tidegate::api::reason::Reason;
+use tidegate::telemetry::{EventOutcome, Metrics};
 
 #[test]
 fn every_reason_has_its_paragraph_in_the_troubleshooting_page() {
@@ -35,7 +41,7 @@ fn links_between_pages_lead_somewhere() {
 
 #[test]
 fn every_metric_stands_on_the_operations_page_and_no_other() {
-    let encoded = tidegate::telemetry::Metrics::new().encode().unwrap();
+    let encoded = used().encode().unwrap();
     let types = encoded.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split_once(' '));
     let real: BTreeSet<String> = types
         .map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() })
@@ -46,6 +52,23 @@ fn every_metric_stands_on_the_operations_page_and_no_other() {
     let named: BTreeSet<String> =
         words.filter(|w| w.len() > 9 && w.starts_with("tidegate_")).map(str::to_owned).collect();
     assert_eq!(named, real);
+}
+
+/// With a sample of everything: a family without one is not shown.
+fn used() -> Metrics {
+    let metrics = Metrics::new();
+    metrics.reconciled("work", Duration::ZERO, Duration::ZERO);
+    metrics.entered(Phase::Rolling);
+    metrics.announced(Reason::RolledBack);
+    metrics.answered(&Effect::SetFinalizer, &Answer::Ambiguous { message: String::new() });
+    metrics.counted(Outcome::Pass);
+    metrics.event(EventOutcome::Published);
+    metrics.watch_error("releases");
+    metrics.requested("status", "ok", Duration::ZERO);
+    let at = "2026-01-01T00:00:00Z";
+    let rollout = json!({"id": "1-1", "image": "registry.example/a:sha-1234567", "step": "Ended", "startedAt": at});
+    metrics.ended(&serde_json::from_value(rollout).unwrap(), Some(Phase::Verified));
+    metrics
 }
 
 fn pages() -> Vec<PathBuf> {

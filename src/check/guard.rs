@@ -4,6 +4,7 @@
 //! the cluster. It never resolves names and never looks at what is asked there.
 
 use super::directory::Forbidden;
+use super::hosts::HostPattern;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,8 +15,9 @@ pub enum Form {
     Pod,
     /// A Service's cluster IP.
     Service,
-    /// Anything outside of the cluster: public addresses, and what the administrator allowed.
-    Url,
+    /// Anything outside of the cluster: public addresses, and what the administrator allowed. `named`: the host is
+    /// one that [`Policy::allow_hosts`] names.
+    Url { named: bool },
 }
 
 /// The administrator's choices.
@@ -23,8 +25,10 @@ pub enum Form {
 pub struct Policy {
     /// For tests and demonstrations on one machine.
     pub allow_loopback: bool,
-    /// Private networks that [`Form::Url`] may reach. It opens nothing that is closed to everybody.
+    /// Networks that are not public and that [`Form::Url`] may reach. It opens nothing that is closed to everybody.
     pub allow: Vec<IpNet>,
+    /// Hosts whose addresses need not be public, with the same bounds.
+    pub allow_hosts: Vec<HostPattern>,
     /// Networks that nobody is asked at, such as the controller's own address.
     pub deny: Vec<IpNet>,
 }
@@ -50,8 +54,8 @@ pub enum Blocked {
     Denied(IpAddr),
     #[error("{0} hides an address behind a translator of unknown format")]
     Translated(IpAddr),
-    #[error("{0} is a private address, which the administrator has not allowed")]
-    Private(IpAddr),
+    #[error("{0} is not a public address, and the administrator has not allowed it")]
+    NotPublic(IpAddr),
 }
 
 /// Says whether `addr` may be dialled. An IPv6 address that carries IPv4 addresses is judged by each of them as well.
@@ -96,11 +100,12 @@ fn judge(addr: IpAddr, form: Form, policy: &Policy, forbidden: &Forbidden, loopb
     if addr.is_loopback() {
         return if loopback { Ok(()) } else { Err(Blocked::Loopback(addr)) };
     }
-    let private = form == Form::Url && in_any(&addr, &PRIVATE);
-    if private && !policy.allow.iter().any(|net| net.contains(&addr)) {
-        return Err(Blocked::Private(addr));
+    match form {
+        Form::Url { named: false } if !public(addr) && !policy.allow.iter().any(|net| net.contains(&addr)) => {
+            Err(Blocked::NotPublic(addr))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 type Net = (IpAddr, u8);
@@ -133,17 +138,31 @@ const UNUSABLE: [Net; 5] = [
     v4(240, 0, 0, 0, 4),
     v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
 ];
-const PRIVATE: [Net; 7] = [
+/// Everything of IPv4 that is private, shared, for documentation, for benchmarks or of no use.
+const NOT_PUBLIC_V4: [Net; 9] = [
     v4(10, 0, 0, 0, 8),
-    v4(172, 16, 0, 0, 12),
-    v4(192, 168, 0, 0, 16),
     v4(100, 64, 0, 0, 10),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 0, 2, 0, 24),
+    v4(192, 88, 99, 0, 24), // relays of 6to4, long given up
+    v4(192, 168, 0, 0, 16),
     v4(198, 18, 0, 0, 15),
-    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
-    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),
+    v4(198, 51, 100, 0, 24),
+    v4(203, 0, 113, 0, 24),
 ];
+/// What of IPv6 is given out, and NAT64, whose IPv4 address is judged by itself.
+const PUBLIC_V6: [Net; 2] = [v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3), v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96)];
+/// Within that: documentation.
+const NOT_PUBLIC_V6: [Net; 2] = [v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20)];
 /// RFC 8215: the network's owner chooses where in it the IPv4 address stands, so that it cannot be read.
 const LOCAL_NAT64: [Net; 1] = [v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48)];
+
+fn public(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(_) => !in_any(&addr, &NOT_PUBLIC_V4),
+        IpAddr::V6(_) => in_any(&addr, &PUBLIC_V6) && !in_any(&addr, &NOT_PUBLIC_V6),
+    }
+}
 
 fn in_any(addr: &IpAddr, nets: &[Net]) -> bool {
     nets.iter().any(|(net, len)| IpNet::new(*net, *len).is_ok_and(|net| net.contains(addr)))

@@ -1,15 +1,18 @@
-//! The one HTTP client of all checks, and one request with it.
+//! The HTTP client of all checks, and one request with it.
 //!
-//! It dials the address that it is given and no other: no proxies, no redirects, no names, no connection kept for the
-//! next request. It keeps no cookies and unpacks nothing.
+//! It dials the addresses that it is given and no others: no proxies, no redirects, no names looked up, no connection
+//! kept for the next request. It keeps no cookies and unpacks nothing.
 
 use super::expect::{self, Body};
+use super::tls::{Roots, Tls};
+use super::url::{Host, Target};
+use super::wrong::{self, Wrong};
 use crate::api::spec::Expect;
+use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::header::{CONNECTION, HOST, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, Url, redirect, retry};
-use std::error::Error as _;
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect, retry};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// As much of a body as is ever read, in bytes.
@@ -20,59 +23,40 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 const MAX_HEADERS: usize = 100;
 
-/// One request, with an address that was vetted.
+/// One request.
 pub(super) struct Request<'a> {
-    pub addr: SocketAddr,
-    /// For the header `Host`.
-    pub host: String,
-    pub path: &'a str,
+    pub to: To<'a>,
     pub headers: &'a HeaderMap,
     /// Held to between 100 ms and 60 s.
     pub timeout: Duration,
     pub expect: &'a Expect,
 }
 
-/// Why a request did not go right. The texts hold nothing of path, headers and body.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Wrong {
-    /// The application answered wrongly or not at all.
-    #[error("{0}")]
-    Failed(String),
-    /// The request could not be made, through no fault of the application.
-    #[error("{0}")]
-    NotAsked(String),
+/// Where to, with addresses that were vetted.
+pub(super) enum To<'a> {
+    /// Plain HTTP to one address. `host`: for the header `Host`.
+    Address { addr: SocketAddr, host: String, path: &'a str },
+    /// `addrs`: all that stand behind the host of the url; the first that takes a connection is asked.
+    Url { target: &'a Target, addrs: &'a [SocketAddr] },
 }
 
 #[derive(Clone)]
-pub(super) struct Http(Client);
+pub(super) struct Http {
+    plain: Client,
+    tls: Arc<Tls>,
+}
 
 impl Http {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .http1_only()
-            .http1_max_headers(MAX_HEADERS)
-            .connect_timeout(CONNECT)
-            // A kept connection would reach whoever had the address when it was made.
-            .pool_max_idle_per_host(0)
-            // Only http is spoken, so no roots need to be loaded.
-            .tls_certs_only([])
-            .build()?;
-        Ok(Self(client))
+    pub(super) fn new(roots: Roots) -> Result<Self, reqwest::Error> {
+        // Only http is spoken by this one, so no roots need to be loaded.
+        Ok(Self { plain: builder().tls_certs_only([]).build()?, tls: Arc::new(Tls::new(roots)) })
     }
 
     /// Asks once. Gives the status code of a right answer.
     pub(super) async fn ask(&self, request: &Request<'_>) -> Result<u16, Wrong> {
         let timeout = request.timeout.clamp(SHORTEST, LONGEST);
-        let url = url(request.addr, request.path)?;
-        let host = HeaderValue::from_str(&request.host);
-        let host = host.map_err(|_| Wrong::NotAsked("the name to ask for is not valid in a header".to_owned()))?;
-        let asked = self.0.get(url).timeout(timeout).header(HOST, host).header(CONNECTION, "close");
-        let wrong = |error| explain(&error, timeout);
+        let asked = self.prepare(&request.to).await?.timeout(timeout).header(CONNECTION, "close");
+        let wrong = |error| wrong::explain(&error, timeout, CONNECT);
         let response = asked.headers(request.headers.clone()).send().await.map_err(wrong)?;
         let status = response.status().as_u16();
         // A wrong status and an answer without expectations on its body are known before the body is there.
@@ -85,10 +69,74 @@ impl Http {
         }
         Ok(status)
     }
+
+    async fn prepare(&self, to: &To<'_>) -> Result<RequestBuilder, Wrong> {
+        match to {
+            To::Address { addr, host, path } => {
+                let url = at(*addr, path)?;
+                let host = HeaderValue::from_str(host);
+                let host = host.map_err(|_| Wrong::NotAsked("the name to ask for is not valid in a header".to_owned()));
+                Ok(self.plain.get(url).header(HOST, host?))
+            }
+            To::Url { target, addrs } => Ok(self.pinned(target, addrs).await?.get(target.url.clone())),
+        }
+    }
+
+    /// A client for one request, which knows the host by these addresses only.
+    async fn pinned(&self, target: &Target, addrs: &[SocketAddr]) -> Result<Client, Wrong> {
+        let mut client = builder().dns_resolver(Nobody);
+        client = match target.url.scheme() {
+            "https" => {
+                let config = self.tls.config().await.map_err(|e| Wrong::NotAsked(e.to_string()))?;
+                client.tls_backend_preconfigured(config)
+            }
+            _ => client.tls_certs_only([]),
+        };
+        if let Host::Name(name) = &target.host {
+            client = client.resolve_to_addrs(name, &routed(addrs));
+        }
+        client.build().map_err(|_| Wrong::NotAsked("the HTTP client could not be made".to_owned()))
+    }
+}
+
+/// Without those that this machine has no way to, since what it lacks is not the application's fault, and their error
+/// would hide that of the others. All of them if it has a way to none.
+fn routed(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+    // Connecting a datagram socket finds a route and sends nothing.
+    let reaches = |addr: &&SocketAddr| {
+        let any: IpAddr = if addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(addr)).is_ok()
+    };
+    let reached: Vec<_> = addrs.iter().filter(reaches).copied().collect();
+    if reached.is_empty() { addrs.to_vec() } else { reached }
+}
+
+/// What every client of checks has in common.
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .http1_only()
+        .http1_max_headers(MAX_HEADERS)
+        .connect_timeout(CONNECT)
+        // A kept connection would reach whoever had the address when it was made.
+        .pool_max_idle_per_host(0)
+}
+
+/// Knows no name: what was not resolved and vetted before is not dialled.
+struct Nobody;
+
+impl Resolve for Nobody {
+    fn resolve(&self, _: Name) -> Resolving {
+        Box::pin(std::future::ready(Err("no name is looked up while dialling".into())))
+    }
 }
 
 /// The URL to ask, with exactly this address in it, whatever the path says.
-fn url(addr: SocketAddr, path: &str) -> Result<Url, Wrong> {
+fn at(addr: SocketAddr, path: &str) -> Result<Url, Wrong> {
     let bad = || {
         Wrong::NotAsked(
             "the path is not one that can be asked for: it must begin with / and hold no control characters".to_owned(),
@@ -115,56 +163,16 @@ async fn read(mut response: Response) -> Result<(Vec<u8>, bool), reqwest::Error>
     Ok((bytes, false))
 }
 
-fn explain(error: &reqwest::Error, timeout: Duration) -> Wrong {
-    let io = cause::<io::Error>(error);
-    let incomplete = cause::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message);
-    if let Some(kind) = io.and_then(ours) {
-        return Wrong::NotAsked(format!("the controller could not open a connection: {kind}"));
-    }
-    let kind = io.map(io::Error::kind);
-    Wrong::Failed(if error.is_timeout() && error.is_connect() {
-        format!("no connection within {}", print(timeout.min(CONNECT)))
-    } else if error.is_timeout() {
-        format!("no complete answer within {}", print(timeout))
-    } else if kind == Some(ErrorKind::ConnectionRefused) {
-        "connection refused".to_owned()
-    } else if error.is_connect() {
-        "no connection".to_owned()
-    } else if incomplete || matches!(kind, Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof)) {
-        "the connection was closed before the answer was complete".to_owned()
-    } else if error.is_body() || error.is_decode() {
-        "the answer broke off".to_owned()
-    } else {
-        "no valid HTTP answer".to_owned()
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What is wrong on the controller's side, if that is why there is no connection.
-fn ours(error: &io::Error) -> Option<&'static str> {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    match (error.raw_os_error(), error.kind()) {
-        (Some(ENFILE | EMFILE), _) => Some("too many open files"),
-        (_, ErrorKind::AddrNotAvailable) => Some("no free local port"),
-        (_, ErrorKind::PermissionDenied) => Some("not permitted on its machine"),
-        (_, ErrorKind::NetworkUnreachable) => Some("its machine has no route there"),
-        (_, ErrorKind::OutOfMemory) => Some("out of memory"),
-        _ => None,
+    #[test]
+    fn addresses_without_a_route_stand_back() {
+        // No machine knows on which of its links this one is.
+        let nowhere: SocketAddr = "[fe80::1]:1".parse().unwrap();
+        let here: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        assert_eq!(routed(&[nowhere, here]), [here]);
+        assert_eq!(routed(&[nowhere]), [nowhere]);
     }
-}
-
-/// The first error of this type among the causes.
-fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-fn print(duration: Duration) -> String {
-    crate::api::Duration::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)).to_string()
 }

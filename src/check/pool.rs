@@ -6,7 +6,9 @@ use super::directory::Directory;
 use super::guard::Policy;
 use super::http::Http;
 use super::queue::{Job, Queue};
+use super::resolve::{Dns, Resolver};
 use super::round::Rounds;
+use super::tls::Roots;
 use super::verdict::Verdict;
 use crate::api::ask::{Ask, AskId, AskResult, Outcome};
 use crate::api::{NsName, Time};
@@ -31,6 +33,13 @@ pub struct Limits {
     pub requests_per_round: usize,
     /// For one lookup in the cluster. Default 10 s.
     pub lookup: Duration,
+}
+
+/// How the world outside of the cluster is found and trusted.
+#[derive(Clone)]
+pub struct Outside {
+    pub resolver: Arc<dyn Resolver>,
+    pub roots: Roots,
 }
 
 /// Tells when a result was there. It must be the clock that decisions are taken by.
@@ -60,23 +69,26 @@ impl Pool {
     /// `wake` is sent the Release of each result as it comes.
     pub fn new(
         directory: Arc<dyn Directory>,
+        outside: Outside,
         policy: Policy,
         limits: Limits,
         wake: UnboundedSender<NsName>,
     ) -> Result<Self, PoolError> {
-        Self::with_clock(directory, policy, limits, wake, Arc::new(|| Time::new(jiff::Timestamp::now())))
+        Self::with_clock(directory, outside, policy, limits, wake, Arc::new(|| Time::new(jiff::Timestamp::now())))
     }
 
     /// As [`Pool::new`], with another clock than the machine's.
     pub fn with_clock(
         directory: Arc<dyn Directory>,
+        outside: Outside,
         policy: Policy,
         limits: Limits,
         wake: UnboundedSender<NsName>,
         clock: Clock,
     ) -> Result<Self, PoolError> {
         let runtime = Handle::try_current()?;
-        let rounds = Rounds { directory, http: Http::new()?, policy: Arc::new(policy), limits };
+        let (http, resolver) = (Http::new(outside.roots)?, outside.resolver);
+        let rounds = Rounds { directory, resolver, http, policy: Arc::new(policy), limits };
         let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
         let worker = Worker { shared: shared.clone(), rounds, wake, clock, set: JoinSet::new(), jobs: HashMap::new() };
         Ok(Self { shared, worker: runtime.spawn(worker.run()).abort_handle() })
@@ -108,6 +120,13 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.worker.abort();
+    }
+}
+
+impl Default for Outside {
+    /// As the machine finds and trusts it.
+    fn default() -> Self {
+        Self { resolver: Arc::new(Dns::system()), roots: Roots::System }
     }
 }
 

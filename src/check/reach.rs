@@ -2,9 +2,10 @@
 
 use super::directory::{Backend, Forbidden, PodFacts, ServiceFacts};
 use super::guard::{self, Blocked, Form, Policy};
+use super::url::{Host, Target};
 use crate::api::NsName;
 use crate::api::annotation::ALLOW_FROM;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why nobody can be asked. The texts are for people, and hold names and addresses only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +86,20 @@ impl Guard<'_> {
         Ok(SocketAddr::new(ip, number))
     }
 
+    /// All of `found`, which stand behind the host of the url. One bad address among them shuts out the others: whoever
+    /// answers for the name may answer otherwise next time.
+    pub(super) fn url(&self, target: &Target, found: &[IpAddr]) -> Result<Vec<SocketAddr>, Unreachable> {
+        let named = match &target.host {
+            Host::Name(name) => self.policy.allow_hosts.iter().any(|pattern| pattern.matches(name)),
+            Host::Address(_) => false,
+        };
+        for ip in found {
+            guard::vet(*ip, target.port, Form::Url { named }, self.policy, self.forbidden)?;
+        }
+        let addrs: Vec<_> = found.iter().map(|ip| SocketAddr::new(*ip, target.port)).collect();
+        if addrs.is_empty() { Err(Unreachable::NoAddress) } else { Ok(addrs) }
+    }
+
     /// Behind a cluster IP that may be asked, nobody may stand who may not.
     pub(super) fn backends(&self, backends: &[Backend]) -> Result<(), Unreachable> {
         for backend in backends {
@@ -119,3 +134,7 @@ pub(super) fn no_consent(namespace: &str, name: &str, release: &NsName) -> Strin
 fn port_of(port: i32) -> Result<u16, Unreachable> {
     u16::try_from(port).ok().filter(|p| *p > 0).ok_or(Unreachable::Port(port))
 }
+
+#[cfg(test)]
+#[path = "reach_tests.rs"]
+mod tests;

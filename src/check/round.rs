@@ -5,10 +5,13 @@
 use super::directory::{Directory, Forbidden, LookupError, PodFacts};
 use super::guard::Policy;
 use super::headers;
-use super::http::{Http, Request, Wrong};
+use super::http::{Http, Request, To};
 use super::pool::Limits;
 use super::reach::{Guard, Unreachable, consents, no_consent};
+use super::resolve::Resolver;
+use super::url::{Host, Target};
 use super::verdict::{PodAnswer, RoundError, Verdict, sum_up};
+use super::wrong::Wrong;
 use crate::api::NsName;
 use crate::api::ask::{Ask, Outcome};
 use crate::api::spec::{PodsProbe, Probe, ServiceProbe};
@@ -17,7 +20,7 @@ use futures::future::join_all;
 use futures::stream;
 use reqwest::header::HeaderMap;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ const EACH_END: usize = 25;
 #[derive(Clone)]
 pub(super) struct Rounds {
     pub directory: Arc<dyn Directory>,
+    pub resolver: Arc<dyn Resolver>,
     pub http: Http,
     pub policy: Arc<Policy>,
     pub limits: Limits,
@@ -56,7 +60,7 @@ impl Rounds {
         match &ask.http.probe {
             Probe::Pods(probe) => self.pods(ask, probe).await,
             Probe::Service(probe) => self.service(ask, probe).await,
-            Probe::Url(_) => Err(RoundError::Url),
+            Probe::Url(url) => self.url(ask, url).await,
         }
     }
 
@@ -111,21 +115,48 @@ impl Rounds {
         guard.backends(&backends).map_err(refused)?;
         let headers = self.headers(ask).await?;
         let host = service_host(&name, addr.port());
-        Ok(match self.request(ask, addr, host, &headers).await {
+        let to = To::Address { addr, host, path: ask.http.path() };
+        Ok(match self.request(ask, to, &headers).await {
             Ok(status) => Verdict::new(Outcome::Pass, &format!("Service {name} answered {status}")),
             Err(wrong) => Verdict::new(wrong.outcome(), &format!("Service {name}: {wrong}")),
         })
     }
 
-    async fn pod(&self, ask: &Ask, addr: Result<SocketAddr, Unreachable>, headers: &HeaderMap) -> Result<u16, Wrong> {
-        let addr = addr.map_err(|why| Wrong::NotAsked(why.to_string()))?;
-        self.request(ask, addr, pod_host(addr), headers).await
+    async fn url(&self, ask: &Ask, url: &str) -> Result<Verdict, RoundError> {
+        let target = Target::parse(url)?;
+        let origin = target.origin();
+        let forbidden = self.forbidden().await?;
+        let headers = self.headers(ask).await?;
+        let guard = Guard { policy: &self.policy, forbidden: &forbidden };
+        let refused = |source| RoundError::Url { origin: origin.clone(), source };
+        let addrs = guard.url(&target, &self.resolve(&target, &origin).await?).map_err(refused)?;
+        Ok(match self.request(ask, To::Url { target: &target, addrs: &addrs }, &headers).await {
+            Ok(status) => Verdict::new(Outcome::Pass, &format!("{origin} answered {status}")),
+            Err(wrong) => Verdict::new(wrong.outcome(), &format!("{origin}: {wrong}")),
+        })
     }
 
-    async fn request(&self, ask: &Ask, addr: SocketAddr, host: String, headers: &HeaderMap) -> Result<u16, Wrong> {
-        let http = &ask.http;
-        let (path, timeout, expect) = (http.path(), http.timeout().std(), &http.expect);
-        self.http.ask(&Request { addr, host, path, headers, timeout, expect }).await
+    /// The one look at the name: what is found is vetted, and what is vetted is dialled.
+    async fn resolve(&self, target: &Target, origin: &str) -> Result<Vec<IpAddr>, RoundError> {
+        let name = match &target.host {
+            Host::Address(ip) => return Ok(vec![*ip]),
+            Host::Name(name) => name,
+        };
+        let (origin, within) = (origin.to_owned(), self.limits.lookup);
+        match tokio::time::timeout(within, self.resolver.resolve(name)).await {
+            Ok(found) => found.map_err(|source| RoundError::NoName { origin, source }),
+            Err(_) => Err(RoundError::ResolveDeadline { origin, within }),
+        }
+    }
+
+    async fn pod(&self, ask: &Ask, addr: Result<SocketAddr, Unreachable>, headers: &HeaderMap) -> Result<u16, Wrong> {
+        let addr = addr.map_err(|why| Wrong::NotAsked(why.to_string()))?;
+        let to = To::Address { addr, host: pod_host(addr), path: ask.http.path() };
+        self.request(ask, to, headers).await
+    }
+
+    async fn request(&self, ask: &Ask, to: To<'_>, headers: &HeaderMap) -> Result<u16, Wrong> {
+        self.http.ask(&Request { to, headers, timeout: ask.http.timeout().std(), expect: &ask.http.expect }).await
     }
 
     async fn headers(&self, ask: &Ask) -> Result<HeaderMap, RoundError> {

@@ -2,8 +2,10 @@
 
 use super::directory::{LookupError, PodFacts};
 use super::headers::HeaderError;
-use super::http::Wrong;
 use super::reach::Unreachable;
+use super::resolve::ResolveError;
+use super::url::BadUrl;
+use super::wrong::Wrong;
 use crate::api::NsName;
 use crate::api::ask::Outcome;
 use std::time::Duration;
@@ -38,8 +40,14 @@ pub(super) enum RoundError {
     NoConsent(String),
     #[error("Service {service} is not asked: {source}")]
     Service { service: NsName, source: Unreachable },
-    #[error("url checks are not supported by this version")]
-    Url,
+    #[error(transparent)]
+    BadUrl(#[from] BadUrl),
+    #[error("{origin} is not asked: {source}")]
+    NoName { origin: String, source: ResolveError },
+    #[error("{origin} is not asked: no name server answered within {within:?}")]
+    ResolveDeadline { origin: String, within: Duration },
+    #[error("{origin} is not asked: {source}")]
+    Url { origin: String, source: Unreachable },
     #[error("nobody said whose pods to ask")]
     NoWorkload,
 }

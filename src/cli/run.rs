@@ -1,6 +1,6 @@
 //! `tidegate run`: the controller.
 
-use crate::check::Policy;
+use crate::check::{HostPattern, Policy};
 use crate::controller::lease::LeaseOptions;
 use crate::controller::{self, Options};
 use crate::observe::{AllowedRoles, EcsOptions};
@@ -54,6 +54,12 @@ pub struct RunArgs {
     /// Let checks reach loopback addresses. For tests and demonstrations on one machine only.
     #[arg(long, env = "TIDEGATE_ALLOW_LOOPBACK")]
     allow_loopback: bool,
+    /// A host that url checks may reach although its addresses are not public, such as api.internal or *.internal. May be repeated.
+    #[arg(long, env = "TIDEGATE_ALLOW_URL_HOST", value_delimiter = ',', value_name = "HOST")]
+    allow_url_host: Vec<HostPattern>,
+    /// A network that url checks may reach although it is not public, such as 10.1.0.0/16. May be repeated.
+    #[arg(long, env = "TIDEGATE_ALLOW_URL_CIDR", value_delimiter = ',', value_name = "CIDR")]
+    allow_url_cidr: Vec<IpNet>,
     /// A network that checks never reach, such as 10.1.2.0/24. May be repeated.
     #[arg(long = "deny-cidr", env = "TIDEGATE_DENY_CIDR", value_delimiter = ',', value_name = "CIDR")]
     deny: Vec<IpNet>,
@@ -100,6 +106,12 @@ async fn config(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Config> 
 }
 
 fn options(args: RunArgs, config: &Config) -> anyhow::Result<Options> {
+    let policy = Policy {
+        allow_loopback: args.allow_loopback,
+        allow: args.allow_url_cidr,
+        allow_hosts: args.allow_url_host,
+        deny: args.deny,
+    };
     let lease = LeaseOptions {
         namespace: args.namespace.unwrap_or_else(|| config.default_namespace.clone()),
         name: args.lease_name,
@@ -112,7 +124,7 @@ fn options(args: RunArgs, config: &Config) -> anyhow::Result<Options> {
         concurrency: args.concurrency.into(),
         listen: args.listen,
         lease: (!args.no_lease).then_some(lease),
-        policy: Policy { allow_loopback: args.allow_loopback, allow: Vec::new(), deny: args.deny },
+        policy,
         ecs: EcsOptions {
             poll: Duration::from_secs(args.ecs_poll_seconds.into()),
             allowed: AllowedRoles(args.allow_roles),

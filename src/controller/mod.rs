@@ -156,9 +156,10 @@ fn pool(
 ) -> anyhow::Result<Arc<Pool>> {
     let directory = Arc::new(ClusterDirectory::new(client.clone(), config, Limits::default()));
     let (wake, mut woken) = mpsc::unbounded_channel();
-    let limits = check::Limits::default();
+    let (outside, limits) = (check::Outside::default(), check::Limits::default());
     let now = Arc::new(move || clock.now());
-    let pool = Pool::with_clock(directory, options.policy.clone(), limits, wake, now).context("no pool of checks")?;
+    let pool = Pool::with_clock(directory, outside, options.policy.clone(), limits, wake, now);
+    let pool = pool.context("no pool of checks")?;
     let queue = queue.clone();
     tokio::spawn(async move {
         while let Some(name) = woken.recv().await {

@@ -1,8 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{
-    HttpCheck, OnInconclusive, Probe, ReleaseSpec, RollbackMode, RollbackScope, Stage, TargetKind, WorkloadKind,
-};
+use crate::api::spec::{OnInconclusive, ReleaseSpec, RollbackMode, RollbackScope, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -19,16 +17,11 @@ fn of_stage(stage: &Stage) -> Option<String> {
         }
         TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
-    let url = |list: &str, name: &str, http: &HttpCheck| {
-        matches!(http.probe, Probe::Url(_)).then(|| format!("{list}[{name}].http.url"))
-    };
     let rollback = &stage.rollback;
     target
         .or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
         .or_else(|| stage.performance_checks.first().map(|c| format!("performanceChecks[{}]", c.name)))
         .or_else(|| stage.bake.map(|_| "bake".into()))
-        .or_else(|| stage.health_checks.iter().find_map(|c| url("healthChecks", &c.name, &c.http)))
-        .or_else(|| stage.smoke_tests.iter().find_map(|c| url("smokeTests", &c.name, &c.http)))
         .or_else(|| (rollback.mode != RollbackMode::Automatic).then(|| format!("rollback.mode: {:?}", rollback.mode)))
         .or_else(|| (rollback.scope != RollbackScope::Stage).then(|| format!("rollback.scope: {:?}", rollback.scope)))
         .or_else(|| {
@@ -71,8 +64,6 @@ mod tests {
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
             ("/performanceChecks", load, "performanceChecks[p]"),
             ("/bake", json!("10m"), "bake"),
-            ("/healthChecks/0/http", url.clone(), "healthChecks[h].http.url"),
-            ("/smokeTests/0/http", url, "smokeTests[s].http.url"),
             ("/rollback/mode", json!("Manual"), "rollback.mode: Manual"),
             ("/rollback/mode", json!("Never"), "rollback.mode: Never"),
             ("/rollback/scope", json!("Release"), "rollback.scope: Release"),
@@ -84,5 +75,8 @@ mod tests {
             assert_eq!(found, Some(wanted));
         }
         assert_eq!(told("/suspend", json!(false)), None);
+        for check in ["healthChecks", "smokeTests"] {
+            assert_eq!(told(&format!("{stage}/{check}/0/http"), url.clone()), None);
+        }
     }
 }

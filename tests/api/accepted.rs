@@ -32,6 +32,10 @@ const GOOD: &[&[Edit]] = &[
     &[("/stages/1/targets/0", ECS), ("/stages/1/healthChecks/0/http", "{pods: {port: 80, target: worker}}")],
     &[("/stages/0/healthChecks/0/http/pods/target", "web")],
     &[("/stages/0/healthChecks/0/http", "{url: 'http://[2606:4700::1111]:8080/a?b=c@d'}")],
+    &[("/stages/0/healthChecks/0/http", "{url: 'https://10.1.2.3/a%20b?c:d'}")],
+    &[("/stages/0/healthChecks/0/http", "{url: 'http://shop.example.:65535'}")],
+    &[("/stages/0/healthChecks/0/http", "{url: 'https://bücher.example/'}")],
+    &[("/stages/0/healthChecks/0/http", "{url: 'http://a_b.1x.example:1?q'}")],
     &[(
         "/stages/0/healthChecks/0/http/headers",
         "[{name: Accept, value: ''}, {name: x-Key, secret: {name: a.b, key: A_b.c}}]",

@@ -89,6 +89,27 @@ const BAD: &[Bad] = &[
     (&[("/stages/1/healthChecks/0/http/url", "file:///etc/passwd")], "spec.stages[1].healthChecks[0].http.url", URL),
     (&[("/stages/1/healthChecks/0/http/url", "https://")], "spec.stages[1].healthChecks[0].http.url", URL),
     (&[("/stages/1/healthChecks/0/http/url", "https://me:secret@shop.example/")], "spec.stages[1].healthChecks[0].http.url", "url must not carry a user name or password: send them as a header from a secret"),
+    (&[("/stages/1/healthChecks/0/http/url", "http://127.1/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://2130706433/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://0x7f.0.0.1/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://127.0.0.01/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://1.2.3.4.5/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://127.0.0.1./")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://[fe80::1%25eth0]/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://shop..example/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "http://abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.abcdefghi.example/")], "spec.stages[1].healthChecks[0].http.url", URL_HOST),
+    (&[("/stages/1/healthChecks/0/http/url", "https://shop.example:0/")], "spec.stages[1].healthChecks[0].http.url", URL_PORT),
+    (&[("/stages/1/healthChecks/0/http/url", "https://shop.example:0/a:80/")], "spec.stages[1].healthChecks[0].http.url", URL_PORT),
+    (&[("/stages/1/healthChecks/0/http/url", "https://shop.example:65536/")], "spec.stages[1].healthChecks[0].http.url", URL_PORT),
+    (&[("/stages/1/healthChecks/0/http/url", "https://shop.example:/")], "spec.stages[1].healthChecks[0].http.url", URL_PORT),
+    (&[("/stages/1/healthChecks/0/http/url", "https://shop.example/a b")], "spec.stages[1].healthChecks[0].http.url", URL_BLANKS),
+    (&[("/stages/1/healthChecks/0/http/url", "https://shop.example/\\a")], "spec.stages[1].healthChecks[0].http.url", URL_BLANKS),
+    (&[("/stages/1/healthChecks/0/http/url", "https://@shop.example/")], "spec.stages[1].healthChecks[0].http.url", "url must not carry a user name or password: send them as a header from a secret"),
+    (&[("/stages/1/healthChecks/0/http/url", "//shop.example/")], "spec.stages[1].healthChecks[0].http.url", URL),
+    (&[("/stages/1/healthChecks/0/http/url", "https:shop.example")], "spec.stages[1].healthChecks[0].http.url", URL),
+    (&[("/stages/1/healthChecks/0/http/url", "HTTPS://shop.example/")], "spec.stages[1].healthChecks[0].http.url", URL),
+    (&[("/stages/1/healthChecks/0/http/url", "https://:443/")], "spec.stages[1].healthChecks[0].http.url", URL),
     (&[("/stages/1/healthChecks/0/http/path", "/health")], "spec.stages[1].healthChecks[0].http", "path is not for url: write it at the end of the url itself"),
     (&[("/stages/0/healthChecks/0/http/path", "health")], "spec.stages[0].healthChecks[0].http.path", PATH),
     (&[("/stages/0/healthChecks/0/http/path", "/a b")], "spec.stages[0].healthChecks[0].http.path", PATH),
@@ -126,6 +147,9 @@ const REPOSITORY: &str =
 const ONE_PROBE: &str = "http needs exactly one of pods, service and url";
 const ONE_VALUE: &str = "a header needs exactly one of value and secret";
 const URL: &str = "url must be a whole http:// or https:// address, such as https://shop.example/health";
+const URL_HOST: &str = "url must name its host by a DNS name, four decimal numbers, or an IPv6 address in brackets";
+const URL_PORT: &str = "the port of url must be between 1 and 65535";
+const URL_BLANKS: &str = "url must not hold blanks or backslashes: write them as %20 and %5C";
 const PATH: &str =
     "path must begin with / and have no spaces, no # and nothing that is not ASCII: percent-encode those";
 const POINTER: &str = "pointer must be a JSON pointer such as /status/db: empty or beginning with /, with ~0 for ~ and ~1 for / in a name";

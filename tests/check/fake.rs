@@ -1,6 +1,7 @@
 //! A cluster made of facts, and applications that listen on loopback and write down what reaches them.
 
 use futures::future::BoxFuture;
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +13,8 @@ use tidegate::api::spec::WorkloadKind;
 use tidegate::api::status::{KubernetesWorkload, Purpose};
 use tidegate::api::{NsName, RolloutId, Time};
 use tidegate::check::{
-    Backend, Directory, Forbidden, Limits, LookupError, PodFacts, Policy, Pool, SecretFacts, ServiceFacts,
+    Backend, Directory, Forbidden, Limits, LookupError, Outside, PodFacts, Policy, Pool, ResolveError, Resolver, Roots,
+    SecretFacts, ServiceFacts,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -230,6 +232,41 @@ impl Directory for World {
     }
 }
 
+/// What a test says that names lead to, in the place of name servers.
+#[derive(Default)]
+pub struct Names {
+    /// By name: one answer per look, the last one again and again. Any other name does not exist.
+    known: Mutex<BTreeMap<String, Vec<Vec<IpAddr>>>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Names {
+    /// `name` leads to the first of these, at the next look to the second, and so on.
+    pub fn of(name: &str, answers: &[&[IpAddr]]) -> Arc<Self> {
+        let answers = answers.iter().map(|ips| ips.to_vec()).collect();
+        Arc::new(Self { known: Mutex::new([(name.to_owned(), answers)].into()), ..Self::default() })
+    }
+    /// A world outside in which only these authorities are trusted.
+    pub fn outside(self: &Arc<Self>, roots: Vec<CertificateDer<'static>>) -> Outside {
+        Outside { resolver: self.clone(), roots: Roots::Only(roots) }
+    }
+    /// Each look at a name.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Resolver for Names {
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>> {
+        Box::pin(async move {
+            self.asked.lock().unwrap().push(name.to_owned());
+            let mut known = self.known.lock().unwrap();
+            let answers = known.get_mut(name).ok_or_else(|| ResolveError::NoAddress { name: name.to_owned() })?;
+            Ok(if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() })
+        })
+    }
+}
+
 /// A Ready pod at `ip`, born `age` seconds after the first.
 pub fn pod(n: i64, ip: IpAddr) -> PodFacts {
     PodFacts {
@@ -305,8 +342,11 @@ impl Asking {
         Self::limited(world, policy, Limits::default())
     }
     pub fn limited(world: World, policy: Policy, limits: Limits) -> Self {
+        Self::outside(world, Arc::new(Names::default()).outside(Vec::new()), policy, limits)
+    }
+    pub fn outside(world: World, outside: Outside, policy: Policy, limits: Limits) -> Self {
         let (wake, woken) = unbounded_channel();
-        Self { pool: Pool::new(Arc::new(world), policy, limits, wake).unwrap(), woken }
+        Self { pool: Pool::new(Arc::new(world), outside, policy, limits, wake).unwrap(), woken }
     }
     /// The next Release that is woken.
     pub async fn woken(&mut self) -> NsName {
@@ -326,6 +366,13 @@ impl Asking {
 /// Asks one question of a world in which loopback is allowed.
 pub async fn ask_once(world: World, question: &Ask) -> (Outcome, String) {
     let result = Asking::new(world, loopback()).answer(question).await;
+    (result.outcome, result.message)
+}
+
+/// Asks one url, of a world with these names in which loopback is allowed.
+pub async fn ask_url(names: &Arc<Names>, http: Value) -> (Outcome, String) {
+    let mut asking = Asking::outside(World::default(), names.outside(Vec::new()), loopback(), Limits::default());
+    let result = asking.answer(&ask(http)).await;
     (result.outcome, result.message)
 }
 

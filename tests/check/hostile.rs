@@ -1,11 +1,11 @@
-//! Addresses that nobody may be asked at, each given as a pod's and as a Service's, through the pool and the real
-//! client. Traps listen where a guard with a hole would lead.
+//! Addresses that nobody may be asked at, each given as a pod's, as a Service's, in a url and behind a url's name,
+//! through the pool and the real client. Traps listen where a guard with a hole would lead.
 
 use crate::fake::*;
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
 use tidegate::api::ask::Outcome;
-use tidegate::check::{Forbidden, Policy};
+use tidegate::check::{Forbidden, Limits, Policy};
 
 const ANY: &str = "is not the address of one machine";
 const LINK: &str = "is a link-local address";
@@ -19,6 +19,8 @@ const ADMIN: &str = "is denied by the administrator";
 /// Refused although loopback is allowed. The nodes are 127.0.9.9, 203.0.113.7 and 2001:db8::9; the API server is at
 /// 127.0.8.8, 10.96.0.1 and 2001:db8::8; the administrator denies 10.99.0.0/16.
 const ALWAYS: &[(&str, &str)] = &[
+    // First one that stays on this machine, should there be no guard at all.
+    ("127.0.9.9", NODES),
     ("169.254.169.254", META),
     ("169.254.170.2", META),
     ("169.254.170.23", META),
@@ -55,7 +57,6 @@ const ALWAYS: &[(&str, &str)] = &[
     ("255.255.255.255", ANY),
     ("ff02::1", ANY),
     ("ff0e::1", ANY),
-    ("127.0.9.9", NODES),
     ("::ffff:127.0.9.9", NODES),
     ("::127.0.9.9", NODES),
     ("64:ff9b::127.0.9.9", NODES),
@@ -82,7 +83,7 @@ const NO_LOOPBACK: &[(&str, &str)] =
     &[("127.0.0.1", LOOP), ("127.0.0.2", LOOP), ("::1", LOOP), ("::ffff:127.0.0.1", LOOP), ("::ffff:7f00:2", LOOP)];
 
 /// One port on every loopback address that the tables lead to.
-async fn traps() -> Vec<App> {
+pub async fn traps() -> Vec<App> {
     let mut places: Vec<IpAddr> =
         ["127.0.0.1", "127.0.0.2", "127.0.9.9", "127.0.8.8", "::1"].map(|a| a.parse().unwrap()).to_vec();
     if std::net::TcpListener::bind("[::1]:0").is_err() {
@@ -101,7 +102,7 @@ async fn traps() -> Vec<App> {
     }
 }
 
-fn forbidden() -> Forbidden {
+pub fn forbidden() -> Forbidden {
     let all = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect();
     Forbidden {
         // As a dual-stack node may report an address.
@@ -110,6 +111,7 @@ fn forbidden() -> Forbidden {
     }
 }
 
+/// Also behind the hosts that the administrator allows for urls.
 async fn all_refused(table: &[(&str, &str)], policy: &Policy) {
     let traps = traps().await;
     let port = traps[0].addr.port();
@@ -122,9 +124,12 @@ async fn all_refused(table: &[(&str, &str)], policy: &Policy) {
                 ask(json!({"service": {"name": "web", "port": port}})),
                 World::with_service(service(ip, i32::from(port))),
             ),
+            ("literal", ask(json!({"url": format!("http://{}/", SocketAddr::new(ip, port))})), World::default()),
+            ("name", ask(json!({"url": format!("http://shop.example:{port}/")})), World::default()),
         ] {
             let world = World { forbidden: forbidden(), ..world };
-            let result = Asking::new(world, policy.clone()).answer(&question).await;
+            let names = Names::of("shop.example", &[&[ip]]).outside(Vec::new());
+            let result = Asking::outside(world, names, policy.clone(), Limits::default()).answer(&question).await;
             assert_eq!(result.outcome, Outcome::Error, "{kind} {address}: {}", result.message);
             assert!(result.message.ends_with(why), "{kind} {address}: {}", result.message);
         }
@@ -139,12 +144,18 @@ async fn hostile_addresses_are_never_dialled() {
     let deny = vec!["10.99.0.0/16".parse().unwrap()];
     // What the administrator allows for urls opens none of them.
     let allow = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
-    all_refused(ALWAYS, &Policy { allow_loopback: true, allow, deny }).await;
+    all_refused(
+        ALWAYS,
+        &Policy { allow_loopback: true, allow, allow_hosts: vec!["shop.example".parse().unwrap()], deny },
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn loopback_is_not_dialled_unless_allowed() {
-    all_refused(NO_LOOPBACK, &Policy::default()).await;
+    let allow = vec!["127.0.0.0/8".parse().unwrap(), "::/0".parse().unwrap()];
+    let allow_hosts = vec!["shop.example".parse().unwrap()];
+    all_refused(NO_LOOPBACK, &Policy { allow, allow_hosts, ..Policy::default() }).await;
 }
 
 /// The same traps are sprung by addresses that are allowed, so that silence above means something.

@@ -3,10 +3,14 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answers;
+mod dns;
 mod fake;
 mod hostile;
+mod hostile_urls;
 mod objects;
 mod outside;
 mod pooling;
 mod rounds;
 mod secrets;
+mod tls;
+mod urls;

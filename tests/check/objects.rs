@@ -159,7 +159,6 @@ async fn questions_that_cannot_be_asked() {
     let not_a_value =
         "the value of header \"X-A\" holds characters that no header may, such as a line break, or is over 8 KiB";
     for (http, message) in [
-        (json!({"url": format!("http://{}/", app.addr)}), "url checks are not supported by this version"),
         (json!({"pods": {"port": port}, "path": "@127.0.0.1"}), &*format!("pod web-1: {path}")),
         (json!({"pods": {"port": 1}, "path": format!("http://{}/", app.addr)}), &format!("pod web-1: {path}")),
         (json!({"pods": {"port": port}, "path": "/ HTTP/1.1\r\nX-A: 1"}), &format!("pod web-1: {path}")),

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use tidegate::api::ask::{Ask, Outcome};
-use tidegate::check::SecretFacts;
+use tidegate::check::{Limits, SecretFacts};
 
 const CANARY: &str = "canary-7f3a9b";
 
@@ -96,14 +96,23 @@ async fn nothing_secret_is_ever_said() {
         let plain = json!({"name": "X-Plain", "value": "hush"});
         for expect in [json!({}), json!({"body": "absent"}), json!({"json": [{"pointer": "/a", "equals": "b"}]})] {
             let http = json!({"pods": {"port": app.addr.port()}, "path": "/p?q=hush", "headers": [secret, plain], "expect": expect});
-            let (_, message) = ask_once(world(&app, "shop", facts.clone()), &ask(http)).await;
+            let (_, message) = ask_once(world(&app, "shop", facts.clone()), &ask(http.clone())).await;
             said += &message;
+            let url = format!("http://shop.example:{}/p?q=hush", app.addr.port());
+            let http = json!({"url": url, "headers": http["headers"], "expect": http["expect"]});
+            let outside = Names::of("shop.example", &[&[app.addr.ip()]]).outside(Vec::new());
+            let mut asking =
+                Asking::outside(world(&app, "shop", facts.clone()), outside, loopback(), Limits::default());
+            said += &asking.answer(&ask(http)).await.message;
         }
         assert!(app.seen.requests().iter().all(|head| head.contains(CANARY) && head.contains("hush")));
-        assert_eq!(app.seen.requests().len(), 3);
+        assert_eq!(app.seen.requests().len(), 6);
     }
     said += &String::from_utf8_lossy(&log.0.lock().unwrap());
-    assert!(said.contains("the log is on") && said.contains("pod web-1"), "{said}");
+    assert!(
+        said.contains("the log is on") && said.contains("pod web-1") && said.contains("http://shop.example:"),
+        "{said}"
+    );
     for secret in [CANARY, "hush"] {
         assert!(!said.contains(secret), "{said}");
     }

@@ -31,3 +31,4 @@ mod supersede;
 mod suspend;
 mod targets;
 mod told;
+mod urls;

@@ -2,7 +2,7 @@
 
 use crate::support::{Scene, manifests, scene};
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use tidegate::api::{Phase, Reason};
 
@@ -135,22 +135,22 @@ async fn what_comes_late_is_waited_for() {
 #[tokio::test]
 async fn pods_that_fit_no_node() {
     scene("unschedulable", async |s| {
+        // One pod a node, and one on each: none is left for a new version to begin on.
         let nodes: Api<Node> = Api::all(s.client.clone());
-        let label = async |value: Value| {
-            let patch = json!({"metadata": {"labels": {"test.example/unschedulable": value}}});
-            nodes.patch("node-1", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
-        };
-        label(json!("here")).await;
-        let mut manifest = manifests::deployment("production", &manifests::image(OLD), 2);
-        manifest["spec"]["template"]["spec"]["nodeSelector"] = json!({"test.example/unschedulable": "here"});
+        let count = nodes.list(&ListParams::default()).await.unwrap().items.len();
+        let replicas = i32::try_from(count).unwrap();
+        let mut manifest = manifests::deployment("production", &manifests::image(OLD), replicas);
+        let alone =
+            json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "production"}}});
+        manifest["spec"]["template"]["spec"]["affinity"] =
+            json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [alone]}});
         s.apply_deployment(&manifest).await;
         s.available("production").await;
         let mut spec = manifests::single_stage(OLD);
         spec["stages"][0].as_object_mut().unwrap().remove("smokeTests");
-        spec["stages"][0]["progressDeadline"] = json!("5s");
+        spec["stages"][0]["progressDeadline"] = json!("10s");
         s.apply(&spec).await;
         s.verified(OLD).await;
-        label(Value::Null).await;
         s.set_tag(NEW).await;
         let end = s.rolled_back(NEW, Reason::Unschedulable).await;
         assert!(end.quarantine.is_empty(), "not the image's fault");

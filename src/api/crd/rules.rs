@@ -120,6 +120,13 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "url must not carry a user name or password: send them as a header from a secret",
     ),
     (
+        "spec.stages[].{list}[].http.url",
+        r"!self.matches('[\\s\\\\]')",
+        "url must not hold blanks or backslashes: write them as %20 and %5C",
+    ),
+    ("spec.stages[].{list}[].http.url", URL_HOST, URL_HOST_SAYS),
+    ("spec.stages[].{list}[].http.url", URL_PORT, "the port of url must be between 1 and 65535"),
+    (
         "spec.stages[].{list}[].http.headers[].name",
         "!(self.lowerAscii() in ['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', \
          'te', 'trailer', 'expect', 'proxy-connection', 'proxy-authorization'])",
@@ -137,6 +144,18 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("spec.stages[].performanceChecks[].thresholds.p99", HAS_LIMIT, NEEDS_LIMIT),
     ("spec.stages[].performanceChecks[].thresholds.errorRate", HAS_LIMIT, NEEDS_LIMIT),
 ];
+
+/// Programs differ in what they make of 127.1, 0x7f.0.0.1 or a zone: nobody should have to know. A name's last part is
+/// no number.
+const URL_HOST: &str = "self.matches('^https?://([^/?#]*@|[?/#]|:|$)|^https?://(\
+    ((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\
+    |[[][0-9a-fA-F:.]{2,45}[]]\
+    |([^][.:/?#@%]{1,63}[.])*([1-9][0-9]*)?[^][.:/?#@%0-9][^][.:/?#@%]{0,62}[.]?\
+    )(:[^/?#]*)?([/?#]|$)') && self.matches('^[^/]*//[^/?#]{0,259}([/?#]|$)') || !self.matches('^https?://')";
+const URL_PORT: &str = "!self.matches('^https?://[^/?#@]*:[0-9]*([/?#]|$)') \
+    || self.matches('^[^/]*//[^/?#]*:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])([/?#]|$)')";
+const URL_HOST_SAYS: &str =
+    "url must name its host by a DNS name, four decimal numbers, or an IPv6 address in brackets";
 
 const HAS_LIMIT: &str = "has(self.max) || has(self.maxIncrease)";
 const NEEDS_LIMIT: &str = "a threshold needs max, maxIncrease, or both";

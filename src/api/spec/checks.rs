@@ -115,7 +115,7 @@ pub enum Probe {
     Pods(PodsProbe),
     /// A Service, at its cluster IP.
     Service(ServiceProbe),
-    /// Anything outside the cluster, `http` or `https`.
+    /// Anything outside the cluster, `http` or `https`: public addresses, and what the administrator opened.
     Url(#[schemars(length(max = 1024))] String),
 }
 
