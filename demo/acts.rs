@@ -21,6 +21,8 @@ pub(crate) struct Act {
 
 /// One tag that is set.
 pub(crate) struct Play {
+    /// Shown before it, where an act has several.
+    pub(crate) note: Option<&'static str>,
     release: &'static str,
     tag: &'static str,
     phase: Phase,
@@ -62,6 +64,7 @@ pub(crate) const ACTS: &[Act] = &[
     Act {
         title: "A good version: staging, a person's approval, production",
         plays: &[Play {
+            note: None,
             release: "checkout",
             tag: GOOD,
             phase: Phase::Verified,
@@ -72,6 +75,7 @@ pub(crate) const ACTS: &[Act] = &[
     Act {
         title: "A version that is well in staging and not in production: restored, and asked again",
         plays: &[Play {
+            note: None,
             release: "checkout",
             tag: BAD,
             phase: Phase::RolledBack,
@@ -82,6 +86,7 @@ pub(crate) const ACTS: &[Act] = &[
     Act {
         title: "An image that cannot be pulled: restored within seconds",
         plays: &[Play {
+            note: None,
             release: "search",
             tag: MISSING,
             phase: Phase::RolledBack,
@@ -93,6 +98,7 @@ pub(crate) const ACTS: &[Act] = &[
         title: "Staging on Kubernetes, production on AWS ECS: a good version, then a bad one",
         plays: &[
             Play {
+                note: Some("\nThe good version:"),
                 release: "payments",
                 tag: GOOD,
                 phase: Phase::Verified,
@@ -100,6 +106,9 @@ pub(crate) const ACTS: &[Act] = &[
                 runs: &[(Namespace("shop-staging"), GOOD), (Ecs, GOOD)],
             },
             Play {
+                note: Some(
+                    "\nThe bad one. For ECS its deployment is a success; the smoke test, asked through the load balancer, knows better:",
+                ),
                 release: "payments",
                 tag: BAD,
                 phase: Phase::RolledBack,

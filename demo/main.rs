@@ -109,6 +109,7 @@ async fn story(cluster: &mut Cluster) -> Result<Vec<Ended>> {
             introduce_ecs(&shell, &mut narrator, &ecs, &places).await?;
         }
         for play in act.plays {
+            play.note.iter().for_each(|note| screen::note(note));
             let end = play.play(&shell, &mut narrator, &places).await;
             ended.push(end.with_context(|| format!("in act {}", number + 1))?);
         }
