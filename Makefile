@@ -17,7 +17,7 @@ export CGO_ENABLED := 0
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-demo: cluster ## three rollouts on a real control plane, as they happen (KEEP=1 leaves it up)
+demo: cluster ## five rollouts on a real control plane and a scripted ECS, as they happen (KEEP=1 leaves it up)
 	@echo "Building the controller and the demo (about 4 minutes the first time, then seconds) ..."
 	@cargo build --bin tidegate --example demo
 	@exec cargo run --quiet --example demo -- $(if $(filter-out 0,$(KEEP)),--keep)

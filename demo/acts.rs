@@ -1,6 +1,7 @@
-//! The three acts: which tag is set, and how it must end.
+//! The four acts: which tags are set, and how each must end.
 
 use crate::narrator::{Narrator, image};
+use crate::service::Service;
 use crate::shell::Shell;
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -10,21 +11,41 @@ use tidegate::api::status::{Rollout, Step};
 use tidegate::api::{Phase, Reason, Release};
 use tokio::time::timeout;
 
-/// For one act. The longest takes about 15 s on an idle machine.
+/// For one play. The longest takes about 15 s on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(180);
 
 pub(crate) struct Act {
     pub(crate) title: &'static str,
+    pub(crate) plays: &'static [Play],
+}
+
+/// One tag that is set.
+pub(crate) struct Play {
+    /// Shown before it, where an act has several.
+    pub(crate) note: Option<&'static str>,
     release: &'static str,
     tag: &'static str,
     phase: Phase,
     /// Why the stage failed, if it should.
     cause: Option<Reason>,
-    /// What must run afterwards: namespace and tag. The Deployments are named as their Release.
-    runs: &'static [(&'static str, &'static str)],
+    /// What must run afterwards: where, and which tag.
+    runs: &'static [(Place, &'static str)],
 }
 
-/// How an act ended.
+enum Place {
+    /// The Deployment in this namespace that is named as its Release.
+    Namespace(&'static str),
+    Ecs,
+}
+use Place::{Ecs, Namespace};
+
+/// Where applications run.
+pub(crate) struct Places {
+    pub(crate) client: Client,
+    pub(crate) service: Service,
+}
+
+/// How a play ended.
 pub(crate) struct Ended {
     pub(crate) release: &'static str,
     pub(crate) tag: &'static str,
@@ -42,33 +63,65 @@ const MISSING: &str = "sha-404f0e1";
 pub(crate) const ACTS: &[Act] = &[
     Act {
         title: "A good version: staging, a person's approval, production",
-        release: "checkout",
-        tag: GOOD,
-        phase: Phase::Verified,
-        cause: None,
-        runs: &[("shop-staging", GOOD), ("shop", GOOD)],
+        plays: &[Play {
+            note: None,
+            release: "checkout",
+            tag: GOOD,
+            phase: Phase::Verified,
+            cause: None,
+            runs: &[(Namespace("shop-staging"), GOOD), (Namespace("shop"), GOOD)],
+        }],
     },
     Act {
         title: "A version that is well in staging and not in production: restored, and asked again",
-        release: "checkout",
-        tag: BAD,
-        phase: Phase::RolledBack,
-        cause: Some(Reason::SmokeTestFailed),
-        runs: &[("shop", GOOD)],
+        plays: &[Play {
+            note: None,
+            release: "checkout",
+            tag: BAD,
+            phase: Phase::RolledBack,
+            cause: Some(Reason::SmokeTestFailed),
+            runs: &[(Namespace("shop"), GOOD)],
+        }],
     },
     Act {
         title: "An image that cannot be pulled: restored within seconds",
-        release: "search",
-        tag: MISSING,
-        phase: Phase::RolledBack,
-        cause: Some(Reason::ImagePullFailed),
-        runs: &[("shop-staging", OLD), ("shop", OLD)],
+        plays: &[Play {
+            note: None,
+            release: "search",
+            tag: MISSING,
+            phase: Phase::RolledBack,
+            cause: Some(Reason::ImagePullFailed),
+            runs: &[(Namespace("shop-staging"), OLD), (Namespace("shop"), OLD)],
+        }],
+    },
+    Act {
+        title: "Staging on Kubernetes, production on AWS ECS: a good version, then a bad one",
+        plays: &[
+            Play {
+                note: Some("\nThe good version:"),
+                release: "payments",
+                tag: GOOD,
+                phase: Phase::Verified,
+                cause: None,
+                runs: &[(Namespace("shop-staging"), GOOD), (Ecs, GOOD)],
+            },
+            Play {
+                note: Some(
+                    "\nThe bad one. For ECS its deployment is a success; the smoke test, asked through the load balancer, knows better:",
+                ),
+                release: "payments",
+                tag: BAD,
+                phase: Phase::RolledBack,
+                cause: Some(Reason::SmokeTestFailed),
+                runs: &[(Ecs, GOOD)],
+            },
+        ],
     },
 ];
 
-/// Waits until both Releases say that what runs already is well.
-pub(crate) async fn adopted(narrator: &mut Narrator) -> Result<()> {
-    let mut waited: Vec<&str> = vec!["checkout", "search"];
+/// Waits until these Releases say that what runs already is well.
+pub(crate) async fn adopted(narrator: &mut Narrator, releases: &[&str]) -> Result<()> {
+    let mut waited = releases.to_vec();
     let all = async {
         while !waited.is_empty() {
             let release = narrator.next_release().await?;
@@ -85,16 +138,16 @@ pub(crate) async fn adopted(narrator: &mut Narrator) -> Result<()> {
     timeout(DEADLINE, all).await.context("what runs already was not verified in time")?
 }
 
-impl Act {
+impl Play {
     /// Sets the tag as a CI job would, approves when asked, and waits for the end.
-    pub(crate) async fn play(&self, shell: &Shell, narrator: &mut Narrator, client: &Client) -> Result<Ended> {
+    pub(crate) async fn play(&self, shell: &Shell, narrator: &mut Narrator, places: &Places) -> Result<Ended> {
         narrator.begin();
         let patch = format!(r#"{{"spec":{{"image":{{"tag":"{}"}}}}}}"#, self.tag);
         shell.run(&format!("kubectl patch release {} -n shop --type=merge -p '{patch}'", self.release)).await?;
         let last = timeout(DEADLINE, self.watch(shell, narrator)).await;
         let release = last.with_context(|| format!("no end within {} s", DEADLINE.as_secs()))??;
         let seconds = narrator.seconds();
-        let runs = self.runs_as_it_should(client).await?;
+        let runs = self.runs_as_it_should(places).await?;
         let (outcome, as_expected) = self.judge(&release);
         let outcome = if runs { outcome } else { format!("{outcome}, but the wrong version runs") };
         Ok(Ended { release: self.release, tag: self.tag, outcome, seconds, right: runs && as_expected })
@@ -129,19 +182,32 @@ impl Act {
         (outcome, phase == self.phase && cause == self.cause)
     }
 
-    /// Looks at the Deployments themselves, whatever the Release says of them.
-    async fn runs_as_it_should(&self, client: &Client) -> Result<bool> {
-        for (namespace, tag) in self.runs {
-            let deployment = Api::<Deployment>::namespaced(client.clone(), namespace).get(self.release).await?;
-            let status = deployment.status.clone().unwrap_or_default();
-            let wanted = deployment.spec.as_ref().and_then(|s| s.replicas);
-            let available = status.available_replicas == wanted && status.updated_replicas == wanted;
-            if !available || image(&deployment).is_none_or(|i| i.short() != *tag) {
+    /// Looks at what runs itself, whatever the Release says of it.
+    async fn runs_as_it_should(&self, places: &Places) -> Result<bool> {
+        for (place, tag) in self.runs {
+            let (complete, image) = match place {
+                Ecs => {
+                    let told = places.service.told().await?;
+                    (told.complete, Some(told.image))
+                }
+                Namespace(namespace) => {
+                    let deployments = Api::<Deployment>::namespaced(places.client.clone(), namespace);
+                    let deployment = deployments.get(self.release).await?;
+                    (complete(&deployment), image(&deployment))
+                }
+            };
+            if !complete || image.is_none_or(|i| i.short() != *tag) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
+}
+
+fn complete(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|s| s.replicas);
+    let status = deployment.status.as_ref();
+    status.is_some_and(|s| s.available_replicas == wanted && s.updated_replicas == wanted)
 }
 
 /// The rollout of `tag`, once it has ended.

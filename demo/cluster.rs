@@ -1,8 +1,9 @@
-//! The processes of the demo: the control plane and the controller.
+//! The processes of the demo: the control plane, the scripted ECS and the controller.
 //!
-//! Both end when the demo does, however it ends: each reads a pipe that only the demo holds open. With `--keep` they
+//! All end when the demo does, however it ends: each reads a pipe that only the demo holds open. With `--keep` they
 //! are started without it, and `--stop` ends them.
 
+use crate::ecs::{ACCOUNT, Ecs};
 use crate::screen;
 use crate::shell::Shell;
 use anyhow::{Context, Result, bail};
@@ -24,6 +25,7 @@ pub(crate) struct Cluster {
     dir: PathBuf,
     keep: bool,
     control_plane: Option<Child>,
+    ecs: Option<Child>,
     controller: Option<Child>,
     shell: Shell,
 }
@@ -43,7 +45,7 @@ impl Cluster {
         }
         fs::create_dir_all(&dir)?;
         let shell = Shell::new(&root, &dir.join("bin"), &binary, dir.join("cluster/kubeconfig"))?;
-        Ok(Self { root, dir, keep, control_plane: None, controller: None, shell })
+        Ok(Self { root, dir, keep, control_plane: None, ecs: None, controller: None, shell })
     }
 
     pub(crate) fn shell(&self) -> Shell {
@@ -62,27 +64,32 @@ impl Cluster {
         up.arg("up").arg(self.dir.join("cluster"));
         up.arg(if self.keep { "--outlive-parent" } else { "--parent-stdin" });
         let child = self.control_plane.insert(self.spawn(up, "control-plane.log")?);
-        let ready = self.dir.join("cluster/cluster.json");
-        let wait = async {
-            while !ready.exists() {
-                if let Some(status) = child.try_wait()? {
-                    bail!("the control plane ended: {status}");
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-            Ok(())
-        };
-        timeout(START, wait).await.context("the control plane is not ready")?
+        appears(&self.dir.join("cluster/cluster.json"), child).await.context("the control plane is not ready")
+    }
+
+    /// Starts the scripted ECS, which is this program again, and returns when it answers.
+    pub(crate) async fn start_ecs(&mut self) -> Result<Ecs> {
+        let file = self.dir.join("ecs.json");
+        let mut simulate = Command::new(std::env::current_exe()?);
+        simulate.arg("--ecs").arg(&file);
+        if self.keep {
+            simulate.arg("--outlive-parent");
+        }
+        let child = self.ecs.insert(self.spawn(simulate, "ecs.log")?);
+        appears(&file, child).await.context("the scripted ECS is not ready")?;
+        Ecs::read(&file)
     }
 
     /// Starts the controller with a token of its ServiceAccount, and returns when it says that it is ready.
-    pub(crate) async fn start_controller(&mut self) -> Result<()> {
+    pub(crate) async fn start_controller(&mut self, ecs: &Ecs) -> Result<()> {
         let kubeconfig = self.dir.join("controller.kubeconfig");
         fs::write(&kubeconfig, self.service_account_kubeconfig().await?)?;
         let listen = free_address()?;
         let binary = std::env::current_exe()?.with_file_name("../tidegate");
-        let args = format!("run --listen={listen} --namespace=tidegate-system --allow-loopback --log-format=text");
-        screen::command(&format!("tidegate {args}"));
+        let args = format!(
+            "run --listen={listen} --namespace=tidegate-system --allow-loopback --ecs-poll-seconds=1 --log-format=text"
+        );
+        screen::command(&format!("AWS_ENDPOINT_URL_ECS={} tidegate {args}", ecs.endpoint));
         // The shell becomes the controller; its background half ends it when the demo's end of the pipe closes.
         let script = if self.keep {
             r#"exec "$@" </dev/null"#
@@ -91,6 +98,7 @@ impl Cluster {
         };
         let mut sh = Command::new("sh");
         sh.args(["-c", script, "sh"]).arg(binary).args(args.split(' ')).env("KUBECONFIG", &kubeconfig);
+        only_simulated(&mut sh, ecs);
         let child = self.controller.insert(self.spawn(sh, "controller.log")?);
         let wait = async {
             loop {
@@ -132,7 +140,7 @@ impl Cluster {
 
     /// Ends the controller first, which gives its lease back, then the control plane.
     pub(crate) async fn stop(&mut self) {
-        for child in [&mut self.controller, &mut self.control_plane] {
+        for child in [&mut self.controller, &mut self.ecs, &mut self.control_plane] {
             let Some(mut child) = child.take() else { continue };
             drop(child.stdin.take());
             if let (true, Some(id)) = (self.keep, child.id()) {
@@ -155,7 +163,7 @@ impl Cluster {
 
     /// Remembers what `--stop` has to end.
     pub(crate) fn leave_up(&mut self) -> Result<()> {
-        let ids = [&self.controller, &self.control_plane].into_iter().flatten().filter_map(Child::id);
+        let ids = [&self.controller, &self.ecs, &self.control_plane].into_iter().flatten().filter_map(Child::id);
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         Ok(fs::write(self.dir.join("pids"), ids.join("\n"))?)
     }
@@ -166,6 +174,32 @@ impl Cluster {
         println!("  export PATH={}:$PATH     # kubectl", self.dir.join("bin").display());
         println!("  kubectl get releases -A\n\n`make demo-stop` ends it.");
     }
+}
+
+/// Whatever the demo's user may do on AWS, no process of the demo does: all of AWS is the scripted ECS.
+fn only_simulated(command: &mut Command, ecs: &Ecs) {
+    let ours = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in ours.filter(|name| name.starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.env("AWS_ENDPOINT_URL_ECS", &ecs.endpoint).env("AWS_ENDPOINT_URL", &ecs.endpoint);
+    command.env("AWS_ACCESS_KEY_ID", ACCOUNT).env("AWS_SECRET_ACCESS_KEY", "simulated");
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+}
+
+/// Waits until a process has written this file, which it does when it is ready.
+async fn appears(file: &Path, child: &mut Child) -> Result<()> {
+    let wait = async {
+        while !file.exists() {
+            if let Some(status) = child.try_wait()? {
+                bail!("it ended: {status}");
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    };
+    timeout(START, wait).await?
 }
 
 /// Ends what `--keep` left up. True: there is nothing left.
@@ -199,7 +233,8 @@ fn kept(dir: &Path) -> Vec<u32> {
     let listed = fs::read_to_string(dir.join("pids")).unwrap_or_default();
     let ours = |id: &u32| {
         // A process id is used again some day: only a process of ours counts.
-        fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("tidegate"))
+        fs::read_to_string(format!("/proc/{id}/cmdline"))
+            .is_ok_and(|line| line.contains("tidegate") || line.contains("--ecs"))
     };
     listed.lines().filter_map(|line| line.parse().ok()).filter(ours).collect()
 }

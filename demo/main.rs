@@ -1,28 +1,40 @@
-//! `make demo`: three rollouts on a real control plane, shown as they happen.
+//! `make demo`: five rollouts on a real control plane, shown as they happen.
 //!
-//! It starts the processes, types the commands that it prints, and tells what it sees by watching the API server. It
-//! never touches a workload itself, and never says what it has not seen.
+//! It starts the processes, types the commands that it prints, and tells what it sees by watching the API server
+//! and asking ECS. It never touches a workload itself, and never says what it has not seen.
 
 mod acts;
 mod cluster;
+mod ecs;
 mod narrator;
 mod screen;
+mod service;
 mod shell;
 
-use acts::{ACTS, Ended};
+use acts::{ACTS, Ended, Places};
 use anyhow::{Context, Result};
 use cluster::Cluster;
+use ecs::Ecs;
+use narrator::Narrator;
+use service::Service;
+use shell::Shell;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match std::env::args().nth(1).as_deref() {
-        None => demo(false).await,
-        Some("--keep") => demo(true).await,
-        Some("--stop") => cluster::stop_kept(),
-        Some(other) => Err(anyhow::anyhow!("{other:?} is none of --keep, --stop")),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        [] => demo(false).await,
+        ["--keep"] => demo(true).await,
+        ["--stop"] => cluster::stop_kept(),
+        // The demo starts itself like this.
+        ["--ecs", file] => ecs::simulate(Path::new(file), false).await,
+        ["--ecs", file, "--outlive-parent"] => ecs::simulate(Path::new(file), true).await,
+        _ => Err(anyhow::anyhow!("{arguments:?} is none of --keep, --stop")),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -38,7 +50,7 @@ async fn main() -> ExitCode {
 async fn demo(keep: bool) -> Result<bool> {
     // An error only says that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    screen::title("Tidegate: three rollouts on a real control plane. It takes about a minute.");
+    screen::title("Tidegate: five rollouts on a real control plane. It takes about a minute and a half.");
     let mut cluster = Cluster::new(keep)?;
     let ended = tokio::select! {
         ended = story(&mut cluster) => ended,
@@ -78,22 +90,49 @@ async fn story(cluster: &mut Cluster) -> Result<Vec<Ended>> {
         )
         .await?;
     shell.run("kubectl wait --for=condition=Established crd/releases.tidegate.dev --timeout=30s").await?;
-    cluster.start_controller().await?;
+    let ecs = cluster.start_ecs().await?;
+    cluster.start_controller(&ecs).await?;
 
     screen::chapter("Two applications that run already, and a Release for each");
     // What the simulated images do: part of the stage, not of the play.
     shell.run_unseen("kubectl apply -f examples/demo/1-namespaces.yaml -f demo/images.yaml").await?;
     shell.run("kubectl apply -f examples/demo/").await?;
     let client = cluster.client().await?;
-    let mut narrator = narrator::Narrator::new(client.clone());
-    acts::adopted(&mut narrator).await.context("before the first act")?;
+    let mut narrator = Narrator::new(client.clone());
+    acts::adopted(&mut narrator, &["checkout", "search"]).await.context("before the first act")?;
+    let places = Places { client, service: Service::new(&ecs).await };
 
     let mut ended = Vec::new();
     for (number, act) in ACTS.iter().enumerate() {
         screen::chapter(&format!("{}. {}", number + 1, act.title));
-        ended.push(act.play(&shell, &mut narrator, &client).await.with_context(|| format!("in act {}", number + 1))?);
+        if number + 1 == ACTS.len() {
+            introduce_ecs(&shell, &mut narrator, &ecs, &places).await?;
+        }
+        for play in act.plays {
+            play.note.iter().for_each(|note| screen::note(note));
+            let end = play.play(&shell, &mut narrator, &places).await;
+            ended.push(end.with_context(|| format!("in act {}", number + 1))?);
+        }
     }
     Ok(ended)
+}
+
+/// The third application: its production is a service on ECS, which runs already.
+async fn introduce_ecs(shell: &Shell, narrator: &mut Narrator, ecs: &Ecs, places: &Places) -> Result<()> {
+    screen::note(
+        "AWS is SIMULATED here: no account, no network. The controller uses the real AWS SDK, which reaches a",
+    );
+    screen::note(&format!(
+        "scripted ECS over HTTP at {} (AWS_ENDPOINT_URL_ECS). A load balancer in front",
+        ecs.endpoint
+    ));
+    screen::note(&format!("of its service prod/payments is simulated too, at http://{}.", ecs.load_balancer));
+    narrator.begin();
+    narrator.follow(places.service.clone());
+    screen::note("An administrator lets the Releases of this namespace use the controller's own AWS credentials:");
+    shell.run("kubectl annotate namespace shop tidegate.dev/allow-roles=own").await?;
+    shell.run(&format!("sed s/LOAD-BALANCER/{}/ demo/payments.yaml | kubectl apply -f -", ecs.load_balancer)).await?;
+    acts::adopted(narrator, &["payments"]).await.context("before the fourth act")
 }
 
 async fn interrupted() {

@@ -1,8 +1,9 @@
-//! Watches the Releases and Deployments, and tells each change once, as it is seen.
+//! Watches the Releases, the Deployments and the service on ECS, and tells each change once, as it is seen.
 
 use crate::screen;
+use crate::service::{Service, Told};
 use anyhow::{Result, bail};
-use futures::stream::{BoxStream, StreamExt, select};
+use futures::stream::{BoxStream, StreamExt, empty, select};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -19,6 +20,7 @@ pub(crate) struct Narrator {
 enum Seen {
     Release(Box<Release>),
     Deployment(Box<Deployment>),
+    Service(Told),
 }
 
 impl Narrator {
@@ -31,6 +33,12 @@ impl Narrator {
         let changes =
             select(releases.map(|r| Seen::Release(Box::new(r))), deployments.map(|d| Seen::Deployment(Box::new(d))));
         Self { changes: changes.boxed(), told: BTreeMap::new(), began: Instant::now() }
+    }
+
+    /// From now on what the service runs is told too.
+    pub(crate) fn follow(&mut self, service: Service) {
+        let before = std::mem::replace(&mut self.changes, empty().boxed());
+        self.changes = select(before, service.watch().map(Seen::Service)).boxed();
     }
 
     /// Seconds are counted from here.
@@ -46,6 +54,7 @@ impl Narrator {
         while let Some(seen) = self.changes.next().await {
             match seen {
                 Seen::Deployment(deployment) => self.tell_deployment(&deployment),
+                Seen::Service(told) => self.tell_service(&told),
                 Seen::Release(release) => {
                     self.tell_release(&release);
                     return Ok(*release);
@@ -73,6 +82,11 @@ impl Narrator {
         let Some(image) = image(deployment) else { return };
         let who = format!("{}/{}", deployment.namespace().unwrap_or_default(), deployment.name_any());
         self.tell(format!("deployment {who}"), &who, "Deployment", Some(&format!("runs {}", image.short())));
+    }
+
+    fn tell_service(&mut self, told: &Told) {
+        let who = Service::name();
+        self.tell(format!("service {who}"), &who, "ECS service", Some(&format!("runs {}", told.image.short())));
     }
 
     fn tell(&mut self, key: String, who: &str, state: &str, text: Option<&str>) {
