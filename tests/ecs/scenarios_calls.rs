@@ -20,7 +20,7 @@ async fn a_task_definition_survives_byte_for_byte() {
         let old = image(OLD);
         let text = format!(
             r#"{{"family":"odd","networkMode":"awsvpc","future2027":{{"b":[1,2.50,1.10e2],"a":null}},"containerDefinitions":
-[{{"name":"side","image":"proxy:1","brandNew":"on","environment":[]}},{{"name":"app","image":"{old}","cpu":0,"essential":true,
+[{{"name":"side","image":"proxy:1","futureKnob":"on","environment":[]}},{{"name":"app","image":"{old}","cpu":0,"essential":true,
 "environment":[{{"name":"EMPTY","value":""}},{{"name":"CANARY","value":"{CANARY}"}}],"ulimits":[]}}],"volumes":[],
 "tags":[{{"key":"team","value":"platform"}}]}}"#
         );

@@ -55,7 +55,12 @@ async fn the_ends_of_restores_are_counted() {
         let end = s.rolled_back(NEW, Reason::SmokeTestFailed).await;
         let message = end.message.unwrap_or_default();
         assert!(message.contains("restored and verified") && message.contains("tidegate.dev/retry"), "{message}");
-        assert!(count("RolledBack").await > before.0);
+        // It is counted when the status is stored, a moment after people can see that.
+        until("the restore is counted", async || {
+            let now = count("RolledBack").await;
+            is(now > before.0, (), now)
+        })
+        .await;
         s.behaves(OLD, json!({"http": [{"path": "/health", "status": 500}]})).await;
         s.retry("again").await;
         s.until_status("the second attempt fails for good", |status| {
@@ -63,7 +68,11 @@ async fn the_ends_of_restores_are_counted() {
             (status.phase, last) == (Some(Phase::Failed), Some((2, Some(Reason::RollbackFailed))))
         })
         .await;
-        assert!(count("RollbackFailed").await > before.1);
+        until("the failed restore is counted", async || {
+            let now = count("RollbackFailed").await;
+            is(now > before.1, (), now)
+        })
+        .await;
         let ended = Controller::shared()
             .metric(&s.http, "tidegate_rollouts_ended_total{phase=\"Failed\",reason=\"RollbackFailed\"}");
         assert!(ended.await >= 1.0);

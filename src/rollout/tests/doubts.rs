@@ -1,6 +1,7 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
 use super::world::{Behaviour, World, set_image, spec};
+use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Refused};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
@@ -232,4 +233,35 @@ fn events_of_a_release_that_was_deleted_and_made_again_have_other_names() {
     let (first, second) = (names("u-1", 0), names("u-2", 60));
     assert!(!first.is_empty() && first.iter().all(|n| !second.contains(n)), "{first:?} {second:?}");
     assert!(first.iter().all(|n| n.starts_with("checkout.1-1.1")), "{first:?}");
+}
+
+#[test]
+fn a_value_from_the_start_does_not_count_after_a_wrong_one_either() {
+    for value in ["sha-b2", "production:sha-b2"] {
+        let mut w = World::verified("sha-a1");
+        w.annotate(annotation::PROMOTE, value);
+        w.tag("sha-b2");
+        w.run();
+        for next in ["wrong", value] {
+            w.annotate(annotation::PROMOTE, next);
+            w.run();
+            assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::AwaitingPromotion, "sha-a1"), "{next}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_from_before_the_stage_was_available_is_none() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.mute = true;
+    w.run_until(|w| w.step_name() == Step::Verifying && !w.decide().asks.is_empty());
+    let base = w.rel.status.rollout.as_ref().unwrap().stages[0].available_at.unwrap();
+    for (ms, counted) in [(-1, 0), (0, 1)] {
+        let id = w.decide().asks[0].id.clone();
+        let at = base.plus(Duration::from_millis(ms));
+        w.results = vec![AskResult { id, outcome: Outcome::Fail, message: "early".into(), at }];
+        w.turn();
+        assert_eq!(w.rel.status.rollout.as_ref().unwrap().stages[0].checks[0].fails, counted, "{ms}");
+    }
 }

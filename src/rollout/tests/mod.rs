@@ -1,6 +1,7 @@
 //! Tests of the pure core against a small world that obeys its effects.
 
 mod doubts;
+mod edges;
 mod properties;
 mod scenes;
 mod services;
