@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
 async fn demo(keep: bool) -> Result<bool> {
     // An error only says that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    screen::title("Tidegate: five rollouts on a real control plane. It takes about a minute and a half.");
+    screen::title("Tidegate: five rollouts on a real control plane. It takes about a minute.");
     let mut cluster = Cluster::new(keep)?;
     let ended = tokio::select! {
         ended = story(&mut cluster) => ended,
