@@ -3,6 +3,8 @@
 //! One object is followed: the newest service deployment. ECS may answer with what was true a while ago, so what a read
 //! contradicts is believed only if it lasts, or if the service deployments say it too.
 
+mod tasks;
+
 use super::draft::{Draft, Work};
 use super::entry;
 use super::evidence::Failure;
@@ -12,16 +14,12 @@ use crate::api::spec::TargetKind;
 use crate::api::status::{Step, TargetState, TargetStep, WayBack};
 use crate::api::text::tidy;
 use crate::api::time::Duration;
-use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment, StopCode, TaskView};
+use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment};
 
 /// So many pauses long reads must contradict what is known before they are believed.
 const DOUBT: i64 = 3;
 /// Between two looks at a service that cannot be seen, or that must be mended first.
 const LATER: Duration = Duration::from_secs(30);
-/// Tasks of one service deployment that end by themselves, after which it is a crash loop.
-const EXITS: usize = 3;
-/// Failed pulls after which a registry's final word is believed.
-const PULLS: usize = 2;
 const MAX_WHY: usize = 200;
 
 /// Nothing is watched on AWS: while a rollout is in work its services are looked at again and again.
@@ -108,7 +106,7 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     // What happened before an adopted service was looked at says nothing of this rollout.
     if ours
         && state.state != TargetStep::Adopted
-        && let Some(proof) = of_tasks(ecs, state)
+        && let Some(proof) = tasks::failure(ecs, state)
     {
         return Some(proof);
     }
@@ -134,7 +132,7 @@ pub(super) fn waiting_for(live: &LiveTarget, ecs: &EcsView) -> (Reason, String) 
         return (Reason::Unschedulable, tidy(message, MAX_WHY));
     }
     if let Some(task) = ecs.stopped.first() {
-        return (Reason::ProgressDeadlineExceeded, told(task));
+        return (Reason::ProgressDeadlineExceeded, tasks::told(task));
     }
     let r = live.replicas;
     let state = ecs.newest.as_ref().map(|n| format!(", its deployment is {:?}", n.status)).unwrap_or_default();
@@ -269,65 +267,4 @@ fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
         TargetStep::Restored => state.way_back.as_ref().is_some_and(|b| !live.runs(&b.images)) && !later,
         _ => false,
     }
-}
-
-/// What the stopped tasks of the followed deployment prove.
-fn of_tasks(ecs: &EcsView, state: &TargetState) -> Option<Failure> {
-    let ours =
-        |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
-    let failed = |code: StopCode| ecs.stopped.iter().filter(move |t| t.code == code);
-    let pulls: Vec<&TaskView> = failed(StopCode::TaskFailedToStart).filter(|t| is_pull(&all(t))).collect();
-    let last = pulls.iter().filter(|t| never_pulls(&all(t))).count() >= PULLS;
-    if last && let Some(task) = pulls.first() {
-        let named = task.containers.iter().find(|c| is_pull(&c.2)).is_none_or(|c| ours(&c.0));
-        return Some(Failure { reason: Reason::ImagePullFailed, message: told(task), fault: named });
-    }
-    let exits: Vec<&TaskView> = failed(StopCode::EssentialContainerExited).collect();
-    if exits.len() >= EXITS
-        && let Some(task) = exits.first()
-    {
-        let exited = task.containers.iter().find(|c| c.1.is_some_and(|code| code != 0)).or(task.containers.first());
-        let fault = exited.is_some_and(|c| ours(&c.0));
-        let message = format!("{}, {} tasks of this deployment ended so", told(task), exits.len());
-        return Some(Failure { reason: Reason::CrashLoop, message, fault });
-    }
-    let starts: Vec<&TaskView> = failed(StopCode::TaskFailedToStart).filter(|t| !is_pull(&all(t))).collect();
-    (starts.len() >= EXITS).then(|| starts.first()).flatten().map(|task| Failure {
-        reason: Reason::ConfigError,
-        message: told(task),
-        fault: false,
-    })
-}
-
-/// A stopped task in words.
-fn told(task: &TaskView) -> String {
-    let of = |c: &(String, Option<i32>, String)| match (&c.1, c.2.as_str()) {
-        (None, "") => None,
-        (None, why) => Some(format!("container {}: {why}", c.0)),
-        (Some(code), "") => Some(format!("container {}: exit code {code}", c.0)),
-        (Some(code), why) => Some(format!("container {}: exit code {code}, {why}", c.0)),
-    };
-    let worst = task.containers.iter().find(|c| c.1 != Some(0)).and_then(of);
-    let text = match worst {
-        Some(container) => format!("task {}: {}; {container}", task.id, task.reason),
-        None => format!("task {}: {}", task.id, task.reason),
-    };
-    tidy(&text, MAX_WHY)
-}
-
-fn all(task: &TaskView) -> String {
-    let containers = task.containers.iter().map(|c| c.2.as_str());
-    std::iter::once(task.reason.as_str()).chain(containers).collect::<Vec<_>>().join(" ")
-}
-
-fn is_pull(text: &str) -> bool {
-    text.contains("CannotPullContainer") || text.contains("CannotPullImageManifest")
-}
-
-/// Whether the registry's answer says that trying again is of no use.
-fn never_pulls(text: &str) -> bool {
-    let text = text.to_lowercase();
-    let passing = ["toomanyrequests", "timeout", "rate exceeded"];
-    let last = ["manifest unknown", "not found", "no basic auth", "denied", "unauthorized"];
-    !passing.iter().any(|w| text.contains(w)) && last.iter().any(|w| text.contains(w))
 }
