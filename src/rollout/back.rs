@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Work, cause};
 use super::ecs::{self, Way};
-use super::{choose, entry, foreign, plan, rolling};
+use super::{choose, foreign, plan, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
@@ -63,7 +63,7 @@ pub(super) fn heard_of(d: &Draft, w: &mut Work) {
 fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mut Option<Answer>) -> bool {
     let state = w.state().targets[i].clone();
     let Some(way_back) = state.way_back.clone() else { return false };
-    let back = rolling::writable(live, way_back.images.clone());
+    let back = write::writable(live, way_back.images.clone());
     if live.runs(&back) {
         arrived(d, w, i, live);
         return false;
@@ -75,8 +75,8 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
     if d.effect.is_some() {
         return true;
     }
-    if let Some(r) = state.refused.as_ref().filter(|r| d.now < r.at.plus(entry::pause(r.count))) {
-        d.look_again(r.at.plus(entry::pause(r.count)));
+    if let Some(r) = state.refused.as_ref().filter(|r| d.now < r.at.plus(write::pause(r.count))) {
+        d.look_again(r.at.plus(write::pause(r.count)));
         return true;
     }
     let answered = !matches!(answer, Some(Answer::Ambiguous { .. }));
@@ -88,7 +88,7 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
         let count = unsure.max(state.refused.as_ref().map_or(0, |r| r.count) + 1);
         let now = d.now;
         w.state_mut().targets[i].refused = Some(Refusal { message, at: now, count });
-        d.look_again(now.plus(entry::pause(count)));
+        d.look_again(now.plus(write::pause(count)));
         return true;
     }
     match to_do(d, w, i, live) {
@@ -172,7 +172,7 @@ fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarg
         return None;
     }
     let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
-    let ours = rolling::writable(live, state.written.as_ref().map_or(wanted, |x| x.images.clone()));
+    let ours = write::writable(live, state.written.as_ref().map_or(wanted, |x| x.images.clone()));
     if live.runs(&ours) || live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, state)) {
         return Some(ours);
     }
@@ -226,9 +226,9 @@ fn write(
     state.effect = Some(effect.clone());
     state.intent_generation = Some(live.generation);
     let way_back = w.state().targets[i].way_back.clone();
-    let mut stamp = rolling::stamp(d, effect, &back, way_back.as_ref());
+    let mut stamp = write::stamp(d, effect, &back, way_back.as_ref());
     stamp.way_back = back.clone();
     stamp.took = ours.into_iter().map(|o| o.image).collect();
     stamp.took.dedup();
-    d.effect = Some(rolling::target_write(&stage, &w.state().targets[i], live, back, stamp, how));
+    d.effect = Some(write::target_write(&stage, &w.state().targets[i], live, back, stamp, how));
 }

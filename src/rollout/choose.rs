@@ -2,7 +2,7 @@
 
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work};
-use super::{evidence, plan, quarantine, rolling};
+use super::{evidence, plan, quarantine, write};
 use crate::api::spec::{ReleaseSpec, Retry, Stage};
 use crate::api::status::{
     CheckKind, ContainerImage, Debt, Purpose, Stable, Step, TargetState, TargetStep, Verdict, WayBack, Written,
@@ -39,7 +39,7 @@ pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
             let note = format!("{}: what runs now {why}; a restore would bring it all the same", live.workload);
             d.warning(Reason::WayBackUnverified, note);
         }
-        let wanted = rolling::writable(live, plan::wanted(&w.spec, target));
+        let wanted = write::writable(live, plan::wanted(&w.spec, target));
         let debt = debt_of(d, &stage.name, &target.name, live);
         let state = &mut w.state_mut().targets[i];
         state.uid = Some(live.uid.clone());

@@ -6,9 +6,9 @@
 mod tasks;
 
 use super::draft::{Draft, Work};
-use super::entry;
 use super::evidence::Failure;
 use super::preflight::Blocked;
+use super::write;
 use crate::api::Reason;
 use crate::api::spec::TargetKind;
 use crate::api::status::{Step, TargetState, TargetStep, WayBack};
@@ -150,7 +150,7 @@ pub(super) fn made(state: &TargetState, ecs: &EcsView) -> Option<String> {
 /// passed would be a second write.
 pub(super) fn unsure(live: &LiveTarget) -> i32 {
     let Some(ecs) = &live.ecs else { return 0 };
-    (1..=6).find(|n| entry::pause(*n) >= ecs.look_again).unwrap_or(6)
+    (1..=6).find(|n| write::pause(*n) >= ecs.look_again).unwrap_or(6)
 }
 
 /// Whether ECS itself takes back what we wrote: then it is no stranger who changed the service.

@@ -4,15 +4,12 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{checks, choose, end, plan, promotion, rolling};
+use super::{checks, choose, end, plan, promotion, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::spec::ReleaseSpec;
 use crate::api::status::Step;
 use crate::api::time::Duration;
-
-/// Longest pause between two tries of something that was refused.
-const LONGEST_PAUSE: i64 = 30;
 
 pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     if superseded(d, w) {
@@ -114,7 +111,7 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
 /// A first write that was refused waits for its next try; in a later stage not for ever.
 fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let waits = w.state().targets.iter().filter_map(|t| t.refused.as_ref());
-    let next = waits.map(|r| r.at.plus(pause(r.count))).max()?;
+    let next = waits.map(|r| r.at.plus(write::pause(r.count))).max()?;
     let patience = w.stage().progress_deadline;
     if let Some(blocked) = w.rollout.blocked.clone().filter(|_| w.at > 0)
         && d.due(blocked.at.plus(patience))
@@ -146,17 +143,12 @@ fn ask_finalizer(d: &mut Draft, w: &mut Work) -> Flow {
     Flow::Stay
 }
 
-/// 1, 2, 4 ... at most 30 seconds.
-pub(super) fn pause(count: i32) -> Duration {
-    Duration::from_secs((1_i64 << (count - 1).clamp(0, 6)).min(LONGEST_PAUSE))
-}
-
 /// Whether every target of the stage runs the wanted images and digests.
 fn already_running(d: &Draft, w: &Work) -> bool {
     let stage = w.stage();
     stage.targets.iter().all(|t| {
         d.live(&stage.name, &t.name).is_some_and(|live| {
-            let wanted = rolling::writable(live, plan::wanted(&w.spec, t));
+            let wanted = write::writable(live, plan::wanted(&w.spec, t));
             live.runs(&wanted) && choose::digests_agree(live, &wanted, w.rollout.digest.as_ref(), &w.spec)
         })
     })
@@ -170,7 +162,7 @@ fn take_as_it_is(d: &mut Draft, w: &mut Work) -> Flow {
     let mut adopted = true;
     for (i, target) in stage.targets.iter().enumerate() {
         let Some(live) = d.live(&stage.name, &target.name) else { return Flow::Stay };
-        let images = rolling::writable(live, plan::wanted(&w.spec, target));
+        let images = write::writable(live, plan::wanted(&w.spec, target));
         let debt = choose::debt_of(d, &stage.name, &target.name, live);
         adopted &= debt.is_none();
         choose::take(&mut w.state_mut().targets[i], live, images, debt);

@@ -1,7 +1,7 @@
 //! Changes that others make to a target while it is in work. They are seen, named, and never overwritten.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, plan, restore, rolling};
+use super::{ecs, plan, restore, write};
 use crate::api::status::{ContainerImage, TargetStep};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{MANAGER, Reason};
@@ -45,14 +45,14 @@ fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
         TargetStep::Writing => {
             // Our stamp with another image: the write was made, and taken back before we looked.
             let made = live.stamp.as_ref().map(|s| &s.effect) == state.effect.as_ref();
-            if !made && live.runs(&rolling::writable(live, state.found.clone())) {
+            if !made && live.runs(&write::writable(live, state.found.clone())) {
                 return None;
             }
             plan::wanted(&w.spec, &w.stage().targets[i])
         }
         _ => return None,
     };
-    let expected = rolling::writable(live, expected);
+    let expected = write::writable(live, expected);
     if live.runs(&expected) {
         return None;
     }

@@ -31,6 +31,7 @@ mod say;
 mod unsupported;
 mod verify;
 mod warnings;
+mod write;
 
 #[cfg(test)]
 mod tests;

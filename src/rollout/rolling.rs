@@ -2,12 +2,12 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{ecs, entry, evidence, foreign, plan, restore, verify};
-use crate::api::effect::{Answer, EcsWrite, Effect, Refused, Stamp, TargetWrite};
-use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, WayBack, Written};
+use super::{ecs, entry, evidence, foreign, plan, restore, verify, write};
+use crate::api::effect::{Answer, EcsWrite, Refused};
+use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
-use crate::api::{EffectId, MANAGER, Reason, TargetId, Verb};
+use crate::api::{EffectId, Reason, TargetId, Verb};
 
 /// How often a forward intent is recorded anew because somebody else writes first.
 const MAX_INTENTS: i32 = 5;
@@ -34,12 +34,6 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return flow;
     }
     write_next(d, w)
-}
-
-/// The containers among `wanted` that somebody still has; one that its owner removed is given up.
-pub(super) fn writable(live: &LiveTarget, wanted: Vec<ContainerImage>) -> Vec<ContainerImage> {
-    let kept = |i: &ContainerImage| live.container(&i.container).is_none_or(|c| !c.orphaned);
-    wanted.into_iter().filter(kept).collect()
 }
 
 /// Another Release wrote a target between our look and our write. Where nothing is written yet, that only stops us.
@@ -69,7 +63,7 @@ fn accepted(d: &Draft, w: &mut Work) {
     let writing = |t: &TargetState| t.state == TargetStep::Writing;
     let Some(i) = w.state().targets.iter().position(writing) else { return };
     let Some(live) = d.live(&stage.name, &stage.targets[i].name).filter(|l| l.ecs.is_some()) else { return };
-    let images = writable(live, plan::wanted(&w.spec, &stage.targets[i]));
+    let images = write::writable(live, plan::wanted(&w.spec, &stage.targets[i]));
     w.rollout.blocked = None;
     seen(w, i, Written { images, generation, revision: Some(resource_version) });
 }
@@ -79,7 +73,7 @@ fn take_stock(d: &Draft, w: &mut Work) {
     let stage = w.stage().clone();
     for (i, target) in stage.targets.iter().enumerate() {
         let Some(live) = d.live(&stage.name, &target.name) else { continue };
-        let images = writable(live, plan::wanted(&w.spec, target));
+        let images = write::writable(live, plan::wanted(&w.spec, target));
         if w.state().targets[i].state != TargetStep::Writing {
             continue;
         }
@@ -103,7 +97,7 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
             d.look_again_in(Duration::from_secs(5));
             return Flow::Stay;
         };
-        let images = writable(live, plan::wanted(&w.spec, target));
+        let images = write::writable(live, plan::wanted(&w.spec, target));
         return write(d, w, i, live, images);
     }
     Flow::Stay
@@ -129,7 +123,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
             let state = &mut w.state_mut().targets[i];
             let count = ecs::unsure(live).max(state.refused.as_ref().map_or(0, |r| r.count + 1));
             state.refused = Some(Refusal { message, at: now, count });
-            d.look_again(now.plus(entry::pause(count)));
+            d.look_again(now.plus(write::pause(count)));
             return Flow::Stay;
         }
         Some(Answer::Ambiguous { .. } | Answer::Refused { kind: Refused::Throttled, .. }) => {
@@ -139,7 +133,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
         _ => {}
     }
     if let Some(r) = &w.state().targets[i].refused
-        && !d.due(r.at.plus(entry::pause(r.count)))
+        && !d.due(r.at.plus(write::pause(r.count)))
     {
         return Flow::Stay;
     }
@@ -165,9 +159,9 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.progressing_before = live.progressing.clone();
     state.restarts_before = evidence::restarts(live, None);
     let way_back = state.way_back.clone();
-    let stamp = stamp(d, effect, &images, way_back.as_ref());
+    let stamp = write::stamp(d, effect, &images, way_back.as_ref());
     let how = live.ecs.as_ref().map(|_| EcsWrite::Copy);
-    d.effect = Some(target_write(&stage, &w.state().targets[i], live, images, stamp, how));
+    d.effect = Some(write::target_write(&stage, &w.state().targets[i], live, images, stamp, how));
     Flow::Stay
 }
 
@@ -187,7 +181,7 @@ fn refused(d: &mut Draft, w: &mut Work, i: usize, kind: Refused, message: String
     state.refused = Some(Refusal { message: message.clone(), at: now, count });
     // Nobody wrote in between: trying again is not a fight.
     state.intents = 0;
-    d.look_again(now.plus(entry::pause(count)));
+    d.look_again(now.plus(write::pause(count)));
     if written_before {
         return Flow::Stay;
     }
@@ -199,50 +193,6 @@ fn refused(d: &mut Draft, w: &mut Work, i: usize, kind: Refused, message: String
     let no_right = kind == Refused::Forbidden && rights.iter().any(|r| message.contains(r));
     let reason = if no_right { Reason::PermissionDenied } else { Reason::WriteRefused };
     entry::block(d, w, Blocked { reason, message })
-}
-
-pub(super) fn stamp(d: &Draft, effect: EffectId, images: &[ContainerImage], way_back: Option<&WayBack>) -> Stamp {
-    Stamp {
-        effect,
-        release: d.rel.name.clone(),
-        uid: d.rel.uid.clone(),
-        images: images.to_vec(),
-        way_back: way_back.map(|b| b.images.clone()).unwrap_or_default(),
-        verified: way_back.is_some_and(|b| b.verified),
-        task_definition: way_back.and_then(|b| b.task_definition.clone()),
-        took: vec![],
-    }
-}
-
-/// The write of `images`, with every other container that we own there: leaving one out would ask to remove its image.
-pub(super) fn target_write(
-    stage: &str,
-    state: &TargetState,
-    live: &LiveTarget,
-    mut images: Vec<ContainerImage>,
-    stamp: Stamp,
-    ecs: Option<EcsWrite>,
-) -> Effect {
-    let ours = live.containers.iter().filter(|c| !c.orphaned && c.owners.iter().any(|o| o == MANAGER));
-    for container in ours {
-        if images.iter().all(|i| i.container != container.name) {
-            let (container, image) = (container.name.clone(), container.image.clone());
-            images.push(ContainerImage { container, image, digest: None });
-        }
-    }
-    let init = live.containers.iter().filter(|c| c.init && images.iter().any(|i| i.container == c.name));
-    let init = init.map(|c| c.name.clone()).collect();
-    Effect::Write(Box::new(TargetWrite {
-        stage: stage.to_owned(),
-        target: state.name.clone(),
-        workload: live.workload.clone(),
-        uid: live.uid.clone(),
-        resource_version: live.resource_version.clone(),
-        images,
-        init,
-        stamp,
-        ecs,
-    }))
 }
 
 fn all_available(d: &Draft, w: &mut Work) -> bool {
