@@ -184,7 +184,9 @@ impl Context {
         let counted = observed.results.iter().filter(|r| decision.counted.contains(&r.id));
         counted.for_each(|r| self.metrics.counted(r.outcome));
         self.pool.forget(&before.name, &decision.counted);
-        self.pool.ensure(&before.name, &decision.asks);
+        if !decision.hold {
+            self.pool.ensure(&before.name, &decision.asks);
+        }
         self.pods.care(&before.name, &pods(decision, observed));
         if decision.status != before.status {
             let after = release_view(stored);

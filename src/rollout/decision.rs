@@ -15,6 +15,9 @@ pub struct Decision {
     pub effect: Option<Effect>,
     /// The questions that should be under way now; any other of this Release is cancelled.
     pub asks: Vec<Ask>,
+    /// Instead: what is under way goes on and nothing is begun, since nobody can see just now what it is asked of.
+    #[serde(default)]
+    pub hold: bool,
     /// Results that `status` counts, or that count no more: forgotten once `status` is stored.
     pub counted: Vec<AskId>,
     /// When to look again although nothing happened.

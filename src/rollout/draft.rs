@@ -23,6 +23,8 @@ pub(super) struct Draft<'a> {
     pub status: ReleaseStatus,
     pub effect: Option<Effect>,
     pub asks: Vec<Ask>,
+    /// See [`Decision::hold`].
+    pub hold: bool,
     pub counted: Vec<AskId>,
     /// Every change was taken back: only the effect remains.
     pub discarded: bool,
@@ -57,6 +59,7 @@ impl<'a> Draft<'a> {
             status,
             effect: None,
             asks: vec![],
+            hold: false,
             counted: vec![],
             discarded: false,
             again: None,
@@ -150,11 +153,12 @@ impl<'a> Draft<'a> {
 
     pub(super) fn finish(mut self) -> Decision {
         self.announce();
-        if !self.discarded {
+        if !self.discarded && !self.hold {
             // A round that was not counted now is answered for something that is over.
             self.counted = self.obs.results.iter().map(|r| r.id.clone()).collect();
         }
-        Decision { status: self.status, effect: self.effect, asks: self.asks, counted: self.counted, again: self.again }
+        let Self { status, effect, asks, hold, counted, again, .. } = self;
+        Decision { status, effect, asks, hold, counted, again }
     }
 
     fn announce(&mut self) {

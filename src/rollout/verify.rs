@@ -87,7 +87,9 @@ pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
     d.look_again_in(Duration::from_secs(5));
     let now = d.now;
     let since = *w.state_mut().unseen_since.get_or_insert(now);
-    d.due(since.plus(w.stage().progress_deadline))
+    let late = d.due(since.plus(w.stage().progress_deadline));
+    d.hold = !late;
+    late
 }
 
 fn passed(d: &mut Draft, w: &mut Work) -> Flow {

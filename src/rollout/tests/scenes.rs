@@ -51,6 +51,23 @@ fn a_round_that_passed_is_stored_with_the_next_answer_or_a_second_later() {
 }
 
 #[test]
+fn a_round_outlives_a_moment_in_which_nobody_sees_its_target() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying && !w.results.is_empty());
+    let answered = w.results.clone();
+    w.live("staging").generation += 1;
+    let decision = w.decide();
+    assert!(decision.hold && decision.counted.is_empty(), "{:?}", decision.counted);
+    w.turn();
+    assert_eq!(w.results, answered);
+    w.live("staging").observed_generation += 1;
+    assert!(!w.decide().hold);
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+}
+
+#[test]
 fn a_stage_that_fails_is_restored_and_verified() {
     for (behaviour, reason) in [
         (Behaviour::FailsHealth, Reason::HealthCheckFailed),
