@@ -15,7 +15,7 @@ mod requests;
 mod rollouts;
 mod settings;
 mod sightings;
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the tests' support fails by panicking")]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
