@@ -28,6 +28,7 @@ pub enum Reason {
     ChoosingWayBack,
     Rolling,
     Verifying,
+    Baking,
     AwaitingPromotion,
     Restoring,
     Suspended,
@@ -86,6 +87,7 @@ pub enum Reason {
     QuarantinedBefore,
     CheckNewerThanWayBack,
     DigestUnknown,
+    Recovered,
     ContainerOrphaned,
     TargetContended,
     Drifted,
@@ -100,6 +102,12 @@ impl Reason {
         Entry(Self::ChoosingWayBack, Kind::Working, "It asks what runs now whether that is worth coming back to.", ""),
         Entry(Self::Rolling, Kind::Working, "The stage's targets are written and becoming available.", ""),
         Entry(Self::Verifying, Kind::Working, "The stage is available and its checks are being asked.", ""),
+        Entry(
+            Self::Baking,
+            Kind::Working,
+            "Everything passed; the stage's health checks are asked again and again for as long as `bake` says.",
+            "",
+        ),
         Entry(
             Self::AwaitingPromotion,
             Kind::Working,
@@ -388,6 +396,12 @@ impl Reason {
             "",
         ),
         Entry(Self::DigestUnknown, Kind::Event, "A digest is not known, so it could not be compared.", ""),
+        Entry(
+            Self::Recovered,
+            Kind::Event,
+            "A check that was said to fail, while the rollout waited or at rest, passes again.",
+            "",
+        ),
         Entry(
             Self::ContainerOrphaned,
             Kind::Event,
