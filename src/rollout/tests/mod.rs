@@ -2,6 +2,7 @@
 
 mod doubts;
 mod edges;
+mod lookups;
 mod properties;
 mod scenes;
 mod services;

@@ -83,7 +83,7 @@ fn carry_out(
         }
         match target.service {
             "sts" => sts::assume_role(&form::fields(&text), &caller, &mut world, now),
-            "elasticloadbalancing" => elb::target_health(&form::fields(&text), world.region(&caller.place)),
+            "elasticloadbalancing" => elb::target_health(&form::fields(&text), world.region(&caller.place), now),
             "ecr" if target.op == "DescribeImages" => {
                 let body = serde_json::from_str(&text).unwrap_or_default();
                 ecr::describe_images(&body, &caller.place, &world.images)
@@ -155,7 +155,8 @@ fn refused(fault: &Fault, caller: &Caller, target: &Target) -> Option<Refusal> {
     match fault {
         Fault::Refuse(refusal) => Some(refusal.clone()),
         Fault::Deny => Some(Refusal::new(
-            "AccessDeniedException",
+            // The older protocol has another word for it.
+            if target.xml { "AccessDenied" } else { "AccessDeniedException" },
             format!(
                 "User: {} is not authorized to perform: {}:{} because no identity-based policy allows the {0}:{2} action",
                 caller.arn, target.service, target.op
