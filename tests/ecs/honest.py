@@ -121,32 +121,29 @@ def query_request(call, operation):
 
 def from_form(fields, shape, path):
     """The value that the fields of a form stand for, and what in them is not as `shape` has it."""
-    inner, wrong = collections.defaultdict(dict), []
-    for key, text in fields.items():
-        if key:
-            inner[key[0]][key[1:]] = text
-    if shape.type_name == "structure":
-        value = {}
-        for name, rest in inner.items():
-            if name in shape.members:
-                value[name], more = from_form(rest, shape.members[name], f"{path}.{name}".lstrip("."))
-                wrong += more
-            else:
-                wrong.append(f"unknown {path}.{name}")
-        return value, wrong
-    if shape.type_name == "list":
-        members = [rest for name, rest in inner.items() for rest in [without_number(rest)] if name == "member"]
-        found = [from_form(item, shape.member, path) for rest in members for item in rest]
-        return [value for value, _ in found], wrong + [line for _, more in found for line in more]
-    return scalar(fields.get((), ""), shape), wrong
+    if shape.type_name not in ("structure", "list"):
+        return scalar(fields.get((), ""), shape), []
+    value, wrong = {}, []
+    for name, inner in below(fields).items():
+        if shape.type_name == "list":
+            # Members are numbered from one: `Targets.member.1.Id`.
+            found = [from_form(item, shape.member, path) for item in below(inner).values()] if name == "member" else []
+            wrong += [line for _, more in found for line in more] if found else [f"unknown {path}.{name}"]
+            value |= {len(value) + n: item for n, (item, _) in enumerate(found)}
+        elif name in shape.members:
+            value[name], more = from_form(inner, shape.members[name], f"{path}.{name}".lstrip("."))
+            wrong += more
+        else:
+            wrong.append(f"unknown {path}.{name}".replace(" .", " "))
+    return (list(value.values()) if shape.type_name == "list" else value), wrong
 
 
-def without_number(fields):
-    """The fields of each member of a list."""
-    items = collections.defaultdict(dict)
+def below(fields):
+    """The fields by their first part."""
+    inner = collections.defaultdict(dict)
     for key, text in fields.items():
-        items[key[0] if key else ""][key[1:]] = text
-    return list(items.values())
+        inner[key[0] if key else ""][key[1:]] = text
+    return inner
 
 
 def scalar(text, shape):
@@ -221,10 +218,11 @@ def finds_what_is_wrong():
 
 OK = {"status": 200, "doctored": False}
 HEALTH = "Action=DescribeTargetHealth&Version=2015-12-01&TargetGroupArn=a"
-TARGETS = "<r><DescribeTargetHealthResult><TargetHealthDescriptions><member><Target><Id>10.0.0.1</Id><Port>80</Port></Target>"
+TARGETS = "<r><DescribeTargetHealthResult><TargetHealthDescriptions><member>"
+TARGETS += "<Target><Id>10.0.0.1</Id><Port>80</Port></Target>"
 TARGETS += "<TargetHealth><State>initial</State><Reason>Elb.RegistrationInProgress</Reason></TargetHealth></member>"
 TARGETS += "</TargetHealthDescriptions></DescribeTargetHealthResult></r>"
-IMAGE = '{"registryId":"111122223333","repositoryName":"a","imageIds":[{"imageTag":"b"}]}'
+IMAGE = '{"registryId":"111122223333","repositoryName":"app","imageIds":[{"imageTag":"b"}]}'
 # Calls as they should be, and what makes each wrong.
 SAMPLES = [
     (
@@ -258,7 +256,8 @@ SAMPLES = [
         ],
     ),
     (
-        OK | {"service": "ecr", "op": "DescribeImages", "request": IMAGE, "answer": '{"imageDetails":[{"imageTags":["b"]}]}'},
+        OK | {"service": "ecr", "op": "DescribeImages"}
+        | {"request": IMAGE, "answer": '{"imageDetails":[{"imageTags":["b"]}]}'},
         [
             {"answer": '{"imageDetails":[{"imageTags":"b"}]}'},
             {"answer": '{"imageDetails":[{"moon":1}]}'},

@@ -30,6 +30,9 @@ pub struct TargetHealth {
     /// The last part of the task's ARN.
     pub task: String,
     pub address: String,
+    /// It was started after the deployment had ended: by scaling, or in the place of another.
+    #[serde(default)]
+    pub later: bool,
     /// The target group's name.
     pub group: String,
     pub state: HealthState,

@@ -60,11 +60,13 @@ fn known(ecs: &EcsView) -> impl Iterator<Item = &TargetHealth> {
 }
 
 /// A target that nobody judges holds nothing up: a target group without a listener, or one whose health is not told.
+/// Nor does one that scaling has just begun to bring: else a large service would never be done.
 fn holds_up(target: &TargetHealth) -> bool {
     match target.state {
         HealthState::Healthy | HealthState::Unavailable => false,
-        HealthState::Unused => target.reason.as_deref() == Some("Target.NotRegistered"),
-        HealthState::Initial | HealthState::Unhealthy | HealthState::Draining | HealthState::Unknown => true,
+        HealthState::Unused => target.reason.as_deref() == Some("Target.NotRegistered") && !target.later,
+        HealthState::Initial => !target.later,
+        HealthState::Unhealthy | HealthState::Draining | HealthState::Unknown => true,
     }
 }
 

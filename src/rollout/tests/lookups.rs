@@ -14,6 +14,7 @@ fn health(task: &str, state: HealthState, reason: &str) -> TargetHealth {
     TargetHealth {
         task: task.into(),
         address: "10.0.1.2".into(),
+        later: false,
         group: "shop".into(),
         state,
         reason: (!reason.is_empty()).then(|| reason.into()),
@@ -31,6 +32,7 @@ fn done(health: Lookup<Vec<TargetHealth>>) -> LiveTarget {
 #[test]
 fn what_load_balancers_have_not_taken_in_is_not_rolled_out() {
     let known = |state, reason| Lookup::Known(vec![health("a", Healthy, ""), health("b", state, reason)]);
+    let later = |state, reason| Lookup::Known(vec![TargetHealth { later: true, ..health("b", state, reason) }]);
     for (found, wanted) in [
         (Lookup::NotAsked, true),
         (Lookup::Denied("no".into()), true),
@@ -43,6 +45,10 @@ fn what_load_balancers_have_not_taken_in_is_not_rolled_out() {
         (known(Draining, "Target.DeregistrationInProgress"), false),
         (known(Unknown, ""), false),
         (known(Unused, "Target.NotRegistered"), false),
+        // Scaling is no part of it, but what it brings must not be ill.
+        (later(Initial, "Elb.RegistrationInProgress"), true),
+        (later(Unused, "Target.NotRegistered"), true),
+        (later(Unhealthy, "Target.Timeout"), false),
         // Nobody judges these.
         (known(Unused, "Target.NotInUse"), true),
         (known(Unavailable, "Elb.InternalError"), true),
