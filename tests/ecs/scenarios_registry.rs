@@ -150,7 +150,7 @@ async fn an_image_is_looked_for_only_before_it_is_brought() {
             s.verified(OLD).await;
             assert!(s.sim.calls().iter().all(|c| c.op != ASKED), "it runs, so nobody needs to pull it");
             shop.plan([Course::lands().after(SECOND)]);
-            s.set_tag(NEW).await;
+            s.apply(&shop_release(NEW)).await;
             s.verified(NEW).await;
             let calls = s.sim.calls();
             let write = calls.iter().position(|c| c.op == "UpdateService").unwrap();
