@@ -58,17 +58,11 @@ async fn tasks_that_are_replaced_for_their_health_are_a_failure() {
 /// ECS calls it a success before the load balancer has taken the new tasks in. At rest nobody asks.
 #[tokio::test]
 async fn a_success_waits_for_the_load_balancer() {
-    let slow = |service| balanced(service).set(|s| s.registers_in = 5 * SECOND);
+    let slow = |service| balanced(service).set(|s| s.registers_in = 6 * SECOND);
     on_ecs("lb-initial", slow, async |s| {
         s.settled().await;
         s.service.plan([Course::lands().after(SECOND)]);
         s.set_tag(NEW).await;
-        until("ECS calls it a success", async || {
-            let last = s.service.rollouts().pop();
-            is(s.tag() == NEW && last.as_ref().is_some_and(|r| r.0 == "SUCCESSFUL"), (), last)
-        })
-        .await;
-        assert_eq!(s.status().await.phase, Some(Phase::Rolling));
         s.verified(NEW).await;
         let answers = answers(s);
         let initial = |answer: &&String| answer.contains("<State>initial</State>");
@@ -111,10 +105,16 @@ async fn a_load_balancer_that_does_not_answer_is_asked_again() {
         s.sim.fault(On::op(ASKED), Fault::server_error());
         s.service.plan([Course::lands().after(SECOND)]);
         s.set_tag(NEW).await;
-        until("it was asked after ECS had called it a success", async || {
-            let asked = answers(s).len();
-            let landed = s.service.rollouts().pop().is_some_and(|r| r.0 == "SUCCESSFUL") && s.tag() == NEW;
-            is(landed && asked > 6, (), asked)
+        let landed = until("ECS calls it a success", async || {
+            let last = s.service.rollouts().pop();
+            let landed = s.tag() == NEW && last.as_ref().is_some_and(|r| r.0 == "SUCCESSFUL");
+            is(landed, answers(s).len(), last)
+        })
+        .await;
+        // Each look tries three times.
+        until("a look has begun and ended since", async || {
+            let asked = answers(s).len() - landed;
+            is(asked > 3, (), asked)
         })
         .await;
         assert_eq!(s.status().await.phase, Some(Phase::Rolling));
