@@ -3,8 +3,10 @@
 mod doubts;
 mod edges;
 mod lookups;
+mod play;
 mod properties;
 mod scenes;
 mod services;
 mod table;
+mod workloads;
 mod world;

@@ -1,6 +1,7 @@
 //! What is concluded from one look at an ECS service, as tables.
 
-use super::world::{REPOSITORY, deployment};
+use super::workloads::deployment;
+use super::world::REPOSITORY;
 use crate::api::status::{Accepted, ContainerImage, EcsService, TargetState, TargetStep, WayBack, Workload, Written};
 use crate::api::time::Duration;
 use crate::api::view::{
