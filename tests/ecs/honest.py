@@ -24,6 +24,7 @@ COMMON_ERRORS = {
     "AccessDenied",
     "AccessDeniedException",
     "ExpiredTokenException",
+    "InternalFailure",
     "MissingAuthenticationTokenException",
     "SerializationException",
     "ThrottlingException",

@@ -107,6 +107,10 @@ fn tasks_that_no_load_balancer_finds_well_are_proof() {
         let proof = ecs::failure(&live, view(&live), &target(TargetStep::Written));
         assert_eq!(proof.as_ref().map(|f| f.fault), wanted, "{times} x {reason}: {proof:?}");
         assert!(proof.is_none_or(|f| f.reason == Reason::HealthCheckFailed));
+        // ECS is going back: whose health is seen is another version's.
+        live.revision = Some(super::services::OLD.into());
+        let proof = ecs::failure(&live, view(&live), &target(TargetStep::Written));
+        assert_eq!(proof.map(|f| f.fault), (times >= 3 && reason == ill).then_some(false), "{times} x {reason}");
     }
 }
 

@@ -153,9 +153,12 @@ fn ecs(
 
 fn refused(fault: &Fault, caller: &Caller, target: &Target) -> Option<Refusal> {
     match fault {
+        // The older protocol has other words for some.
+        Fault::Refuse(refusal) if target.xml && refusal.status == 500 => {
+            Some(Refusal { code: "InternalFailure".to_owned(), ..refusal.clone() })
+        }
         Fault::Refuse(refusal) => Some(refusal.clone()),
         Fault::Deny => Some(Refusal::new(
-            // The older protocol has another word for it.
             if target.xml { "AccessDenied" } else { "AccessDeniedException" },
             format!(
                 "User: {} is not authorized to perform: {}:{} because no identity-based policy allows the {0}:{2} action",
