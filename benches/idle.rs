@@ -145,6 +145,7 @@ fn at_rest(release: &Release) -> Result<String> {
     copy["metadata"] = json!({"name": SAMPLE, "annotations": copy["metadata"]["annotations"]});
     let status = &mut copy["status"];
     status["observedGeneration"] = json!(1);
+    status["conditions"].as_array_mut().into_iter().flatten().for_each(|c| c["observedGeneration"] = json!(1));
     status["stable"].as_array_mut().into_iter().flatten().for_each(|s| s["generation"] = json!(1));
     // What the first one announced was long ago.
     if let Some(status) = status.as_object_mut() {
