@@ -49,6 +49,7 @@ pub enum Reason {
     NotSupported,
     TargetNotFound,
     ContainerNotFound,
+    ImageNotFound,
     PermissionDenied,
     WriteRefused,
     RepositoryDiffers,
@@ -88,6 +89,7 @@ pub enum Reason {
     CheckNewerThanWayBack,
     DigestUnknown,
     Recovered,
+    LookupDenied,
     ContainerOrphaned,
     TargetContended,
     Drifted,
@@ -209,6 +211,12 @@ impl Reason {
             "Mend `targets[].kubernetes.containers`.",
         ),
         Entry(
+            Self::ImageNotFound,
+            Kind::Blocked,
+            "The image is not in its ECR repository, or there is no such repository.",
+            "Push it, or mend the repository or tag; it goes on by itself when the image is there.",
+        ),
+        Entry(
             Self::PermissionDenied,
             Kind::Blocked,
             "The API server refused the controller a read or write.",
@@ -290,7 +298,7 @@ impl Reason {
         Entry(
             Self::HealthCheckFailed,
             Kind::Cause,
-            "A health check failed as often in a row as `retry.attempts` allows.",
+            "A health check failed as often in a row as `retry.attempts` allows; or ECS stopped three tasks for failing the load balancer's.",
             "Read which expectation failed; look at the application's log.",
         ),
         Entry(
@@ -401,6 +409,12 @@ impl Reason {
             Kind::Event,
             "A check that was said to fail, while the rollout waited or at rest, passes again.",
             "",
+        ),
+        Entry(
+            Self::LookupDenied,
+            Kind::Event,
+            "AWS does not allow a look-up that can be done without: what load balancers say of an ECS service's tasks, or whether its image is in ECR.",
+            "Allow the action that the message names, or leave it so.",
         ),
         Entry(
             Self::ContainerOrphaned,

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Task definitions that are remembered: they never change, but for being taken out of use.
 const REMEMBERED: usize = 1000;
-/// Stopped tasks that are looked at; ECS describes so many at once.
+/// Tasks that are looked at; ECS describes so many at once.
 const TASKS: i32 = 100;
 /// Service deployments that are looked at.
 const DEPLOYMENTS: i32 = 20;
@@ -30,7 +30,9 @@ pub struct Account {
     reading: Client,
     /// Never repeats a call.
     writing: Client,
-    limits: Limits,
+    pub(super) balancers: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) registry: aws_sdk_ecr::Client,
+    pub(super) limits: Limits,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
 }
 
@@ -40,6 +42,8 @@ impl Account {
         Self {
             reading: Client::new(config),
             writing: Client::from_conf(once),
+            balancers: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            registry: aws_sdk_ecr::Client::new(config),
             limits: Limits::default(),
             definitions: Mutex::default(),
         }
@@ -82,6 +86,20 @@ impl Account {
         let call = self.reading.list_tasks().cluster(&of.cluster).service_name(&of.service);
         let listed = call.desired_status(DesiredStatus::Stopped).max_results(TASKS).send().await;
         let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        self.tasks(of, arns).await
+    }
+
+    /// Tasks that the deployment with this number started and that are to run, at most 100.
+    pub async fn tasks_of(&self, of: &EcsService, number: &str) -> Result<Vec<Task>, Error> {
+        self.limits.tasks.until_ready().await;
+        // AWS takes no other filter beside this one.
+        let call = self.reading.list_tasks().cluster(&of.cluster).started_by(format!("ecs-svc/{number}"));
+        let listed = call.max_results(TASKS).send().await;
+        let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        self.tasks(of, arns).await
+    }
+
+    async fn tasks(&self, of: &EcsService, arns: Vec<String>) -> Result<Vec<Task>, Error> {
         if arns.is_empty() {
             return Ok(Vec::new());
         }

@@ -41,6 +41,7 @@ mod write;
 mod tests;
 
 pub use decision::{Decision, Need};
+pub use ecs::image_to_bring;
 pub use observed::{Observed, ReleaseView};
 pub use plan::token;
 

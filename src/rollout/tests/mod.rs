@@ -2,6 +2,7 @@
 
 mod doubts;
 mod edges;
+mod lookups;
 mod on_and_on;
 mod play;
 mod properties;
