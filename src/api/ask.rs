@@ -1,7 +1,7 @@
 //! A question to the application and its answer.
 
-use super::spec::HttpCheck;
-use super::status::{KubernetesWorkload, Purpose};
+use super::spec::{HttpCheck, HttpLoad, Probe};
+use super::status::{KubernetesWorkload, Measured, Purpose};
 use super::time::Time;
 use super::{NsName, RolloutId};
 use serde::{Deserialize, Serialize};
@@ -25,9 +25,18 @@ pub struct Ask {
     pub id: AskId,
     /// The Release: Secrets are read in its namespace, and consent is asked for it.
     pub release: NsName,
-    pub http: HttpCheck,
+    pub query: Query,
     /// For `pods`: whose pods, and of which revision.
     pub pods: Option<PodsOf>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Query {
+    /// One round of one HTTP question.
+    Http(HttpCheck),
+    /// One HTTP question many times; the answer carries what was [`Measured`].
+    Load(HttpLoad),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,7 +48,7 @@ pub struct PodsOf {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Asked, and right.
+    /// Asked, and right; of a load: measured.
     Pass,
     /// The application answered wrongly, or not at all.
     Fail,
@@ -55,5 +64,17 @@ pub struct AskResult {
     pub outcome: Outcome,
     /// For people: status code, which expectation failed. Never a body, header or query. At most 256 characters.
     pub message: String,
+    /// Of a load that was put on the application, whatever its answers were worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     pub at: Time,
+}
+
+impl Query {
+    pub fn probe(&self) -> &Probe {
+        match self {
+            Self::Http(check) => &check.probe,
+            Self::Load(load) => &load.probe,
+        }
+    }
 }

@@ -66,6 +66,7 @@ pub enum Reason {
     StatusUnreadable,
     HealthCheckFailed,
     SmokeTestFailed,
+    PerformanceCheckFailed,
     Inconclusive,
     ImagePullFailed,
     CrashLoop,
@@ -306,6 +307,12 @@ impl Reason {
             Kind::Cause,
             "A smoke test failed.",
             "Read which expectation failed; look at the application's log.",
+        ),
+        Entry(
+            Self::PerformanceCheckFailed,
+            Kind::Cause,
+            "Under load the new version broke a threshold.",
+            "The message names the threshold, what was measured and the limit; compare the two versions under the same load.",
         ),
         Entry(
             Self::Inconclusive,

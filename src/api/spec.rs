@@ -11,13 +11,17 @@ use serde_json::Value;
 
 mod checks;
 mod hooks;
+mod load;
+mod percent;
 mod targets;
 
 pub use checks::{
-    ChecksMode, Expect, Header, HealthCheck, HttpCheck, HttpLoad, JsonExpect, PerformanceCheck, PodsProbe, Probe,
-    Retry, SecretKey, ServiceProbe, SmokeTest, Threshold, Thresholds,
+    ChecksMode, Expect, Header, HealthCheck, HttpCheck, JsonExpect, PodsProbe, Probe, Retry, SecretKey, ServiceProbe,
+    SmokeTest,
 };
 pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
+pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
+pub use percent::Percent;
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.
@@ -111,7 +115,7 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub smoke_tests: Vec<SmokeTest>,
-    /// Asked when all smoke tests passed, at most 16.
+    /// Load, when all smoke tests passed, one after the other, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub performance_checks: Vec<PerformanceCheck>,

@@ -14,7 +14,7 @@ mod rollout;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
-pub use checks::{CheckKind, CheckState, Failing, Purpose, Verdict};
+pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use rollout::{
     Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
     Step, TargetState, TargetStep, WayBack, Written,
@@ -188,6 +188,9 @@ pub struct HistoryEntry {
     pub approvals: Vec<Approval>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<String>,
+    /// What its performance checks measured, in words, at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<String>,
     pub started_at: Time,
     pub ended_at: Time,
 }

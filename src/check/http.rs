@@ -1,7 +1,7 @@
 //! The HTTP client of all checks, and one request with it.
 //!
 //! It dials the addresses that it is given and no others: no proxies, no redirects, no names looked up, no connection
-//! kept for the next request. It keeps no cookies and unpacks nothing.
+//! kept for the next round. It keeps no cookies and unpacks nothing. A load keeps its connections, and ends with them.
 
 use super::expect::{self, Body};
 use super::tls::{Roots, Tls};
@@ -22,6 +22,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 const MAX_HEADERS: usize = 100;
+/// A load's connection that is idle for longer is closed before the server does so.
+const KEPT: Duration = Duration::from_secs(2);
 
 /// One request.
 pub(super) struct Request<'a> {
@@ -35,7 +37,7 @@ pub(super) struct Request<'a> {
 /// Where to, with addresses that were vetted.
 pub(super) enum To<'a> {
     /// Plain HTTP to one address. `host`: for the header `Host`.
-    Address { addr: SocketAddr, host: String, path: &'a str },
+    Address { addr: SocketAddr, host: &'a str, path: &'a str },
     /// `addrs`: all that stand behind the host of the url; the first that takes a connection is asked.
     Url { target: &'a Target, addrs: &'a [SocketAddr] },
 }
@@ -54,37 +56,35 @@ impl Http {
 
     /// Asks once. Gives the status code of a right answer.
     pub(super) async fn ask(&self, request: &Request<'_>) -> Result<u16, Wrong> {
-        let timeout = request.timeout.clamp(SHORTEST, LONGEST);
-        let asked = self.prepare(&request.to).await?.timeout(timeout).header(CONNECTION, "close");
-        let wrong = |error| wrong::explain(&error, timeout, CONNECT);
-        let response = asked.headers(request.headers.clone()).send().await.map_err(wrong)?;
-        let status = response.status().as_u16();
-        // A wrong status and an answer without expectations on its body are known before the body is there.
-        let status_only =
-            expect::judge(&Expect { json: Vec::new(), body: None, ..request.expect.clone() }, status, Body::default());
-        status_only.map_err(Wrong::Failed)?;
-        if expect::needs_body(request.expect) {
-            let (bytes, cut) = read(response).await.map_err(wrong)?;
-            expect::judge(request.expect, status, Body { bytes: &bytes, cut }).map_err(Wrong::Failed)?;
-        }
-        Ok(status)
+        exchange(self.prepare(&request.to).await?.header(CONNECTION, "close"), request, false).await
+    }
+
+    /// A client for one load, which keeps up to `kept` connections, and with a url knows its host by these addresses
+    /// only.
+    pub(super) async fn session(&self, url: Option<(&Target, &[SocketAddr])>, kept: usize) -> Result<Session, Wrong> {
+        let keeps = |client: ClientBuilder| client.pool_max_idle_per_host(kept).pool_idle_timeout(KEPT);
+        let made = match url {
+            Some((target, addrs)) => return Ok(Session(self.pinned(target, addrs, keeps).await?)),
+            None => keeps(builder().tls_certs_only([])).build(),
+        };
+        Ok(Session(made.map_err(|_| not_made())?))
     }
 
     async fn prepare(&self, to: &To<'_>) -> Result<RequestBuilder, Wrong> {
         match to {
-            To::Address { addr, host, path } => {
-                let url = at(*addr, path)?;
-                let host = HeaderValue::from_str(host);
-                let host = host.map_err(|_| Wrong::NotAsked("the name to ask for is not valid in a header".to_owned()));
-                Ok(self.plain.get(url).header(HOST, host?))
-            }
-            To::Url { target, addrs } => Ok(self.pinned(target, addrs).await?.get(target.url.clone())),
+            To::Address { addr, host, path } => ask_address(&self.plain, *addr, host, path),
+            To::Url { target, addrs } => Ok(self.pinned(target, addrs, |c| c).await?.get(target.url.clone())),
         }
     }
 
-    /// A client for one request, which knows the host by these addresses only.
-    async fn pinned(&self, target: &Target, addrs: &[SocketAddr]) -> Result<Client, Wrong> {
-        let mut client = builder().dns_resolver(Nobody);
+    /// A client which knows the host by these addresses only.
+    async fn pinned(
+        &self,
+        target: &Target,
+        addrs: &[SocketAddr],
+        more: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Client, Wrong> {
+        let mut client = more(builder().dns_resolver(Nobody));
         client = match target.url.scheme() {
             "https" => {
                 let config = self.tls.config().await.map_err(|e| Wrong::NotAsked(e.to_string()))?;
@@ -95,8 +95,54 @@ impl Http {
         if let Host::Name(name) = &target.host {
             client = client.resolve_to_addrs(name, &routed(addrs));
         }
-        client.build().map_err(|_| Wrong::NotAsked("the HTTP client could not be made".to_owned()))
+        client.build().map_err(|_| not_made())
     }
+}
+
+/// Keeps its connections until it is dropped, or they have been idle for a while.
+pub(super) struct Session(Client);
+
+impl Session {
+    /// Asks once, and reads the answer to its end, so that its connection can be used again. Gives the status code of a
+    /// right answer.
+    pub(super) async fn ask(&self, request: &Request<'_>) -> Result<u16, Wrong> {
+        let asked = match &request.to {
+            To::Address { addr, host, path } => ask_address(&self.0, *addr, host, path)?,
+            To::Url { target, .. } => self.0.get(target.url.clone()),
+        };
+        exchange(asked, request, true).await
+    }
+}
+
+/// `whole`: the body is read, whatever is expected of it.
+async fn exchange(asked: RequestBuilder, request: &Request<'_>, whole: bool) -> Result<u16, Wrong> {
+    let timeout = request.timeout.clamp(SHORTEST, LONGEST);
+    let wrong = |error| wrong::explain(&error, timeout, CONNECT);
+    let response = asked.timeout(timeout).headers(request.headers.clone()).send().await.map_err(wrong)?;
+    let status = response.status().as_u16();
+    // A wrong status and an answer without expectations on its body are known before the body is there.
+    let expect = Expect { json: Vec::new(), body: None, ..request.expect.clone() };
+    let right = expect::judge(&expect, status, Body::default()).map_err(Wrong::Failed);
+    if !whole {
+        right.clone()?;
+    }
+    if whole || expect::needs_body(request.expect) {
+        let (bytes, cut) = read(response).await.map_err(wrong)?;
+        right?;
+        expect::judge(request.expect, status, Body { bytes: &bytes, cut }).map_err(Wrong::Failed)?;
+    }
+    Ok(status)
+}
+
+fn ask_address(client: &Client, addr: SocketAddr, host: &str, path: &str) -> Result<RequestBuilder, Wrong> {
+    let url = at(addr, path)?;
+    let host = HeaderValue::from_str(host);
+    let host = host.map_err(|_| Wrong::NotAsked("the name to ask for is not valid in a header".to_owned()));
+    Ok(client.get(url).header(HOST, host?))
+}
+
+fn not_made() -> Wrong {
+    Wrong::NotAsked("the HTTP client could not be made".to_owned())
 }
 
 /// Without those that this machine has no way to, since what it lacks is not the application's fault, and their error

@@ -3,8 +3,8 @@
 //! Knows [`crate::api`] and nothing else of the crate. It never counts attempts, never decides what an outcome means,
 //! and never says what an application answered beyond status codes and which expectation failed.
 //!
-//! Read [`pool`] for what the rest of the crate calls, `round` for what one question does, [`guard`] for what is
-//! never asked.
+//! Read [`pool`] for what the rest of the crate calls, `round` for what one question does, `load` for what a load
+//! does, [`guard`] for what is never asked.
 
 pub mod directory;
 mod expect;
@@ -12,14 +12,18 @@ pub mod guard;
 mod headers;
 mod hosts;
 mod http;
+mod load;
+mod plan;
 pub mod pool;
 mod queue;
 mod reach;
 pub mod resolve;
 mod round;
+mod tally;
 mod tls;
 mod url;
 mod verdict;
+mod whom;
 mod wrong;
 
 pub use directory::{Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};

@@ -10,7 +10,7 @@ use super::resolve::{Dns, Resolver};
 use super::round::Rounds;
 use super::tls::Roots;
 use super::verdict::Verdict;
-use crate::api::ask::{Ask, AskId, AskResult, Outcome};
+use crate::api::ask::{Ask, AskId, AskResult, Outcome, Query};
 use crate::api::{NsName, Time};
 use futures::future::Abortable;
 use futures::stream::AbortHandle;
@@ -29,6 +29,10 @@ pub struct Limits {
     pub rounds: usize,
     /// Rounds at once of one namespace's Releases. Default 8.
     pub rounds_per_namespace: usize,
+    /// Loads at once in all; they take no place of a round. Default 4.
+    pub loads: usize,
+    /// Loads at once of one namespace's Releases. Default 1: two would measure each other.
+    pub loads_per_namespace: usize,
     /// Pods at once in one round. Default 8.
     pub requests_per_round: usize,
     /// For one lookup in the cluster. Default 10 s.
@@ -60,8 +64,10 @@ pub struct Pool {
     worker: tokio::task::AbortHandle,
 }
 
+/// Loads wait in a line of their own: they are long, and a health check is urgent.
 struct Shared {
-    queue: Mutex<Queue>,
+    rounds: Mutex<Queue>,
+    loads: Mutex<Queue>,
     changed: Notify,
 }
 
@@ -89,7 +95,7 @@ impl Pool {
         let runtime = Handle::try_current()?;
         let (http, resolver) = (Http::new(outside.roots)?, outside.resolver);
         let rounds = Rounds { directory, resolver, http, policy: Arc::new(policy), limits };
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
+        let shared = Arc::new(Shared { rounds: Mutex::default(), loads: Mutex::default(), changed: Notify::new() });
         let worker = Worker { shared: shared.clone(), rounds, wake, clock, set: JoinSet::new(), jobs: HashMap::new() };
         Ok(Self { shared, worker: runtime.spawn(worker.run()).abort_handle() })
     }
@@ -97,23 +103,29 @@ impl Pool {
     /// Makes `asks` the questions that are under way for `release`: starts what is missing, cancels the others. What
     /// is finished stays, whether it is among `asks` or not, and is not asked again.
     pub fn ensure(&self, release: &NsName, asks: &[Ask]) {
-        self.shared.queue().ensure(release, asks);
+        let (loads, rounds): (Vec<Ask>, Vec<Ask>) = asks.iter().cloned().partition(is_load);
+        self.shared.rounds().ensure(release, &rounds);
+        self.shared.loads().ensure(release, &loads);
         self.shared.changed.notify_one();
     }
 
     /// What is finished and not yet forgotten.
     pub fn results(&self, release: &NsName) -> Vec<AskResult> {
-        self.shared.queue().results(release)
+        let mut results = self.shared.rounds().results(release);
+        results.extend(self.shared.loads().results(release));
+        results
     }
 
     /// Forgets results that were counted, or that count no more.
     pub fn forget(&self, release: &NsName, ids: &[AskId]) {
-        self.shared.queue().forget(release, ids);
+        self.shared.rounds().forget(release, ids);
+        self.shared.loads().forget(release, ids);
     }
 
     /// Cancels and forgets everything of a Release that is gone.
     pub fn drop_release(&self, release: &NsName) {
-        self.shared.queue().drop_release(release);
+        self.shared.rounds().drop_release(release);
+        self.shared.loads().drop_release(release);
     }
 }
 
@@ -132,14 +144,37 @@ impl Default for Outside {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rounds: 64, rounds_per_namespace: 8, requests_per_round: 8, lookup: Duration::from_secs(10) }
+        Self {
+            rounds: 64,
+            rounds_per_namespace: 8,
+            loads: 4,
+            loads_per_namespace: 1,
+            requests_per_round: 8,
+            lookup: Duration::from_secs(10),
+        }
     }
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rounds(&self) -> MutexGuard<'_, Queue> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    fn loads(&self) -> MutexGuard<'_, Queue> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The next that may start, a round before a load.
+    fn start(&self, limits: &Limits, abort: &AbortHandle) -> Option<Job> {
+        let round = self.rounds().start(limits.rounds.max(1), limits.rounds_per_namespace.max(1), abort);
+        round.or_else(|| self.loads().start(limits.loads.max(1), limits.loads_per_namespace.max(1), abort))
+    }
+    fn finish(&self, job: &Job, result: Option<AskResult>) -> bool {
+        let mut queue = if is_load(&job.ask) { self.loads() } else { self.rounds() };
+        queue.finish(job, result)
+    }
+}
+
+fn is_load(ask: &Ask) -> bool {
+    matches!(ask.query, Query::Load(_))
 }
 
 /// Owns the running rounds.
@@ -167,9 +202,7 @@ impl Worker {
     fn start(&mut self) {
         loop {
             let (abort, registration) = AbortHandle::new_pair();
-            let limits = self.rounds.limits;
-            let started = self.shared.queue().start(limits.rounds.max(1), limits.rounds_per_namespace.max(1), &abort);
-            let Some(job) = started else { return };
+            let Some(job) = self.shared.start(&self.rounds.limits, &abort) else { return };
             let (rounds, ask) = (self.rounds.clone(), job.ask.clone());
             let round = async move { rounds.run(&ask).await };
             let task = self.set.spawn(async { Abortable::new(round, registration).await.ok() });
@@ -188,8 +221,10 @@ impl Worker {
         };
         let Some(job) = self.jobs.remove(&id) else { return };
         let at = (self.clock)();
-        let result = verdict.map(|v| AskResult { id: job.ask.id.clone(), outcome: v.outcome, message: v.message, at });
-        if self.shared.queue().finish(&job, result) {
+        let id = job.ask.id.clone();
+        let result =
+            verdict.map(|Verdict { outcome, message, measured }| AskResult { id, outcome, message, measured, at });
+        if self.shared.finish(&job, result) {
             // Nobody listens only while the process is stopping.
             let _ = self.wake.send(job.release);
         }

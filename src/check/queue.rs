@@ -29,7 +29,7 @@ pub(super) struct Queue {
 enum Entry {
     Waiting(Arc<Ask>),
     Running(Run, AbortHandle),
-    Done(AskResult),
+    Done(Box<AskResult>),
 }
 
 /// A round that was given a place and must now be run.
@@ -64,7 +64,7 @@ impl Queue {
 
     pub(super) fn results(&self, release: &NsName) -> Vec<AskResult> {
         let entries = self.releases.get(release).into_iter().flat_map(BTreeMap::values);
-        entries.filter_map(|e| if let Entry::Done(result) = e { Some(result.clone()) } else { None }).collect()
+        entries.filter_map(|e| if let Entry::Done(result) = e { Some((**result).clone()) } else { None }).collect()
     }
 
     /// Takes these away: a result, or a round that is still under way.
@@ -123,7 +123,7 @@ impl Queue {
             entries.remove(&job.ask.id);
             return false;
         };
-        *entry = Entry::Done(result);
+        *entry = Entry::Done(Box::new(result));
         bound(entries);
         true
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::ask::Outcome;
+use crate::api::ask::{Outcome, Query};
 use crate::api::status::Purpose;
 use crate::api::{RolloutId, Time};
 
@@ -18,7 +18,7 @@ fn ask(release: &NsName, number: i32) -> Ask {
         revision: "abc".into(),
     };
     let http = serde_json::from_value(serde_json::json!({"pods": {"port": 80}})).unwrap();
-    Ask { id, release: release.clone(), http, pods: None }
+    Ask { id, release: release.clone(), query: Query::Http(http), pods: None }
 }
 
 fn start(queue: &mut Queue) -> Option<(Job, AbortHandle)> {
@@ -28,7 +28,7 @@ fn start(queue: &mut Queue) -> Option<(Job, AbortHandle)> {
 
 fn result(job: &Job, at: i64) -> Option<AskResult> {
     let at = Time::from_millis(at);
-    Some(AskResult { id: job.ask.id.clone(), outcome: Outcome::Pass, message: String::new(), at })
+    Some(AskResult { id: job.ask.id.clone(), outcome: Outcome::Pass, message: String::new(), measured: None, at })
 }
 
 fn is_empty(queue: &Queue) -> bool {

@@ -8,6 +8,7 @@ use super::url::BadUrl;
 use super::wrong::Wrong;
 use crate::api::NsName;
 use crate::api::ask::Outcome;
+use crate::api::status::Measured;
 use std::time::Duration;
 
 /// In characters.
@@ -19,6 +20,8 @@ pub(super) struct Verdict {
     pub outcome: Outcome,
     /// At most 256 characters.
     pub message: String,
+    /// Of a load alone.
+    pub measured: Option<Measured>,
 }
 
 /// Why nobody was asked: the outcome is [`Outcome::Error`].
@@ -50,6 +53,8 @@ pub(super) enum RoundError {
     Url { origin: String, source: Unreachable },
     #[error("nobody said whose pods to ask")]
     NoWorkload,
+    #[error("response times cannot be counted: {0}")]
+    Histogram(#[from] hdrhistogram::CreationError),
 }
 
 pub(super) type PodAnswer<'a> = (&'a PodFacts, Result<u16, Wrong>);
@@ -57,7 +62,13 @@ pub(super) type PodAnswer<'a> = (&'a PodFacts, Result<u16, Wrong>);
 impl Verdict {
     /// Cuts the message to what a result may hold.
     pub(super) fn new(outcome: Outcome, message: &str) -> Self {
-        Self { outcome, message: short(message) }
+        Self { outcome, message: short(message), measured: None }
+    }
+}
+
+impl Verdict {
+    pub(super) fn nobody() -> Self {
+        Self::new(Outcome::NoData, "no pod of the revision is ready")
     }
 }
 

@@ -1,9 +1,9 @@
 //! Asking a list of checks: which round is due, which results count, when a check has passed or failed.
 
 use super::draft::{Draft, Work};
-use super::plan;
-use crate::api::ask::{Ask, AskId, Outcome, PodsOf};
-use crate::api::spec::{HttpCheck, Probe, Retry, Stage};
+use super::{baseline, performance, plan};
+use crate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf, Query};
+use crate::api::spec::{Probe, Retry, Stage};
 use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
 use crate::api::time::{Duration, Time};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 pub(super) struct Question {
     pub name: String,
     pub kind: CheckKind,
-    pub http: HttpCheck,
+    pub query: Query,
     pub retry: Retry,
     pub delay: Duration,
     /// Asked once and reported; decides nothing.
@@ -32,15 +32,19 @@ pub(super) enum Asked {
 impl Question {
     /// What tells whether it is the same question with the same expectation.
     pub(super) fn hash(&self) -> String {
-        plan::hash(&json!([self.kind, self.http.probe, self.http.path, self.http.headers, self.http.expect]))
+        match &self.query {
+            Query::Http(http) => plan::hash(&json!([self.kind, http.probe, http.path, http.headers, http.expect])),
+            Query::Load(load) => plan::hash(&json!([self.kind, load])),
+        }
     }
 }
 
+/// What tells whether a version is well: health checks and smoke tests.
 pub(super) fn questions(stage: &Stage) -> Vec<Question> {
     let health = stage.health_checks.iter().map(|c| Question {
         name: c.name.clone(),
         kind: CheckKind::Health,
-        http: c.http.clone(),
+        query: Query::Http(c.http.clone()),
         retry: c.retry.clone(),
         delay: c.initial_delay.unwrap_or_default(),
         informative: false,
@@ -48,7 +52,7 @@ pub(super) fn questions(stage: &Stage) -> Vec<Question> {
     let smoke = stage.smoke_tests.iter().map(|c| Question {
         name: c.name.clone(),
         kind: CheckKind::Smoke,
-        http: c.http.clone(),
+        query: Query::Http(c.http.clone()),
         retry: c.retry.clone(),
         delay: Duration::ZERO,
         informative: false,
@@ -56,7 +60,20 @@ pub(super) fn questions(stage: &Stage) -> Vec<Question> {
     health.chain(smoke).collect()
 }
 
-/// Counts what was answered and asks what is due. Health checks together, then smoke tests one after the other.
+/// What a new version has to pass: everything that tells whether it is well, then the load.
+pub(super) fn of_new_version(stage: &Stage) -> Vec<Question> {
+    let load = stage.performance_checks.iter().map(|c| Question {
+        name: c.name.clone(),
+        kind: CheckKind::Performance,
+        query: Query::Load(c.http.clone()),
+        retry: Retry::once(),
+        delay: Duration::ZERO,
+        informative: false,
+    });
+    questions(stage).into_iter().chain(load).collect()
+}
+
+/// Counts what was answered and asks what is due. Health checks together, then all others one after the other.
 /// `base`: when the stage became available.
 pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Question], base: Time) -> Asked {
     reset_for(w, purpose, questions);
@@ -89,8 +106,8 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
             number,
             revision: revision.clone(),
         };
-        let pods = pods_of(d, w.stage(), &question.http.probe);
-        d.asks.push(Ask { id, release: d.rel.name.clone(), http: question.http.clone(), pods });
+        let pods = pods_of(d, w.stage(), question.query.probe());
+        d.asks.push(Ask { id, release: d.rel.name.clone(), query: question.query.clone(), pods });
     }
     if asleep.is_some() {
         d.look_again_in(Duration::from_secs(1));
@@ -139,6 +156,7 @@ fn count(d: &Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &
     for result in &d.obs.results {
         let r = &result.id;
         let ours = r.rollout == id && r.stage == stage && r.purpose == purpose && r.revision == revision;
+        let (outcome, message) = judged(w, result);
         let state = w.state_mut().checks.iter_mut().find(|c| c.name == r.check);
         let question = questions.iter().find(|q| q.name == r.check);
         if let (true, Some(state), Some(question)) = (ours, state, question)
@@ -146,8 +164,17 @@ fn count(d: &Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &
             && state.verdict.is_none()
             && result.at >= base
         {
-            score(state, result.outcome, result.message.clone(), result.at, question);
+            score(state, outcome, message, result.at, question);
         }
+    }
+}
+
+/// What an answer says: of a load, what its thresholds make of it.
+fn judged(w: &Work, result: &AskResult) -> (Outcome, String) {
+    let check = w.stage().performance_checks.iter().find(|c| c.name == result.id.check);
+    match (check, &result.measured) {
+        (Some(check), Some(found)) => performance::judge(check, found, baseline::old(w, &check.name), &result.message),
+        _ => (result.outcome, result.message.clone()),
     }
 }
 
@@ -182,7 +209,7 @@ fn position(w: &Work, question: &Question) -> Option<usize> {
 /// Whether something must be answered before this one is asked.
 fn open_before(w: &Work, question: &Question) -> bool {
     let before = w.state().checks.iter().take_while(|c| c.name != question.name || c.kind != question.kind);
-    question.kind == CheckKind::Smoke && before.into_iter().any(|c| c.verdict.is_none())
+    question.kind != CheckKind::Health && before.into_iter().any(|c| c.verdict.is_none())
 }
 
 fn sum_up(w: &Work) -> Asked {

@@ -3,6 +3,7 @@
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work};
 use super::{evidence, plan, quarantine, write};
+use crate::api::ask::Query;
 use crate::api::spec::{ReleaseSpec, Retry, Stage};
 use crate::api::status::{
     CheckKind, ContainerImage, Debt, Purpose, Stable, Step, TargetState, TargetStep, Verdict, WayBack, Written,
@@ -74,6 +75,13 @@ pub(super) fn owes(d: &Draft, w: &Work) -> bool {
     targets.any(|t| d.live(&stage, &t.name).is_some_and(|live| debt_of(d, &stage, &t.name, live).is_some()))
 }
 
+/// Whether all targets are available in full on what they run, and can be asked.
+pub(super) fn stands(d: &Draft, stage: &Stage) -> bool {
+    let stands = |l: &LiveTarget| l.ecs.is_some() || l.pods.iter().any(|p| p.ready && !p.terminating);
+    let lives = stage.targets.iter().map(|t| d.live(&stage.name, &t.name));
+    lives.into_iter().all(|l| l.is_some_and(|l| evidence::rolled_out(l, None) && stands(l)))
+}
+
 enum Proof {
     Unneeded,
     Wait,
@@ -85,9 +93,10 @@ enum Proof {
 
 /// Asks the health checks of what runs now.
 fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
-    let lives: Option<Vec<&LiveTarget>> = stage.targets.iter().map(|t| d.live(&stage.name, &t.name)).collect();
-    let stands = |l: &LiveTarget| l.ecs.is_some() || l.pods.iter().any(|p| p.ready && !p.terminating);
-    let settled = lives?.iter().all(|l| evidence::rolled_out(l, None) && stands(l));
+    if stage.targets.iter().any(|t| d.live(&stage.name, &t.name).is_none()) {
+        return None;
+    }
+    let settled = stands(d, stage);
     if stage.health_checks.is_empty() {
         return Some(if settled { Proof::Passed(vec![]) } else { Proof::NotPassed(vec![]) });
     }
@@ -104,7 +113,7 @@ fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
         .map(|c| Question {
             name: c.name.clone(),
             kind: CheckKind::Health,
-            http: c.http.clone(),
+            query: Query::Http(c.http.clone()),
             retry: retry.clone(),
             delay: Duration::ZERO,
             informative: false,

@@ -2,7 +2,8 @@
 
 use super::draft::{Draft, Work};
 use super::{plan, quarantine, rest};
-use crate::api::status::{Debt, HistoryEntry, Phase, Step, TargetStep};
+use crate::api::status::{CheckKind, Debt, HistoryEntry, Phase, Step, TargetStep};
+use crate::api::text::tidy;
 use crate::api::{Image, Reason};
 
 /// Ends that keep their own reason although the stage was taken back.
@@ -19,6 +20,9 @@ const KEEP: [Reason; 8] = [
 
 /// What a person can do after an end that is no success.
 pub(super) const AGAIN: &str = "to try again set tidegate.dev/retry to a new value, or set a new tag";
+/// Measurements that one history entry holds, and characters of each.
+const MOST_MEASURED: usize = 8;
+const MAX_MEASURED: usize = 200;
 /// Debts that are remembered of one target: the last write may not have been made.
 const MAX_DEBTS: usize = 2;
 
@@ -137,11 +141,20 @@ fn remember(d: &mut Draft, w: &Work, phase: Phase, reason: Reason) {
         cause: w.rollout.cause.clone(),
         approvals: w.rollout.approvals.clone(),
         adopted: adopted.collect(),
+        measured: measured(w),
         started_at: w.rollout.started_at,
         ended_at: d.now,
     };
     d.status.history.insert(0, entry);
     d.status.history.truncate(usize::try_from(d.rel.spec.history_limit).unwrap_or(0));
+}
+
+/// What the performance checks of verified stages came to; that of a failed one stands in the cause.
+fn measured(w: &Work) -> Vec<String> {
+    let stages = w.rollout.stages.iter().flat_map(|s| s.checks.iter().map(move |c| (s, c)));
+    let loads = stages.filter(|(_, c)| c.kind == CheckKind::Performance);
+    let words = loads.filter_map(|(s, c)| Some(format!("{}/{}: {}", s.name, c.name, c.message.as_ref()?)));
+    words.map(|text| tidy(&text, MAX_MEASURED)).take(MOST_MEASURED).collect()
 }
 
 pub(super) fn verified(image: &Image) -> String {

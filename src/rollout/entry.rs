@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{checks, choose, ecs, end, plan, promotion, warnings, write};
+use super::{baseline, checks, choose, ecs, end, plan, promotion, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::spec::ReleaseSpec;
@@ -41,6 +41,9 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     }
     if running {
         return take_as_it_is(d, w);
+    }
+    if let Some(flow) = baseline::measure(d, w) {
+        return flow;
     }
     match choose::ways_back(d, w) {
         Some(flow) => flow,
@@ -79,6 +82,7 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
         // What was asked so far says nothing of what will be found.
         checks::void(w);
         w.state_mut().choosing_since = None;
+        w.state_mut().baselines.clear();
     }
     w.rollout.step = Step::Preflight;
     if w.at == 0 && !pausing(b.reason) {

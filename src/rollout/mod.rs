@@ -9,6 +9,7 @@
 
 mod back;
 mod bake;
+mod baseline;
 mod checks;
 mod choose;
 mod decision;
@@ -20,6 +21,7 @@ mod evidence;
 mod foreign;
 mod lost;
 mod observed;
+mod performance;
 mod plan;
 mod preflight;
 mod promotion;

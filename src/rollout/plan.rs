@@ -65,6 +65,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         verified_at: None,
         unseen_since: None,
         adopted: false,
+        baselines: vec![],
         targets: s.targets.iter().map(target).collect(),
         purpose: None,
         checks: vec![],

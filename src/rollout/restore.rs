@@ -258,7 +258,7 @@ fn judges(w: &Work, restored: &[usize]) -> (Vec<Question>, bool) {
         restored.iter().all(|i| w.state().targets[*i].way_back.as_ref().is_some_and(|b| b.passed.contains(&hash)))
     };
     // The pods of a target that is not restored are not asked.
-    let others = |q: &Question| match &q.http.probe {
+    let others = |q: &Question| match q.query.probe() {
         Probe::Pods(pods) => {
             let targets = &w.state().targets;
             let asked = pods.target.as_ref().and_then(|n| targets.iter().position(|t| t.name == *n)).unwrap_or(0);

@@ -5,7 +5,7 @@ use super::{end, promotion, standing, warnings};
 use crate::api::Reason;
 use crate::api::condition::{self, AWAITING_PROMOTION, READY, RECONCILING, STALLED, Wanted};
 use crate::api::spec::ReleaseSpec;
-use crate::api::status::{Phase, Rollout, Stable, Step};
+use crate::api::status::{Baseline, Phase, Rollout, Stable, Step};
 
 const MAX_MESSAGE: usize = 1024;
 
@@ -113,6 +113,10 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
     }
     match rollout.step {
         Step::Preflight => (Reason::Preflight, format!("{tag}: looking whether {stage} has everything it needs")),
+        Step::ChoosingWayBack if measuring(rollout, &stage).is_some() => {
+            let check = measuring(rollout, &stage).unwrap_or_default();
+            (Reason::ChoosingWayBack, format!("{tag}: measuring with {check} what {stage} runs now"))
+        }
         Step::ChoosingWayBack => {
             (Reason::ChoosingWayBack, format!("{tag}: asking whether what {stage} runs now is well"))
         }
@@ -149,6 +153,11 @@ fn restoring_trouble(rollout: &Rollout, stage: &str) -> Option<String> {
 
 fn baking(rollout: &Rollout, stage: &str) -> Option<crate::api::Time> {
     rollout.stage_state(stage)?.bake_until
+}
+
+fn measuring(rollout: &Rollout, stage: &str) -> Option<String> {
+    let open = |b: &&Baseline| b.measured.is_none() && b.missing.is_none();
+    rollout.stage_state(stage)?.baselines.iter().find(open).map(|b| b.check.clone())
 }
 
 fn asked(rollout: &Rollout, stage: &str) -> String {

@@ -20,7 +20,6 @@ fn of_stage(stage: &Stage) -> Option<String> {
     let rollback = &stage.rollback;
     target
         .or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
-        .or_else(|| stage.performance_checks.first().map(|c| format!("performanceChecks[{}]", c.name)))
         .or_else(|| (rollback.mode != RollbackMode::Automatic).then(|| format!("rollback.mode: {:?}", rollback.mode)))
         .or_else(|| (rollback.scope != RollbackScope::Stage).then(|| format!("rollback.scope: {:?}", rollback.scope)))
         .or_else(|| {
@@ -52,16 +51,11 @@ mod tests {
     fn each_field_that_asks_for_more_is_named() {
         let stage = "/stages/0";
         let url = json!({"url": "https://shop.example/health"});
-        let load = json!([{
-            "name": "p", "http": {"url": "https://shop.example/", "requests": 10, "concurrency": 1},
-            "thresholds": {"p95": {"max": "1s"}},
-        }]);
         for (pointer, value, said) in [
             ("/image/requireDigest", json!(true), "spec.image.requireDigest"),
             ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
-            ("/performanceChecks", load, "performanceChecks[p]"),
             ("/rollback/mode", json!("Manual"), "rollback.mode: Manual"),
             ("/rollback/mode", json!("Never"), "rollback.mode: Never"),
             ("/rollback/scope", json!("Release"), "rollback.scope: Release"),

@@ -37,7 +37,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return restore::fail_stage(d, w, failure);
     }
     let base = w.state().available_at.unwrap_or(d.now);
-    match checks::ask(d, w, Purpose::Verify, &checks::questions(&stage), base) {
+    match checks::ask(d, w, Purpose::Verify, &checks::of_new_version(&stage), base) {
         Asked::Waiting => make_room(d, w).unwrap_or(Flow::Stay),
         Asked::Passed => bake::bake(d, w).unwrap_or_else(|| passed(d, w)),
         Asked::Failed(check) => {
@@ -45,6 +45,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
             let reason = match check.kind {
                 crate::api::status::CheckKind::Health => Reason::HealthCheckFailed,
                 crate::api::status::CheckKind::Smoke => Reason::SmokeTestFailed,
+                crate::api::status::CheckKind::Performance => Reason::PerformanceCheckFailed,
             };
             let failure = cause(reason, message, true, d.now);
             restore::fail_stage(d, w, failure)

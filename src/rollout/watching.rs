@@ -84,8 +84,8 @@ pub(super) fn ask(
                 fail(d, stage, question, number, Outcome::Error, message)
             }
             (None, None) => {
-                let pods = checks::pods_of(d, stage, &question.http.probe);
-                d.asks.push(Ask { id, release: d.rel.name.clone(), http: question.http.clone(), pods });
+                let pods = checks::pods_of(d, stage, question.query.probe());
+                d.asks.push(Ask { id, release: d.rel.name.clone(), query: question.query.clone(), pods });
                 Word::Open
             }
         };
@@ -119,6 +119,7 @@ pub(super) fn reason(failing: &Failing) -> Reason {
         _ if failing.fails <= failing.errors => Reason::Inconclusive,
         CheckKind::Health => Reason::HealthCheckFailed,
         CheckKind::Smoke => Reason::SmokeTestFailed,
+        CheckKind::Performance => Reason::PerformanceCheckFailed,
     }
 }
 

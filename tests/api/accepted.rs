@@ -56,6 +56,18 @@ const GOOD: &[&[Edit]] = &[
         "/stages/0/performanceChecks",
         "[{name: load, http: {url: 'https://a.example', requests: 1000}, thresholds: {p95: {max: 1s, maxIncrease: 20%}, errorRate: {max: 0.5%}}}]",
     )],
+    &[(
+        "/stages/0/performanceChecks",
+        "[{name: load, http: {url: 'https://a.example', requests: 3000, rate: 10, concurrency: 50, warmUp: 1000}, thresholds: {p99: {max: 60s}, throughput: {min: 500}}}]",
+    )],
+    &[(
+        "/stages/0/performanceChecks",
+        "[{name: load, http: {pods: {port: 80}, duration: 5m, rate: 500}, thresholds: {p99: {maxIncrease: 0.25%}, errorRate: {max: 0%}}}]",
+    )],
+    &[(
+        "/stages/0/performanceChecks",
+        "[{name: load, http: {pods: {port: 80}, requests: 1}, thresholds: {p50: {max: 1ms}}}, {name: more, http: {pods: {port: 80}}, thresholds: {p99: {max: 1m}}}]",
+    )],
 ];
 
 #[tokio::test]

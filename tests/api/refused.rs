@@ -134,14 +134,25 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/healthChecks/0/http/expect", "{json: [{pointer: /a~2, equals: ok}]}")], "spec.stages[0].healthChecks[0].http.expect.json[0].pointer", POINTER),
     (&[("/stages/0/healthChecks/0/http/expect", "{json: [{pointer: /status}]}")], "spec.stages[0].healthChecks[0].http.expect.json[0].equals", "Required value"),
     // performance
-    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {}}]")], "spec.stages[0].performanceChecks[0].thresholds", "thresholds needs at least one of p50, p90, p95, p99 and errorRate"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {}}]")], "spec.stages[0].performanceChecks[0].thresholds", "thresholds needs at least one of p50, p90, p95, p99, errorRate and throughput"),
     (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p95: {}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p95", "a threshold needs max, maxIncrease, or both"),
-    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p95: {max: fast}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p95.max", "max must be a duration such as 300ms"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p95: {max: fast}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p95.max", "must be a duration from 1ms to 60s, such as 300ms"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p99: {max: 2m}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p99.max", "must be a duration from 1ms to 60s, such as 300ms"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', duration: 10m}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0].http.duration", "must be a duration from 1s to 5m, such as 30s"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', requests: 50, duration: 10s}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0].http", "a load lasts for requests or for duration: remove one of the two"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', requests: 3001, rate: 10}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0].http", "at this rate the requests take longer than 5m: ask for fewer, or raise rate"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', rate: 501}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0].http.rate", "spec.stages[0].performanceChecks[0].http.rate in body should be less than or equal to 500"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', warmUp: 1001}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0].http.warmUp", "spec.stages[0].performanceChecks[0].http.warmUp in body should be less than or equal to 1000"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', requests: 99}, thresholds: {p99: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0]", FEW),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', requests: 19}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0]", FEW),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example', requests: 9}, thresholds: {p90: {max: 1s}, p50: {max: 1s}}}]")], "spec.stages[0].performanceChecks[0]", FEW),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {throughput: {min: 0}}}]")], "spec.stages[0].performanceChecks[0].thresholds.throughput.min", "spec.stages[0].performanceChecks[0].thresholds.throughput.min in body should be greater than or equal to 1"),
     (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {errorRate: {max: '0.01'}}}]")], "spec.stages[0].performanceChecks[0].thresholds.errorRate.max", "max must be a share from 0% to 100%, such as 1% or 0.5%"),
     (&[("/stages/0/performanceChecks", "[{name: load, http: {url: 'https://a.example'}, thresholds: {p50: {maxIncrease: 20ms}}}]")], "spec.stages[0].performanceChecks[0].thresholds.p50.maxIncrease", "maxIncrease must be a share of the old version's value, such as 20%"),
     (&[("/stages/0/performanceChecks", "[{name: items, http: {url: 'https://a.example'}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks", "a performance check bears the name of another check: names of checks must differ within a stage"),
 ];
 
+const FEW: &str = "p99 needs at least 100 requests, p95 20 and p90 10: fewer say nothing about it";
 const MOVING: &str =
     "image.tag looks like one that moves: name one commit, such as sha-4f2c1d9, or set image.allowMovingTag: true";
 const REPOSITORY: &str =

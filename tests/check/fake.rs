@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf};
+use tidegate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf, Query};
 use tidegate::api::spec::WorkloadKind;
 use tidegate::api::status::{KubernetesWorkload, Purpose};
 use tidegate::api::{NsName, RolloutId};
@@ -48,9 +48,14 @@ pub fn ask_of(release: &NsName, number: i32, http: Value) -> Ask {
             revision: "abc".to_owned(),
         },
         release: release.clone(),
-        http: serde_json::from_value(http).unwrap(),
+        query: Query::Http(serde_json::from_value(http).unwrap()),
         pods: Some(PodsOf { workload, revision: "abc".to_owned() }),
     }
+}
+
+/// A load, written as in YAML.
+pub fn ask_load(http: Value) -> Ask {
+    Ask { query: Query::Load(serde_json::from_value(http).unwrap()), ..ask_pods(80) }
 }
 
 pub fn ask_pods(port: u16) -> Ask {

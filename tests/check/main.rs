@@ -7,6 +7,7 @@ mod dns;
 mod fake;
 mod hostile;
 mod hostile_urls;
+mod load;
 mod objects;
 mod outside;
 mod pooling;

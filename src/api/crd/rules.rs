@@ -140,8 +140,24 @@ const FIELDS: &[(&str, &str, &str)] = &[
     // performance
     (
         "spec.stages[].performanceChecks[].thresholds",
-        "has(self.p50) || has(self.p90) || has(self.p95) || has(self.p99) || has(self.errorRate)",
-        "thresholds needs at least one of p50, p90, p95, p99 and errorRate",
+        "has(self.p50) || has(self.p90) || has(self.p95) || has(self.p99) || has(self.errorRate) || has(self.throughput)",
+        "thresholds needs at least one of p50, p90, p95, p99, errorRate and throughput",
+    ),
+    (
+        "spec.stages[].performanceChecks[].http",
+        "!has(self.requests) || !has(self.duration)",
+        "a load lasts for requests or for duration: remove one of the two",
+    ),
+    (
+        "spec.stages[].performanceChecks[].http",
+        "!has(self.requests) || !has(self.rate) || self.requests <= self.rate * 300",
+        "at this rate the requests take longer than 5m: ask for fewer, or raise rate",
+    ),
+    (
+        "spec.stages[].performanceChecks[]",
+        "has(self.http.duration) || (has(self.http.requests) ? self.http.requests : 100) >= \
+         (has(self.thresholds.p99) ? 100 : has(self.thresholds.p95) ? 20 : has(self.thresholds.p90) ? 10 : 1)",
+        "p99 needs at least 100 requests, p95 20 and p90 10: fewer say nothing about it",
     ),
     ("spec.stages[].performanceChecks[].thresholds.p50", HAS_LIMIT, NEEDS_LIMIT),
     ("spec.stages[].performanceChecks[].thresholds.p90", HAS_LIMIT, NEEDS_LIMIT),

@@ -43,19 +43,6 @@ pub struct SmokeTest {
     pub retry: Retry,
 }
 
-/// Load put on the application, with thresholds.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PerformanceCheck {
-    /// A DNS label of at most 30 characters; differs from the names of the stage's other checks.
-    #[schemars(length(max = 30))]
-    pub name: String,
-    /// The question, and how often it is asked.
-    pub http: HttpLoad,
-    /// What the answers must keep within; at least one.
-    pub thresholds: Thresholds,
-}
-
 /// How often a check is asked.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -201,70 +188,6 @@ pub struct SecretKey {
     /// The key within it.
     #[schemars(length(max = 253))]
     pub key: String,
-}
-
-/// An HTTP question asked many times.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpLoad {
-    #[serde(flatten)]
-    pub probe: Probe,
-    /// Begins with `/`. Default `/`. Not with `url`, which carries its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub path: Option<String>,
-    /// For one request, 100ms to 60s. Default 5s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Duration>,
-    /// Sent with each request, at most 8, each name once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
-    pub headers: Vec<Header>,
-    /// What a right answer looks like; everything named must hold.
-    #[serde(default)]
-    pub expect: Expect,
-    /// How often it is asked in all, 1 to 100000. Default 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub requests: Option<i32>,
-    /// How many requests are under way at once, 1 to 50. Default 5.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 50))]
-    pub concurrency: Option<i32>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Thresholds {
-    /// The median response time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p50: Option<Threshold>,
-    /// The time within which 90 % of the answers came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p90: Option<Threshold>,
-    /// The time within which 95 % of the answers came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p95: Option<Threshold>,
-    /// The time within which 99 % of the answers came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p99: Option<Threshold>,
-    /// The share of requests whose answer was wrong or missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_rate: Option<Threshold>,
-}
-
-/// A limit: absolute (`300ms`, `1%`), or relative to the old version (`20%`).
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Threshold {
-    /// The most that is allowed: a duration such as `300ms`, for `errorRate` a share such as `1%`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 20))]
-    pub max: Option<String>,
-    /// How much worse than the old version it may be, such as `20%`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 20))]
-    pub max_increase: Option<String>,
 }
 
 impl Default for Retry {

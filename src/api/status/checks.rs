@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Purpose {
     /// What ran before: is it worth coming back to?
     WayBack,
+    /// How does what ran before do under load?
+    Baseline,
     Verify,
     Restore,
     /// Again and again, while the stage bakes.
@@ -23,6 +25,7 @@ pub enum Purpose {
 pub enum CheckKind {
     Health,
     Smoke,
+    Performance,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
@@ -83,4 +86,52 @@ pub struct Failing {
     /// It has failed as often in a row as it may, and that was said.
     #[serde(default)]
     pub said: bool,
+}
+
+/// What a load came to. Times are whole microseconds.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Measured {
+    /// Requests that count.
+    pub requests: i32,
+    /// Those of them whose answer was wrong or missing.
+    #[serde(default)]
+    pub failed: i32,
+    /// From the first to the last, in milliseconds.
+    #[serde(default)]
+    pub took_millis: i64,
+    /// Within so long half of the requests were answered rightly; absent if fewer were at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p90: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<i64>,
+}
+
+/// How the old version did under the load of one performance check, right before the stage was written.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Baseline {
+    pub check: String,
+    /// Since when it is measured.
+    pub since: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// Why it could not be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+impl Measured {
+    /// The share of requests whose answer was wrong or missing, 0 to 1.
+    pub fn error_rate(&self) -> f64 {
+        f64::from(self.failed) / f64::from(self.requests.max(1))
+    }
+    /// Right answers per second.
+    pub fn throughput(&self) -> f64 {
+        f64::from(self.requests - self.failed) * 1000.0 / (self.took_millis.max(1) as f64)
+    }
 }

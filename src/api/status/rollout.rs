@@ -1,6 +1,6 @@
 //! One attempt to bring one image through the stages, as it stands in status.
 
-use super::{CheckState, Frozen, Purpose};
+use super::{Baseline, CheckState, Frozen, Purpose};
 use crate::api::time::Time;
 use crate::api::{Digest, EffectId, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -125,6 +125,9 @@ pub struct StageState {
     pub adopted: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetState>,
+    /// How the old version did under load, for limits that compare with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<Baseline>,
     /// The checks that are being asked, or were asked last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,

@@ -261,7 +261,7 @@ fn an_answer_from_before_the_stage_was_available_is_none() {
     for (ms, counted) in [(-1, 0), (0, 1)] {
         let id = w.decide().asks[0].id.clone();
         let at = base.plus(Duration::from_millis(ms));
-        w.results = vec![AskResult { id, outcome: Outcome::Fail, message: "early".into(), at }];
+        w.results = vec![AskResult { id, outcome: Outcome::Fail, message: "early".into(), measured: None, at }];
         w.turn();
         assert_eq!(w.rel.status.rollout.as_ref().unwrap().stages[0].checks[0].fails, counted, "{ms}");
     }

@@ -4,9 +4,9 @@
 
 use super::workloads::{Behaviour, set_image, settle};
 use super::world::World;
-use crate::api::ask::{AskResult, Outcome};
+use crate::api::ask::{Ask, AskResult, Outcome, Query};
 use crate::api::effect::{Answer, Effect, Refused, TargetWrite};
-use crate::api::status::Step;
+use crate::api::status::{Measured, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
 use crate::api::{MANAGER, ReleaseStatus, TargetId};
@@ -106,7 +106,13 @@ impl World {
             if self.results.iter().all(|r| r.id != ask.id) {
                 let outcome = self.outcome(&ask.id.stage, &ask.id.check);
                 let (id, at) = (ask.id.clone(), self.now);
-                self.results.push(AskResult { id, outcome, message: format!("{outcome:?}"), at });
+                self.results.push(AskResult {
+                    id,
+                    outcome,
+                    message: format!("{outcome:?}"),
+                    measured: self.measured(ask, outcome),
+                    at,
+                });
                 moved = true;
             }
         }
@@ -186,6 +192,19 @@ impl World {
         let all: Vec<Outcome> = answers.collect();
         let worst = [Outcome::Fail, Outcome::Error, Outcome::NoData];
         worst.into_iter().find(|o| all.contains(o)).unwrap_or(Outcome::Pass)
+    }
+
+    /// What a load comes to: a second of a hundred requests, all answered within 100 ms.
+    fn measured(&self, ask: &Ask, outcome: Outcome) -> Option<Measured> {
+        let slow = self.targets.iter().any(|(id, view)| match view {
+            TargetView::Live(l) if id.stage == ask.id.stage => {
+                self.behaviour_in(&id.stage, &l.containers[0].image.short()) == Behaviour::Slow
+            }
+            _ => false,
+        });
+        let all = Some(if slow { 400_000 } else { 100_000 });
+        let load = matches!(ask.query, Query::Load(_)) && outcome == Outcome::Pass;
+        load.then_some(Measured { requests: 100, failed: 0, took_millis: 1000, p50: all, p90: all, p95: all, p99: all })
     }
 
     /// The Deployment controller and the kubelets do their part. Whether anything changed.

@@ -14,6 +14,8 @@ pub(super) enum Behaviour {
     Healthy,
     FailsHealth,
     FailsSmoke,
+    /// Right answers that take four times as long as those of others.
+    Slow,
     PullError,
     CrashLoop,
     NeverReady,

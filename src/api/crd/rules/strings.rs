@@ -11,6 +11,11 @@ pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].healthChecks[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].smokeTests[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].{list}[].http.timeout", "100ms", "60s", "5s"),
+    ("spec.stages[].performanceChecks[].http.duration", "1s", "5m", "30s"),
+    ("spec.stages[].performanceChecks[].thresholds.p50.max", "1ms", "60s", "300ms"),
+    ("spec.stages[].performanceChecks[].thresholds.p90.max", "1ms", "60s", "300ms"),
+    ("spec.stages[].performanceChecks[].thresholds.p95.max", "1ms", "60s", "300ms"),
+    ("spec.stages[].performanceChecks[].thresholds.p99.max", "1ms", "60s", "300ms"),
 ];
 
 /// Pattern, sentence, where.
@@ -96,16 +101,6 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
         "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$",
         "roleArn must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tidegate",
         &["spec.stages[].targets[].ecs.roleArn"],
-    ),
-    (
-        "^([0-9]{1,6}(ms|s|m))+$",
-        "max must be a duration such as 300ms",
-        &[
-            "spec.stages[].performanceChecks[].thresholds.p50.max",
-            "spec.stages[].performanceChecks[].thresholds.p90.max",
-            "spec.stages[].performanceChecks[].thresholds.p95.max",
-            "spec.stages[].performanceChecks[].thresholds.p99.max",
-        ],
     ),
     (
         "^(100|[0-9]{1,2}([.][0-9]{1,3})?)%$",

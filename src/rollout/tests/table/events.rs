@@ -181,7 +181,8 @@ fn answer_checks(w: &mut World, outcome: Outcome) -> bool {
 
 fn stray(w: &mut World, change: impl FnOnce(&mut AskResult)) -> bool {
     let Some(ask) = w.decide().asks.first().cloned() else { return false };
-    let mut result = AskResult { id: ask.id, outcome: Outcome::Fail, message: "stray".into(), at: w.now };
+    let mut result =
+        AskResult { id: ask.id, outcome: Outcome::Fail, message: "stray".into(), measured: None, at: w.now };
     change(&mut result);
     w.results.push(result);
     true
