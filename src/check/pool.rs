@@ -35,6 +35,8 @@ pub struct Limits {
     pub loads_per_namespace: usize,
     /// Pods at once in one round. Default 8.
     pub requests_per_round: usize,
+    /// During a load: from one look at whom it is put on to the next. Default 5 s.
+    pub recheck: Duration,
     /// For one lookup in the cluster. Default 10 s.
     pub lookup: Duration,
 }
@@ -150,6 +152,7 @@ impl Default for Limits {
             loads: 4,
             loads_per_namespace: 1,
             requests_per_round: 8,
+            recheck: Duration::from_secs(5),
             lookup: Duration::from_secs(10),
         }
     }

@@ -175,6 +175,26 @@ async fn all_pods_take_turns_and_one_that_was_taken_away_does_not_count() {
     assert_eq!(asked(vec![good.clone()]).await.requests, 20);
 }
 
+/// Its address may be another application's by now.
+#[tokio::test]
+async fn whom_may_not_be_asked_any_more_is_left_alone() {
+    let apps = App::many(42, vec![Arc::new(|_: &str| status(200)), Arc::new(|_: &str| status(200))]).await;
+    let both = vec![pod(1, apps[0].addr.ip()), pod(2, apps[1].addr.ip())];
+    let world = World::default();
+    *world.pods.lock().unwrap() = vec![Ok(both.clone()), Ok(both[..1].to_vec())];
+    let limits = Limits { recheck: ms(200), ..Limits::default() };
+    let load = ask_load(json!({"pods": {"port": apps[0].addr.port()}, "rate": 50, "duration": "2s"}));
+    let result = Asking::limited(world, loopback(), limits).answer(&load).await;
+    assert_eq!((result.outcome, result.measured.unwrap().requests), (Outcome::Pass, 100), "{}", result.message);
+    let (stayed, left) = (apps[0].seen.requests().len(), apps[1].seen.requests().len());
+    assert!((1..30).contains(&left) && stayed + left == 100, "{left} after it had left");
+    // What can no longer be looked up can no longer be vetted.
+    let world = World::default();
+    *world.pods.lock().unwrap() = vec![Ok(both), Err("pods".to_owned())];
+    let result = Asking::limited(world, loopback(), limits).answer(&load).await;
+    assert_eq!((result.outcome, result.measured), (Outcome::Error, None), "{}", result.message);
+}
+
 #[tokio::test]
 async fn the_guard_and_headers_are_those_of_checks() {
     let app = App::start(Ipv4Addr::LOCALHOST, |_| status(200)).await;
