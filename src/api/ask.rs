@@ -1,6 +1,6 @@
 //! A question to the application and its answer.
 
-use super::spec::{HttpCheck, HttpLoad, Probe};
+use super::spec::{GrpcCheck, HttpCheck, HttpLoad, Peer, PodsProbe, Probe, Question, ServiceProbe, TcpCheck};
 use super::status::{KubernetesWorkload, Measured, Purpose};
 use super::time::Time;
 use super::{NsName, RolloutId};
@@ -35,8 +35,18 @@ pub struct Ask {
 pub enum Query {
     /// One round of one HTTP question.
     Http(HttpCheck),
+    Tcp(TcpCheck),
+    Grpc(GrpcCheck),
     /// One HTTP question many times; the answer carries what was [`Measured`].
     Load(HttpLoad),
+}
+
+/// Whom a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressee<'a> {
+    Pods(&'a PodsProbe),
+    Service(&'a ServiceProbe),
+    Url(&'a str),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,10 +81,32 @@ pub struct AskResult {
 }
 
 impl Query {
-    pub fn probe(&self) -> &Probe {
+    pub fn addressee(&self) -> Addressee<'_> {
         match self {
-            Self::Http(check) => &check.probe,
-            Self::Load(load) => &load.probe,
+            Self::Http(HttpCheck { probe, .. }) | Self::Load(HttpLoad { probe, .. }) => match probe {
+                Probe::Pods(pods) => Addressee::Pods(pods),
+                Probe::Service(service) => Addressee::Service(service),
+                Probe::Url(url) => Addressee::Url(url),
+            },
+            Self::Tcp(TcpCheck { peer, .. }) | Self::Grpc(GrpcCheck { peer, .. }) => match peer {
+                Peer::Pods(pods) => Addressee::Pods(pods),
+                Peer::Service(service) => Addressee::Service(service),
+            },
+        }
+    }
+
+    /// Whose pods are asked, if pods are.
+    pub fn pods(&self) -> Option<&PodsProbe> {
+        if let Addressee::Pods(pods) = self.addressee() { Some(pods) } else { None }
+    }
+}
+
+impl From<&Question> for Query {
+    fn from(question: &Question) -> Self {
+        match question.clone() {
+            Question::Http(check) => Self::Http(check),
+            Question::Tcp(check) => Self::Tcp(check),
+            Question::Grpc(check) => Self::Grpc(check),
         }
     }
 }

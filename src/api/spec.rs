@@ -13,6 +13,7 @@ mod checks;
 mod hooks;
 mod load;
 mod percent;
+mod questions;
 mod targets;
 
 pub use checks::{
@@ -22,6 +23,7 @@ pub use checks::{
 pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
 pub use percent::Percent;
+pub use questions::{GrpcCheck, Peer, Question, TcpCheck};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.

@@ -8,6 +8,7 @@
 
 pub mod directory;
 mod expect;
+mod grpc;
 pub mod guard;
 mod headers;
 mod hosts;
@@ -20,6 +21,7 @@ mod reach;
 pub mod resolve;
 mod round;
 mod tally;
+mod tcp;
 mod tls;
 mod url;
 mod verdict;

@@ -3,17 +3,19 @@
 //! A round is never repeated here; who asked counts attempts.
 
 use super::directory::{Directory, Forbidden, LookupError};
+use super::grpc;
 use super::guard::Policy;
 use super::headers;
 use super::http::{Http, Request};
 use super::load;
 use super::pool::Limits;
 use super::resolve::Resolver;
-use super::verdict::{PodAnswer, RoundError, Verdict, sum_up};
+use super::tcp;
+use super::verdict::{Answer, PodAnswer, RoundError, Verdict, sum_up};
 use super::whom::{EACH_END, Place, Pods, Whom, among, only_ready};
 use super::wrong::Wrong;
 use crate::api::ask::{Ask, Outcome, Query};
-use crate::api::spec::{Header, HttpCheck, Probe};
+use crate::api::spec::Header;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream;
@@ -46,58 +48,50 @@ impl Rounds {
     /// Longer than all lookups and requests that keep their own deadlines can take.
     fn deadline(&self, ask: &Ask) -> Duration {
         let asking = match &ask.query {
-            Query::Http(check) => {
-                let most = if matches!(check.probe, Probe::Pods(_)) { 2 * EACH_END } else { 1 };
-                let waves = u32::try_from(most.div_ceil(self.limits.requests_per_round.max(1))).unwrap_or(u32::MAX);
-                let request = check.timeout().std().min(Duration::from_secs(60)) + Duration::from_millis(500);
-                request.saturating_mul(waves)
-            }
             Query::Load(_) => load::LONGEST + Duration::from_secs(61),
+            Query::Http(check) => self.asking(ask, check.timeout()),
+            Query::Tcp(check) => self.asking(ask, check.timeout()),
+            Query::Grpc(check) => self.asking(ask, check.timeout()),
         };
         (self.limits.lookup * 5).saturating_add(asking)
     }
 
-    async fn ask(&self, ask: &Ask) -> Result<Verdict, RoundError> {
-        match &ask.query {
-            Query::Http(check) => self.http(ask, check).await,
-            Query::Load(load) => self.load(ask, load).await,
-        }
+    /// For one question to each of those that may be asked.
+    fn asking(&self, ask: &Ask, timeout: crate::api::Duration) -> Duration {
+        let most = if ask.query.pods().is_some() { 2 * EACH_END } else { 1 };
+        let waves = u32::try_from(most.div_ceil(self.limits.requests_per_round.max(1))).unwrap_or(u32::MAX);
+        (timeout.std().min(Duration::from_secs(60)) + Duration::from_millis(500)).saturating_mul(waves)
     }
 
-    async fn http(&self, ask: &Ask, check: &HttpCheck) -> Result<Verdict, RoundError> {
-        let whom = self.whom(ask).await?;
-        match whom {
+    async fn ask(&self, ask: &Ask) -> Result<Verdict, RoundError> {
+        let headers: &[Header] = match &ask.query {
+            Query::Load(load) => return self.load(ask, load).await,
+            Query::Http(check) => &check.headers,
+            Query::Tcp(_) | Query::Grpc(_) => &[],
+        };
+        match self.whom(ask).await? {
             Whom::Pods(pods) if pods.ready.is_empty() => Ok(Verdict::nobody()),
-            Whom::Pods(pods) => {
-                let headers = self.headers(ask, &check.headers).await?;
-                self.http_of_pods(ask, check, &pods, &headers).await
-            }
+            Whom::Pods(pods) => self.all_of(ask, &pods, &self.headers(ask, headers).await?).await,
             Whom::One { what, place } => {
-                let headers = self.headers(ask, &check.headers).await?;
-                Ok(match self.request(check, &place, &headers).await {
-                    Ok(status) => Verdict::new(Outcome::Pass, &format!("{what} answered {status}")),
+                let headers = self.headers(ask, headers).await?;
+                Ok(match self.one(&ask.query, &place, &headers).await {
+                    Ok(said) => Verdict::new(Outcome::Pass, &format!("{what} {said}")),
                     Err(wrong) => Verdict::new(wrong.outcome(), &format!("{what}: {wrong}")),
                 })
             }
         }
     }
 
-    async fn http_of_pods(
-        &self,
-        ask: &Ask,
-        check: &HttpCheck,
-        pods: &Pods,
-        headers: &HeaderMap,
-    ) -> Result<Verdict, RoundError> {
+    async fn all_of(&self, ask: &Ask, pods: &Pods, headers: &HeaderMap) -> Result<Verdict, RoundError> {
         let questions = pods.chosen.iter().enumerate().map(|(at, (_, place))| async move {
             let answer = match place {
-                Ok(place) => self.request(check, place, headers).await,
+                Ok(place) => self.one(&ask.query, place, headers).await,
                 Err(why) => Err(Wrong::NotAsked(why.to_string())),
             };
             (at, answer)
         });
         let questions: Vec<_> = questions.collect();
-        let mut answers: Vec<(usize, Result<u16, Wrong>)> =
+        let mut answers: Vec<(usize, Answer)> =
             stream::iter(questions).buffer_unordered(self.limits.requests_per_round.max(1)).collect().await;
         answers.sort_by_key(|(at, _)| *at);
         let pod = |at: usize| pods.chosen.get(at).map(|(pod, _)| pod);
@@ -110,9 +104,22 @@ impl Rounds {
         Ok(sum_up(&answers, pods.ready.len()))
     }
 
-    async fn request(&self, check: &HttpCheck, place: &Place, headers: &HeaderMap) -> Result<u16, Wrong> {
-        let (to, timeout) = (place.to(check.path()), check.timeout().std());
-        self.http.ask(&Request { to, headers, timeout, expect: &check.expect }).await
+    /// One question to one place.
+    async fn one(&self, query: &Query, place: &Place, headers: &HeaderMap) -> Answer {
+        match (query, place) {
+            (Query::Http(check), _) => {
+                let (to, timeout) = (place.to(check.path()), check.timeout().std());
+                let status = self.http.ask(&Request { to, headers, timeout, expect: &check.expect }).await?;
+                Ok(format!("answered {status}"))
+            }
+            (Query::Tcp(check), Place::Address { addr, .. }) => tcp::ask(*addr, check.timeout().std()).await,
+            (Query::Grpc(check), Place::Address { addr, host }) => {
+                grpc::ask(*addr, host, check.service_name(), check.timeout().std()).await
+            }
+            (Query::Tcp(_) | Query::Grpc(_) | Query::Load(_), _) => {
+                Err(Wrong::NotAsked("this cannot be asked of a url".to_owned()))
+            }
+        }
     }
 
     pub(super) async fn headers(&self, ask: &Ask, wanted: &[Header]) -> Result<HeaderMap, RoundError> {

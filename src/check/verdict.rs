@@ -57,7 +57,9 @@ pub(super) enum RoundError {
     Histogram(#[from] hdrhistogram::CreationError),
 }
 
-pub(super) type PodAnswer<'a> = (&'a PodFacts, Result<u16, Wrong>);
+/// What a right answer was, as in `answered 200`; or why there is none.
+pub(super) type Answer = Result<String, Wrong>;
+pub(super) type PodAnswer<'a> = (&'a PodFacts, Answer);
 
 impl Verdict {
     /// Cuts the message to what a result may hold.
@@ -98,12 +100,12 @@ pub(super) fn sum_up(answers: &[PodAnswer<'_>], ready: usize) -> Verdict {
             return Verdict::new(of, &format!("pod {}: {what}{many}", pod.name));
         }
     }
-    let mut codes = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
-    let Some(first) = codes.next() else {
+    let mut words = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    let Some(first) = words.next() else {
         return Verdict::new(Outcome::NoData, "every pod that was asked has left meanwhile");
     };
-    let how = if codes.all(|code| code == first) { first.to_string() } else { "as expected".to_owned() };
-    Verdict::new(Outcome::Pass, &format!("{} of {ready} pods answered {how}", answers.len()))
+    let how = if words.all(|other| other == first) { first } else { "answered as expected" };
+    Verdict::new(Outcome::Pass, &format!("{} of {ready} pods {how}", answers.len()))
 }
 
 fn short(text: &str) -> String {

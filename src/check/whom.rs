@@ -7,8 +7,8 @@ use super::round::Rounds;
 use super::url::{Host, Target};
 use super::verdict::RoundError;
 use crate::api::NsName;
-use crate::api::ask::Ask;
-use crate::api::spec::{PodsProbe, Probe, ServiceProbe};
+use crate::api::ask::{Addressee, Ask};
+use crate::api::spec::{PodsProbe, ServiceProbe};
 use std::net::{IpAddr, SocketAddr};
 
 /// Of many pods, the oldest and the newest of this number each.
@@ -47,10 +47,10 @@ impl Place {
 
 impl Rounds {
     pub(super) async fn whom(&self, ask: &Ask) -> Result<Whom, RoundError> {
-        match ask.query.probe() {
-            Probe::Pods(probe) => self.pods(ask, probe).await.map(Whom::Pods),
-            Probe::Service(probe) => self.service(ask, probe).await,
-            Probe::Url(url) => self.url(url).await,
+        match ask.query.addressee() {
+            Addressee::Pods(probe) => self.pods(ask, probe).await.map(Whom::Pods),
+            Addressee::Service(probe) => self.service(ask, probe).await,
+            Addressee::Url(url) => self.url(url).await,
         }
     }
 

@@ -47,6 +47,15 @@ pub(super) fn explain(error: &reqwest::Error, timeout: Duration, connect: Durati
         "no valid HTTP answer".to_owned()
     })
 }
+/// The same of a connection that nothing was asked over yet.
+pub(super) fn connecting(error: &io::Error) -> Wrong {
+    match ours(error) {
+        Some(kind) => Wrong::NotAsked(format!("the controller could not open a connection: {kind}")),
+        None if error.kind() == ErrorKind::ConnectionRefused => Wrong::Failed("connection refused".to_owned()),
+        None => Wrong::Failed("no connection".to_owned()),
+    }
+}
+
 /// What is wrong on the controller's side, if that is why there is no connection.
 fn ours(error: &io::Error) -> Option<&'static str> {
     const ENFILE: i32 = 23;
@@ -79,6 +88,6 @@ fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     None
 }
 
-fn print(duration: Duration) -> String {
+pub(super) fn print(duration: Duration) -> String {
     crate::api::Duration::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)).to_string()
 }

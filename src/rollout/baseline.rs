@@ -100,7 +100,7 @@ fn ask(d: &mut Draft, w: &Work, stage: &Stage, check: &PerformanceCheck, i: usiz
         return known;
     }
     let query = Query::Load(check.http.clone());
-    let pods = checks::pods_of(d, stage, query.probe());
+    let pods = checks::pods_of(d, stage, &query);
     d.asks.push(Ask { id, release: d.rel.name.clone(), query, pods });
     known
 }

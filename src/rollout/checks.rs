@@ -3,7 +3,7 @@
 use super::draft::{Draft, Work};
 use super::{baseline, performance, plan};
 use crate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf, Query};
-use crate::api::spec::{Probe, Retry, Stage};
+use crate::api::spec::{Retry, Stage};
 use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
 use crate::api::time::{Duration, Time};
 use serde_json::json;
@@ -34,6 +34,8 @@ impl Question {
     pub(super) fn hash(&self) -> String {
         match &self.query {
             Query::Http(http) => plan::hash(&json!([self.kind, http.probe, http.path, http.headers, http.expect])),
+            Query::Tcp(tcp) => plan::hash(&json!([self.kind, "tcp", tcp.peer])),
+            Query::Grpc(grpc) => plan::hash(&json!([self.kind, "grpc", grpc.peer, grpc.service_name()])),
             Query::Load(load) => plan::hash(&json!([self.kind, load])),
         }
     }
@@ -44,7 +46,7 @@ pub(super) fn questions(stage: &Stage) -> Vec<Question> {
     let health = stage.health_checks.iter().map(|c| Question {
         name: c.name.clone(),
         kind: CheckKind::Health,
-        query: Query::Http(c.http.clone()),
+        query: Query::from(&c.question),
         retry: c.retry.clone(),
         delay: c.initial_delay.unwrap_or_default(),
         informative: false,
@@ -52,7 +54,7 @@ pub(super) fn questions(stage: &Stage) -> Vec<Question> {
     let smoke = stage.smoke_tests.iter().map(|c| Question {
         name: c.name.clone(),
         kind: CheckKind::Smoke,
-        query: Query::Http(c.http.clone()),
+        query: Query::from(&c.question),
         retry: c.retry.clone(),
         delay: Duration::ZERO,
         informative: false,
@@ -106,7 +108,7 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
             number,
             revision: revision.clone(),
         };
-        let pods = pods_of(d, w.stage(), question.query.probe());
+        let pods = pods_of(d, w.stage(), &question.query);
         d.asks.push(Ask { id, release: d.rel.name.clone(), query: question.query.clone(), pods });
     }
     if asleep.is_some() {
@@ -230,8 +232,8 @@ pub(super) fn scaled_to_zero(d: &Draft, stage: &Stage) -> Option<String> {
     lives.into_iter().find(|l| l.replicas.wanted == 0).map(|l| l.workload.to_string())
 }
 
-pub(super) fn pods_of(d: &Draft, stage: &Stage, probe: &Probe) -> Option<PodsOf> {
-    let Probe::Pods(pods) = probe else { return None };
+pub(super) fn pods_of(d: &Draft, stage: &Stage, query: &Query) -> Option<PodsOf> {
+    let pods = query.pods()?;
     let target = stage.targets.iter().find(|t| pods.target.as_ref().is_none_or(|n| *n == t.name))?;
     let live = d.live(&stage.name, &target.name)?;
     Some(PodsOf { workload: live.workload.kubernetes()?.clone(), revision: live.revision.clone()? })

@@ -113,7 +113,7 @@ fn ask(d: &mut Draft, w: &mut Work, stage: &Stage) -> Option<Proof> {
         .map(|c| Question {
             name: c.name.clone(),
             kind: CheckKind::Health,
-            query: Query::Http(c.http.clone()),
+            query: Query::from(&c.question),
             retry: retry.clone(),
             delay: Duration::ZERO,
             informative: false,

@@ -8,7 +8,6 @@ use super::draft::{Draft, Flow, Work, cause};
 use super::{choose, ecs, end, entry, evidence, quarantine, verify};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
-use crate::api::spec::Probe;
 use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
 use crate::api::time::{Duration, Time};
 
@@ -258,13 +257,13 @@ fn judges(w: &Work, restored: &[usize]) -> (Vec<Question>, bool) {
         restored.iter().all(|i| w.state().targets[*i].way_back.as_ref().is_some_and(|b| b.passed.contains(&hash)))
     };
     // The pods of a target that is not restored are not asked.
-    let others = |q: &Question| match q.query.probe() {
-        Probe::Pods(pods) => {
+    let others = |q: &Question| match q.query.pods() {
+        Some(pods) => {
             let targets = &w.state().targets;
             let asked = pods.target.as_ref().and_then(|n| targets.iter().position(|t| t.name == *n)).unwrap_or(0);
             !restored.contains(&asked)
         }
-        _ => false,
+        None => false,
     };
     let all: Vec<Question> = checks::questions(w.stage()).into_iter().filter(|q| !others(q)).collect();
     let known = all.iter().filter(|q| passed(q)).count();

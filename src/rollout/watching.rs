@@ -84,7 +84,7 @@ pub(super) fn ask(
                 fail(d, stage, question, number, Outcome::Error, message)
             }
             (None, None) => {
-                let pods = checks::pods_of(d, stage, question.query.probe());
+                let pods = checks::pods_of(d, stage, &question.query);
                 d.asks.push(Ask { id, release: d.rel.name.clone(), query: question.query.clone(), pods });
                 Word::Open
             }

@@ -56,6 +56,21 @@ const GOOD: &[&[Edit]] = &[
         "/stages/0/performanceChecks",
         "[{name: load, http: {url: 'https://a.example', requests: 1000}, thresholds: {p95: {max: 1s, maxIncrease: 20%}, errorRate: {max: 0.5%}}}]",
     )],
+    &[
+        ("/stages/0/healthChecks/0", "{name: port, tcp: {pods: {port: 5432}, timeout: 100ms}, initialDelay: 1s}"),
+        (
+            "/stages/0/smokeTests/0",
+            "{name: port-again, tcp: {service: {name: checkout, namespace: shop-staging, port: 80}}}",
+        ),
+        (
+            "/stages/1/healthChecks/0",
+            "{name: grpc, grpc: {pods: {port: 9090, target: web}, serviceName: shop.v1.Items}, retry: {attempts: 3}}",
+        ),
+    ],
+    &[(
+        "/stages/0/smokeTests/0",
+        "{name: g, grpc: {service: {name: checkout, port: 9090}, timeout: 60s}, retry: {attempts: 2}}",
+    )],
     &[(
         "/stages/0/performanceChecks",
         "[{name: load, http: {url: 'https://a.example', requests: 3000, rate: 10, concurrency: 50, warmUp: 1000}, thresholds: {p99: {max: 60s}, throughput: {min: 500}}}]",

@@ -83,8 +83,26 @@ const BAD: &[Bad] = &[
     (&[("/stages/1/healthChecks/0/http", "{pods: {port: 80}}")], "spec.stages[1].healthChecks", "http.pods needs a target where the stage has several: say whose pods are asked"),
     (&[("/stages/1/healthChecks/0/http", "{pods: {port: 80, target: api}}")], "spec.stages[1].healthChecks", "http.pods.target names no target of this stage"),
     (&[("/stages/0/smokeTests/0/http", "{pods: {port: 80, target: api}}")], "spec.stages[0].smokeTests", "http.pods.target names no target of this stage"),
-    (&[("/stages/0/targets/0", ECS_TARGET)], "spec.stages[0].healthChecks", "http.pods asks pods, and an ECS service has none: use url"),
-    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/healthChecks/0/http", "{pods: {port: 80, target: web}}")], "spec.stages[1].healthChecks", "http.pods asks pods, and an ECS service has none: use url"),
+    (&[("/stages/0/targets/0", ECS_TARGET)], "spec.stages[0].healthChecks", "http.pods asks pods, and an ECS service has none: use http with a url"),
+    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/healthChecks/0/http", "{pods: {port: 80, target: web}}")], "spec.stages[1].healthChecks", "http.pods asks pods, and an ECS service has none: use http with a url"),
+    (&[("/stages/0/healthChecks/0/http", "-")], "spec.stages[0].healthChecks[0]", ONE_FORM),
+    (&[("/stages/0/healthChecks/0/tcp", "{pods: {port: 80}}")], "spec.stages[0].healthChecks[0]", ONE_FORM),
+    (&[("/stages/0/smokeTests/0/grpc", "{pods: {port: 80}}")], "spec.stages[0].smokeTests[0]", ONE_FORM),
+    (&[("/stages/0/healthChecks/0", "{name: a, tcp: {}}")], "spec.stages[0].healthChecks[0].tcp", "tcp needs exactly one of pods and service"),
+    (&[("/stages/0/smokeTests/0", "{name: a, grpc: {pods: {port: 80}, service: {name: a, port: 80}}}")], "spec.stages[0].smokeTests[0].grpc", "grpc needs exactly one of pods and service"),
+    (&[("/stages/0/healthChecks/0", "{name: a, tcp: {pods: {port: 80}, timeout: 2m}}")], "spec.stages[0].healthChecks[0].tcp.timeout", "must be a duration from 100ms to 60s, such as 5s"),
+    (&[("/stages/0/healthChecks/0", "{name: a, tcp: {pods: {port: 65536}}}")], "spec.stages[0].healthChecks[0].tcp.pods.port", "spec.stages[0].healthChecks[0].tcp.pods.port in body should be less than or equal to 65535"),
+    (&[("/stages/0/healthChecks/0", "{name: a, tcp: {service: {name: A, port: 80}}}")], "spec.stages[0].healthChecks[0].tcp.service.name", LABEL),
+    (&[("/stages/0/healthChecks/0", "{name: a, grpc: {pods: {port: 80}, serviceName: 'a b'}}")], "spec.stages[0].healthChecks[0].grpc.serviceName", "serviceName must be the name of a gRPC service such as shop.v1.Items, or left out for the whole server"),
+    (&[("/stages/1/healthChecks/0", "{name: a, tcp: {pods: {port: 80}}}")], "spec.stages[1].healthChecks", "tcp.pods needs a target where the stage has several: say whose pods are asked"),
+    (&[("/stages/1/healthChecks/0", "{name: a, grpc: {pods: {port: 80}}}")], "spec.stages[1].healthChecks", "grpc.pods needs a target where the stage has several: say whose pods are asked"),
+    (&[("/stages/0/smokeTests/0", "{name: a, tcp: {pods: {port: 80, target: api}}}")], "spec.stages[0].smokeTests", "tcp.pods.target names no target of this stage"),
+    (&[("/stages/0/smokeTests/0", "{name: a, grpc: {pods: {port: 80, target: api}}}")], "spec.stages[0].smokeTests", "grpc.pods.target names no target of this stage"),
+    (&[("/stages/0/targets/0", ECS_TARGET), ("/stages/0/healthChecks/0", "{name: a, tcp: {pods: {port: 80}}}")], "spec.stages[0].healthChecks", "tcp.pods asks pods, and an ECS service has none: use http with a url"),
+    (&[("/stages/0/targets/0", ECS_TARGET), ("/stages/0/healthChecks/0", "{name: a, grpc: {pods: {port: 80}}}")], "spec.stages[0].healthChecks", "grpc.pods asks pods, and an ECS service has none: use http with a url"),
+    (&[("/stages/1/performanceChecks", "[{name: load, http: {pods: {port: 80}}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[1].performanceChecks", "http.pods needs a target where the stage has several: say whose pods are asked"),
+    (&[("/stages/0/performanceChecks", "[{name: load, http: {pods: {port: 80, target: api}}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks", "http.pods.target names no target of this stage"),
+    (&[("/stages/0/targets/0", ECS_TARGET), ("/stages/0/healthChecks/0", "{name: a, http: {url: 'https://a.example'}}"), ("/stages/0/performanceChecks", "[{name: load, http: {pods: {port: 80}}, thresholds: {p95: {max: 1s}}}]")], "spec.stages[0].performanceChecks", "http.pods asks pods, and an ECS service has none: use http with a url"),
     (&[("/stages/0/healthChecks/0/http/pods/port", "0")], "spec.stages[0].healthChecks[0].http.pods.port", "spec.stages[0].healthChecks[0].http.pods.port in body should be greater than or equal to 1"),
     (&[("/stages/0/smokeTests/0/http/service", "{name: checkout}")], "spec.stages[0].smokeTests[0].http.service.port", "Required value"),
     (&[("/stages/1/healthChecks/0/http/url", "shop.example/health")], "spec.stages[1].healthChecks[0].http.url", URL),
@@ -157,6 +175,7 @@ const MOVING: &str =
     "image.tag looks like one that moves: name one commit, such as sha-4f2c1d9, or set image.allowMovingTag: true";
 const REPOSITORY: &str =
     "repository must be a lower-case name such as ghcr.io/acme/checkout, without scheme, tag or digest";
+const ONE_FORM: &str = "a check needs exactly one of http, tcp and grpc";
 const ONE_PROBE: &str = "http needs exactly one of pods, service and url";
 const ONE_VALUE: &str = "a header needs exactly one of value and secret";
 const URL: &str = "url must be a whole http:// or https:// address, such as https://shop.example/health";

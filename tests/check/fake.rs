@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf, Query};
-use tidegate::api::spec::WorkloadKind;
+use tidegate::api::spec::{Question, WorkloadKind};
 use tidegate::api::status::{KubernetesWorkload, Purpose};
 use tidegate::api::{NsName, RolloutId};
 use tidegate::check::{Limits, Outside, Policy, Pool};
@@ -51,6 +51,12 @@ pub fn ask_of(release: &NsName, number: i32, http: Value) -> Ask {
         query: Query::Http(serde_json::from_value(http).unwrap()),
         pods: Some(PodsOf { workload, revision: "abc".to_owned() }),
     }
+}
+
+/// A health check or smoke test that is no HTTP request, written as in YAML: `{tcp: ...}` or `{grpc: ...}`.
+pub fn ask_other(question: Value) -> Ask {
+    let question: Question = serde_json::from_value(question).unwrap();
+    Ask { query: Query::from(&question), ..ask_pods(80) }
 }
 
 /// A load, written as in YAML.

@@ -5,6 +5,7 @@
 mod answers;
 mod dns;
 mod fake;
+mod grpc;
 mod hostile;
 mod hostile_urls;
 mod load;
@@ -13,5 +14,6 @@ mod outside;
 mod pooling;
 mod rounds;
 mod secrets;
+mod tcp;
 mod tls;
 mod urls;

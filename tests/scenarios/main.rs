@@ -32,5 +32,6 @@ mod smoke;
 mod supersede;
 mod suspend;
 mod targets;
+mod tcp;
 mod told;
 mod urls;

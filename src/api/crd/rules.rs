@@ -1,6 +1,7 @@
 //! What the API server asks of a Release beyond types and bounds, as CEL with a sentence for people.
 //!
-//! Written as tables: where, the rule, what is said when it does not hold. `{list}` stands for each list of checks.
+//! Written as tables: where, the rule, what is said when it does not hold. Words in braces stand for each of several
+//! fields: see [`STANDS_FOR`].
 //! Rules stay off the object's root (there they would run at every status write), all but the one on the name.
 
 mod strings;
@@ -33,7 +34,7 @@ pub const LIST_KEYS: &[(&str, &str)] = &[
 /// Lists in which a value may occur once.
 pub const SETS: &[&str] = &["spec.stages[].targets[].kubernetes.containers", "spec.stages[].targets[].ecs.containers"];
 
-/// Every rule, with `{list}` filled in.
+/// Every rule, with each word in braces filled in.
 pub fn all() -> Vec<Rule> {
     let fields = FIELDS.iter().map(|&(at, cel, says)| rule(at, None, cel, says));
     let placed = PLACED.iter().map(|&(at, field, cel, says)| rule(at, Some(field), cel, says));
@@ -41,7 +42,7 @@ pub fn all() -> Vec<Rule> {
     let strings = strings::PATTERNS.iter().flat_map(|&(pattern, says, places)| {
         places.iter().map(move |at| rule(at, None, &format!("self.matches('{pattern}')"), says))
     });
-    fields.chain(placed).chain(durations).chain(strings).flat_map(each_list).collect()
+    fields.chain(placed).chain(durations).chain(strings).flat_map(filled).collect()
 }
 
 /// Where, rule, sentence.
@@ -73,6 +74,16 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "spec.stages[].{list}[].http",
         "!has(self.url) || !has(self.path)",
         "path is not for url: write it at the end of the url itself",
+    ),
+    (
+        "spec.stages[].{check}[]",
+        "[has(self.http), has(self.tcp), has(self.grpc)].filter(given, given).size() == 1",
+        "a check needs exactly one of http, tcp and grpc",
+    ),
+    (
+        "spec.stages[].{check}[].{peer}",
+        "has(self.pods) != has(self.service)",
+        "{peer} needs exactly one of pods and service",
     ),
     ("spec.stages[].hooks[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
     (
@@ -185,24 +196,47 @@ const NEEDS_LIMIT: &str = "a threshold needs max, maxIncrease, or both";
 const PLACED: &[(&str, &str, &str, &str)] = &[
     (
         "spec.stages[]",
-        ".{list}",
-        "!has(self.{list}) || size(self.targets) < 2 \
-         || self.{list}.all(c, !has(c.http.pods) || has(c.http.pods.target))",
+        ".{check}",
+        "!has(self.{check}) || size(self.targets) < 2 \
+         || self.{check}.all(c, !has(c.{form}) || !has(c.{form}.pods) || has(c.{form}.pods.target))",
+        NEEDS_TARGET,
+    ),
+    (
+        "spec.stages[]",
+        ".{check}",
+        "!has(self.{check}) || self.{check}.all(c, !has(c.{form}) || !has(c.{form}.pods) || !has(c.{form}.pods.target) \
+         || self.targets.exists(t, t.name == c.{form}.pods.target))",
+        NO_TARGET,
+    ),
+    (
+        "spec.stages[]",
+        ".{check}",
+        "!has(self.{check}) || self.{check}.all(c, !has(c.{form}) || !has(c.{form}.pods) \
+         || !self.targets.exists(t, has(t.ecs) && !has(t.kubernetes) \
+         && (has(c.{form}.pods.target) ? t.name == c.{form}.pods.target : size(self.targets) == 1)))",
+        NO_PODS,
+    ),
+    (
+        "spec.stages[]",
+        ".performanceChecks",
+        "!has(self.performanceChecks) || size(self.targets) < 2 \
+         || self.performanceChecks.all(c, !has(c.http.pods) || has(c.http.pods.target))",
         "http.pods needs a target where the stage has several: say whose pods are asked",
     ),
     (
         "spec.stages[]",
-        ".{list}",
-        "!has(self.{list}) || self.{list}.all(c, !has(c.http.pods) || !has(c.http.pods.target) \
+        ".performanceChecks",
+        "!has(self.performanceChecks) || self.performanceChecks.all(c, !has(c.http.pods) || !has(c.http.pods.target) \
          || self.targets.exists(t, t.name == c.http.pods.target))",
         "http.pods.target names no target of this stage",
     ),
     (
         "spec.stages[]",
-        ".{list}",
-        "!has(self.{list}) || self.{list}.all(c, !has(c.http.pods) || !self.targets.exists(t, has(t.ecs) && !has(t.kubernetes) \
+        ".performanceChecks",
+        "!has(self.performanceChecks) || self.performanceChecks.all(c, !has(c.http.pods) \
+         || !self.targets.exists(t, has(t.ecs) && !has(t.kubernetes) \
          && (has(c.http.pods.target) ? t.name == c.http.pods.target : size(self.targets) == 1)))",
-        "http.pods asks pods, and an ECS service has none: use url",
+        "http.pods asks pods, and an ECS service has none: use http with a url",
     ),
     (
         "spec.stages[]",
@@ -221,7 +255,16 @@ const PLACED: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-const LISTS: [&str; 3] = ["healthChecks", "smokeTests", "performanceChecks"];
+const NEEDS_TARGET: &str = "{form}.pods needs a target where the stage has several: say whose pods are asked";
+const NO_TARGET: &str = "{form}.pods.target names no target of this stage";
+const NO_PODS: &str = "{form}.pods asks pods, and an ECS service has none: use http with a url";
+
+const STANDS_FOR: [(&str, &[&str]); 4] = [
+    ("{list}", &["healthChecks", "smokeTests", "performanceChecks"]),
+    ("{check}", &["healthChecks", "smokeTests"]),
+    ("{form}", &["http", "tcp", "grpc"]),
+    ("{peer}", &["tcp", "grpc"]),
+];
 
 fn rule(at: &str, field: Option<&str>, cel: &str, says: &str) -> Rule {
     Rule { at: at.to_owned(), field: field.map(str::to_owned), cel: cel.to_owned(), says: says.to_owned() }
@@ -235,10 +278,18 @@ fn duration(at: &str, least: &str, most: &str, example: &str) -> Rule {
     rule(at, None, &cel, &format!("must be a duration from {least} to {most}, such as {example}"))
 }
 
-fn each_list(rule: Rule) -> Vec<Rule> {
-    let fill = |list: &str| {
-        let put = |text: &str| text.replace("{list}", list);
-        Rule { at: put(&rule.at), field: rule.field.as_deref().map(put), cel: put(&rule.cel), says: rule.says.clone() }
-    };
-    if format!("{}{:?}", rule.at, rule.field).contains("{list}") { LISTS.map(fill).into() } else { vec![rule] }
+fn filled(rule: Rule) -> Vec<Rule> {
+    STANDS_FOR.iter().fold(vec![rule], |rules, (word, fields)| {
+        let has = |rule: &Rule| format!("{}{:?}{}", rule.at, rule.field, rule.cel).contains(word);
+        let each = |rule: Rule| match has(&rule) {
+            true => fields.iter().map(|field| fill(&rule, word, field)).collect(),
+            false => vec![rule],
+        };
+        rules.into_iter().flat_map(each).collect()
+    })
+}
+
+fn fill(rule: &Rule, word: &str, field: &str) -> Rule {
+    let put = |text: &str| text.replace(word, field);
+    Rule { at: put(&rule.at), field: rule.field.as_deref().map(put), cel: put(&rule.cel), says: put(&rule.says) }
 }

@@ -1,6 +1,6 @@
 //! Questions to the running application.
 
-use super::AnyValue;
+use super::{AnyValue, Question};
 use crate::api::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ pub struct HealthCheck {
     /// A DNS label of at most 30 characters; differs from the names of the stage's other checks.
     #[schemars(length(max = 30))]
     pub name: String,
-    /// The question.
-    pub http: HttpCheck,
+    #[serde(flatten)]
+    pub question: Question,
     /// How long after the targets became available it is first asked, 0s to 1h. Default 0s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_delay: Option<Duration>,
@@ -35,8 +35,8 @@ pub struct SmokeTest {
     /// A DNS label of at most 30 characters; differs from the names of the stage's other checks.
     #[schemars(length(max = 30))]
     pub name: String,
-    /// The question.
-    pub http: HttpCheck,
+    #[serde(flatten)]
+    pub question: Question,
     /// How often it is asked. Default: once.
     #[serde(default = "Retry::once", deserialize_with = "Retry::once_unless_said")]
     #[schemars(with = "Once")]

@@ -110,6 +110,38 @@ fn the_old_version_is_measured_once_before_the_first_write() {
 }
 
 #[test]
+fn a_first_write_that_is_tried_again_measures_nothing_anew() {
+    let mut w = coming(&relative());
+    w.refuse = Some((crate::api::effect::Refused::Forbidden, "cannot patch resource".into()));
+    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.blocked.is_some()));
+    w.refuse = None;
+    let order = asked(&mut w, |w| !w.writes.is_empty());
+    assert!(order.is_empty(), "{order:?}");
+}
+
+/// What nobody verified is no measure, and neither is what a restore would not bring.
+#[test]
+fn what_an_earlier_rollout_left_is_nothing_to_compare_with() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    w.refuse = Some((crate::api::effect::Refused::Forbidden, "cannot patch resource".into()));
+    w.run_until(|w| w.announced(Reason::RollbackFailed));
+    w.edit(|s| {
+        s.image.tag = Some("sha-c3".into());
+        s.stages[0].performance_checks = vec![check(relative())];
+    });
+    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.image.short() == "sha-c3"));
+    assert_eq!((w.rel.status.debts.len(), w.runs("staging")), (1, "sha-b2".into()));
+    w.refuse = None;
+    w.forget();
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::Inconclusive), "{}", w.message());
+    assert!(w.message().contains("neither verified nor taken back"), "{}", w.message());
+    assert!(w.writes.is_empty());
+}
+
+#[test]
 fn a_new_version_that_is_slower_is_taken_back() {
     let mut w = coming(&relative()).behave("sha-b2", Behaviour::Slow);
     w.run();

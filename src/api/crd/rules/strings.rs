@@ -11,6 +11,7 @@ pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].healthChecks[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].smokeTests[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].{list}[].http.timeout", "100ms", "60s", "5s"),
+    ("spec.stages[].{check}[].{peer}.timeout", "100ms", "60s", "5s"),
     ("spec.stages[].performanceChecks[].http.duration", "1s", "5m", "30s"),
     ("spec.stages[].performanceChecks[].thresholds.p50.max", "1ms", "60s", "300ms"),
     ("spec.stages[].performanceChecks[].thresholds.p90.max", "1ms", "60s", "300ms"),
@@ -45,6 +46,8 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
             "spec.stages[].hooks[].job.fromJob.namespace",
             "spec.stages[].{list}[].http.service.name",
             "spec.stages[].{list}[].http.service.namespace",
+            "spec.stages[].{check}[].{peer}.service.name",
+            "spec.stages[].{check}[].{peer}.service.namespace",
         ],
     ),
     (
@@ -61,6 +64,11 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
         "^[-._a-zA-Z0-9]+$",
         "must be a key of the Secret: letters, digits, -, _ and .",
         &["spec.stages[].{list}[].http.headers[].secret.key"],
+    ),
+    (
+        "^[A-Za-z0-9._/-]*$",
+        "serviceName must be the name of a gRPC service such as shop.v1.Items, or left out for the whole server",
+        &["spec.stages[].{check}[].grpc.serviceName"],
     ),
     (
         "^/[!\"$-~]*$",

@@ -83,7 +83,11 @@ pub(super) const ALL: &[Event] = &[
         true
     }),
     event("another edit of the spec", |w| {
-        w.edit(|s| s.stages[0].health_checks[0].http.path = Some("/healthz".into()));
+        w.edit(|s| {
+            use crate::api::spec::Question;
+            let Question::Http(http) = &mut s.stages[0].health_checks[0].question else { unreachable!() };
+            http.path = Some("/healthz".into());
+        });
         true
     }),
     event("suspend: true", |w| {
