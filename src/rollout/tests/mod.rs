@@ -7,6 +7,7 @@ mod lookups;
 mod on_and_on;
 mod play;
 mod properties;
+mod questions;
 mod scenes;
 mod services;
 mod table;
