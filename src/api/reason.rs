@@ -81,6 +81,7 @@ pub enum Reason {
     AbortRefused,
     RetryDropped,
     RollbackRefused,
+    RollbackRequested,
     RolloutStarted,
     StageVerified,
     Adopted,
@@ -145,8 +146,8 @@ impl Reason {
         Entry(
             Self::RollbackForbidden,
             Kind::End,
-            "A hook declared that there is no way back.",
-            "Go forward: bring a mended tag.",
+            "`rollback.mode: Never`: the stage is left as it is.",
+            "Go forward with a mended tag, or set `tidegate.dev/rollback` to the rollout id.",
         ),
         Entry(
             Self::RollbackAwaited,
@@ -376,6 +377,12 @@ impl Reason {
             "Use the id in `status.rollout.id`.",
         ),
         Entry(Self::RetryDropped, Kind::Event, "A retry came while a rollout ran that then was verified.", ""),
+        Entry(
+            Self::RollbackRequested,
+            Kind::Cause,
+            "A person took a finished rollout back with `tidegate.dev/rollback`.",
+            "",
+        ),
         Entry(
             Self::RollbackRefused,
             Kind::Event,

@@ -85,6 +85,7 @@ pub(super) fn rebuild(d: &mut Draft) -> Option<Rollout> {
         step: Step::Restoring,
         stage: Some(stage),
         cause: Some(Cause { reason: Reason::Deleted, message, at: d.now, fault: false }),
+        held: None,
         blocked: None,
         promotion: None,
         approvals: vec![],

@@ -1,6 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{OnInconclusive, ReleaseSpec, RollbackMode, RollbackScope, Stage, TargetKind, WorkloadKind};
+use crate::api::spec::{ReleaseSpec, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -17,15 +17,9 @@ fn of_stage(stage: &Stage) -> Option<String> {
         }
         TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
-    let rollback = &stage.rollback;
     target
         .or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
         .or_else(|| stage.performance_checks.first().map(|c| format!("performanceChecks[{}]", c.name)))
-        .or_else(|| (rollback.mode != RollbackMode::Automatic).then(|| format!("rollback.mode: {:?}", rollback.mode)))
-        .or_else(|| (rollback.scope != RollbackScope::Stage).then(|| format!("rollback.scope: {:?}", rollback.scope)))
-        .or_else(|| {
-            (rollback.on_inconclusive != OnInconclusive::Restore).then(|| "rollback.onInconclusive: Hold".into())
-        })
 }
 
 #[cfg(test)]
@@ -62,10 +56,6 @@ mod tests {
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
             ("/performanceChecks", load, "performanceChecks[p]"),
-            ("/rollback/mode", json!("Manual"), "rollback.mode: Manual"),
-            ("/rollback/mode", json!("Never"), "rollback.mode: Never"),
-            ("/rollback/scope", json!("Release"), "rollback.scope: Release"),
-            ("/rollback/onInconclusive", json!("Hold"), "rollback.onInconclusive: Hold"),
         ] {
             let of_image = pointer.starts_with("/image");
             let found = told(&if of_image { pointer.to_owned() } else { format!("{stage}{pointer}") }, value);

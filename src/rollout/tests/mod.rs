@@ -9,5 +9,6 @@ mod properties;
 mod scenes;
 mod services;
 mod table;
+mod verbs;
 mod workloads;
 mod world;
