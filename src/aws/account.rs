@@ -1,6 +1,7 @@
 //! One account and region: each method is one call, within its limit and its time.
 
 use super::definition::{self, Copied, Definition};
+use super::describe::Rounds;
 use super::error::Error;
 use super::limits::Limits;
 use crate::api::status::{ContainerImage, EcsService};
@@ -11,15 +12,20 @@ use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ecs::error::BoxError;
 use aws_sdk_ecs::types::{
-    DesiredStatus, Service, ServiceDeploymentBrief, ServiceField, ServiceRevision, SortOrder,
-    StopServiceDeploymentStopType, Task, TaskDefinitionField,
+    DesiredStatus, Service, ServiceDeploymentBrief, ServiceRevision, SortOrder, StopServiceDeploymentStopType, Task,
+    TaskDefinitionField,
 };
 use aws_smithy_types::body::SdkBody;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// Task definitions that are remembered: they never change, but for being taken out of use.
 const REMEMBERED: usize = 1000;
+/// Stopped tasks that are remembered: they never change.
+const STOPPED: usize = 5000;
+/// A revision still without digests so long after its deployment ended gets none any more.
+const DIGESTED: Duration = Duration::from_secs(60);
 /// Stopped tasks that are looked at; ECS describes so many at once.
 const TASKS: i32 = 100;
 /// Service deployments that are looked at.
@@ -27,11 +33,16 @@ const DEPLOYMENTS: i32 = 20;
 
 #[derive(Debug)]
 pub struct Account {
-    reading: Client,
+    pub(super) reading: Client,
     /// Never repeats a call.
     writing: Client,
-    limits: Limits,
+    pub(super) limits: Arc<Limits>,
+    pub(super) services: Rounds,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
+    /// Those that change no more.
+    revisions: Mutex<HashMap<String, ServiceRevision>>,
+    /// Without what was overridden for them: that may be secret.
+    stopped: Mutex<HashMap<String, Task>>,
 }
 
 impl Account {
@@ -40,22 +51,11 @@ impl Account {
         Self {
             reading: Client::new(config),
             writing: Client::from_conf(once),
-            limits: Limits::default(),
+            limits: Arc::default(),
+            services: Rounds::default(),
             definitions: Mutex::default(),
-        }
-    }
-
-    /// `None`: there is none.
-    pub async fn service(&self, of: &EcsService) -> Result<Option<Service>, Error> {
-        self.limits.services.until_ready().await;
-        let call =
-            self.reading.describe_services().cluster(&of.cluster).services(&of.service).include(ServiceField::Tags);
-        match call.send().await {
-            Ok(answer) => Ok(answer.services.unwrap_or_default().into_iter().next()),
-            Err(e) => match Error::of("ecs:DescribeServices", &e) {
-                Error::Gone(_) => Ok(None),
-                other => Err(other),
-            },
+            revisions: Mutex::default(),
+            stopped: Mutex::default(),
         }
     }
 
@@ -68,12 +68,30 @@ impl Account {
         Ok(answer.service_deployments.unwrap_or_default())
     }
 
-    /// Those of the service revisions that ECS still knows.
-    pub async fn revisions(&self, arns: &[String]) -> Result<Vec<ServiceRevision>, Error> {
+    /// Those of the service revisions that ECS still knows. `ended`: when the deployment ended, in seconds since 1970.
+    pub async fn revisions(&self, arns: &[String], ended: Option<i64>) -> Result<Vec<ServiceRevision>, Error> {
+        let mut found: Vec<ServiceRevision> = {
+            let known = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+            arns.iter().filter_map(|arn| known.get(arn).cloned()).collect()
+        };
+        let known = |arn: &&String| found.iter().any(|r| r.service_revision_arn() == Some(arn.as_str()));
+        let missing: Vec<String> = arns.iter().filter(|arn| !known(arn)).cloned().collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
         self.limits.revisions.until_ready().await;
-        let call = self.reading.describe_service_revisions().set_service_revision_arns(Some(arns.to_vec()));
+        let call = self.reading.describe_service_revisions().set_service_revision_arns(Some(missing));
         let answer = call.send().await.map_err(|e| Error::of("ecs:DescribeServiceRevisions", &e))?;
-        Ok(answer.service_revisions.unwrap_or_default())
+        let read = answer.service_revisions.unwrap_or_default();
+        let old = ended.is_some_and(|at| at.saturating_add_unsigned(DIGESTED.as_secs()) < now());
+        let digested = |r: &ServiceRevision| {
+            !r.container_images().is_empty() && r.container_images().iter().all(|i| i.image_digest().is_some())
+        };
+        let kept = read.iter().filter(|r| old || digested(r));
+        let kept = kept.filter_map(|r| Some((r.service_revision_arn()?.to_owned(), r.clone())));
+        remember(&self.revisions, REMEMBERED, kept);
+        found.extend(read);
+        Ok(found)
     }
 
     /// Tasks of the service that stopped within the last hour or so.
@@ -81,13 +99,26 @@ impl Account {
         self.limits.tasks.until_ready().await;
         let call = self.reading.list_tasks().cluster(&of.cluster).service_name(&of.service);
         let listed = call.desired_status(DesiredStatus::Stopped).max_results(TASKS).send().await;
-        let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        let mut arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        let mut found = Vec::new();
+        {
+            let known = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            arns.retain(|arn| known.get(arn).map(|task| found.push(task.clone())).is_none());
+        }
         if arns.is_empty() {
-            return Ok(Vec::new());
+            return Ok(found);
         }
         self.limits.tasks.until_ready().await;
         let described = self.reading.describe_tasks().cluster(&of.cluster).set_tasks(Some(arns)).send().await;
-        Ok(described.map_err(|e| Error::of("ecs:DescribeTasks", &e))?.tasks.unwrap_or_default())
+        let mut read = described.map_err(|e| Error::of("ecs:DescribeTasks", &e))?.tasks.unwrap_or_default();
+        for task in &mut read {
+            (task.overrides, task.attributes, task.attachments) = (None, None, None);
+        }
+        // One that is only meant to stop has not told everything yet.
+        let over = read.iter().filter(|t| t.last_status() == Some("STOPPED"));
+        remember(&self.stopped, STOPPED, over.filter_map(|t| Some((t.task_arn()?.to_owned(), t.clone()))));
+        found.extend(read);
+        Ok(found)
     }
 
     /// A task definition by its ARN, as it was when it was first read: whether it is in use may have changed.
@@ -105,11 +136,7 @@ impl Account {
         let found = Arc::new(
             Definition::read(&answer).ok_or_else(|| Error::Malformed("ecs:DescribeTaskDefinition".to_owned()))?,
         );
-        let mut all = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED {
-            all.clear();
-        }
-        all.insert(arn.to_owned(), found.clone());
+        remember(&self.definitions, REMEMBERED, [(arn.to_owned(), found.clone())]);
         Ok(found)
     }
 
@@ -172,6 +199,20 @@ impl Account {
         let body = std::mem::take(&mut *capture.0.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(body)
     }
+}
+
+/// Keeps at most `most`, forgetting all when they are too many.
+fn remember<T>(all: &Mutex<HashMap<String, T>>, most: usize, new: impl IntoIterator<Item = (String, T)>) {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.len() >= most {
+        all.clear();
+    }
+    all.extend(new);
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Takes the body of an answer as it came.

@@ -4,7 +4,9 @@
 //! kept nowhere: not in memory, logs, errors or status.
 
 mod account;
+mod batch;
 mod definition;
+mod describe;
 mod error;
 mod limits;
 mod raw;

@@ -85,11 +85,18 @@ pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
     let complete = match &ecs.newest {
         Some(newest) if newest.status == DeploymentStatus::Successful => Some(&newest.brings) == primary,
         Some(newest) if newest.status == DeploymentStatus::RolledBack => Some(&newest.brings) != primary,
-        Some(_) => false,
+        Some(newest) => stopped_and_complete(live, ecs, newest),
         None => ecs.rollout_state == Some(RolloutState::Completed),
     };
     let r = live.replicas;
     complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted
+}
+
+/// Its newest deployment was stopped, and ECS calls what it brought complete all the same.
+fn stopped_and_complete(live: &LiveTarget, ecs: &EcsView, newest: &ServiceDeployment) -> bool {
+    newest.status == DeploymentStatus::Stopped
+        && ecs.rollout_state == Some(RolloutState::Completed)
+        && live.revision.as_ref() == Some(&newest.brings)
 }
 
 /// Proof that what was brought will not become available, or will not stay.
@@ -110,6 +117,9 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     {
         return Some(proof);
     }
+    if state.state == TargetStep::Adopted && stopped_and_complete(live, ecs, newest) {
+        return None;
+    }
     let lost = restored && newest.status == DeploymentStatus::RollbackFailed;
     if !(lost || ours && newest.status.is_failing()) {
         return None;
@@ -117,6 +127,11 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     let why = newest.reason.as_deref().map(|r| format!(": {}", tidy(r, MAX_WHY))).unwrap_or_default();
     let message = match newest.status {
         DeploymentStatus::RollbackFailed => format!("ECS could not go back on {}{why}", live.workload),
+        DeploymentStatus::Stopped if state.state == TargetStep::Adopted => format!(
+            "the deployment of {} was stopped, and ECS starts nothing more for it until it is deployed once more \
+             (aws ecs update-service --force-new-deployment){why}",
+            live.workload
+        ),
         DeploymentStatus::Stopped => format!("the deployment of {} was stopped{why}", live.workload),
         _ => format!("ECS ended the deployment of {} and goes back{why}", live.workload),
     };

@@ -85,6 +85,7 @@ async fn the_circuit_breaker_with_nothing_to_go_back_to() {
             .service(|s| s.breaker(true).first(breaks()).set(|s| s.nothing_to_go_back_to_fails = true)),
         Row::new("nothing-breaks", breaks, only_first(back(CrashLoop, "RUU")))
             .service(|s| s.breaker(true).first(breaks()).set(|s| s.nothing_to_go_back_to_fails = true)),
+        Row::new("stopped-lands", good, only_first(lands("RU"))).service(|s| s.breaker(false).first(breaks())),
         // As documented it stands still for ever, and counts as under way.
         Row::new("nothing-stands", good, only_first(Waits(Reason::DeploymentInFlight)))
             .service(|s| s.breaker(true).first(breaks())),

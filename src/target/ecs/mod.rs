@@ -31,7 +31,7 @@ impl EcsWriter {
 
     async fn carry_out(&self, of: &EcsService, write: &TargetWrite) -> Result<Answer, Error> {
         let account = self.aws.account(of).await;
-        let found = account.service(of).await.map_err(nothing_done)?.filter(|s| service::identity(s) == write.uid);
+        let found = account.service_now(of).await.map_err(nothing_done)?.filter(|s| service::identity(s) == write.uid);
         let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
         if service::version(&found) != write.resource_version {
             return Err(Error::Conflict(format!("{of} changed since it was looked at")));
