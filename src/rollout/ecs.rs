@@ -212,7 +212,14 @@ pub(super) enum Way {
 pub(super) fn way(live: &LiveTarget, ecs: &EcsView, state: &TargetState, back: &WayBack) -> Way {
     let accepted = state.accepted.clone().unwrap_or_default();
     let Some(newest) = &ecs.newest else {
-        return if accepted.revision.is_some() || !settled(ecs) { Way::Wait } else { Way::Bring };
+        return match &accepted.revision {
+            _ if !settled(ecs) => Way::Wait,
+            Some(brought) if ecs.failed.contains(brought) => {
+                Way::Lost(format!("ECS called the restoring deployment of {} failed, and went back", live.workload))
+            }
+            Some(_) => Way::Wait,
+            None => Way::Bring,
+        };
     };
     let restoring = restores(newest, back, &accepted.revision);
     if restoring && newest.status.is_failing() {

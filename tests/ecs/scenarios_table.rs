@@ -199,10 +199,6 @@ fn unknown(answer: &mut Value) {
 async fn what_is_gone() {
     let inactive = |s: &Stage| s.account.deregister("app:1");
     let moved = |s: &Stage| s.sim.push(&crate::support::image(OLD), "other bytes");
-    let old_partition = |s: &Stage| {
-        let refusal = Refusal::new("UnsupportedFeatureException", "not in this partition");
-        s.sim.fault(On::op("ListServiceDeployments"), Fault::Refuse(refusal));
-    };
     let unlisted = |s: &Stage| {
         let none = |answer: &mut Value| answer["serviceDeployments"] = json!([]);
         s.sim.fault(On::op("ListServiceDeployments").skip(1).times(3), Fault::rewrite(none));
@@ -211,9 +207,34 @@ async fn what_is_gone() {
         Row::new("inactive", good, both(lands("RU"), restored("RURU"))).fault(inactive),
         Row::new("inactive-fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RURU", OLD))).fault(inactive),
         Row::new("moved", good, [ON_THE_WAY_BACK, ON_THE_WAY_BACK, not_restored("RUU", OLD)]).fault(moved),
-        Row::new("old-partition", good, both(lands("RU"), restored("RUU"))).fault(old_partition),
+        Row::new("old-partition", good, both(lands("RU"), restored("RUU"))).fault(no_service_deployments),
+        // Before its answer comes ECS has gone back, and nothing but the older fields tells.
+        Row::new("back-at-once", at_once, both(back(DeploymentFailed, "RU"), not_restored("RUU", NEW)))
+            .service(|s| s.breaker(true))
+            .fault(|s| {
+                no_service_deployments(s);
+                s.sim.fault(On::op("UpdateService").once(), Fault::rewrite(gone_back));
+            }),
         Row::new("unlisted", good, both(lands("RU"), restored("RUU"))).fault(unlisted),
         Row::new("unlisted-fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RUU", OLD))).fault(unlisted),
     ])
     .await;
+}
+
+fn no_service_deployments(s: &Stage) {
+    let refusal = Refusal::new("UnsupportedFeatureException", "not in this partition");
+    s.sim.fault(On::op("ListServiceDeployments"), Fault::Refuse(refusal));
+}
+
+fn at_once() -> Course {
+    Course::fails(Failure::Unhealthy).after(Duration::from_millis(100)).lingers(SECOND * 5)
+}
+
+/// The same service, the deployment before the newest being PRIMARY again.
+fn gone_back(answer: &mut Value) {
+    for d in answer["service"]["deployments"].as_array_mut().into_iter().flatten() {
+        let old = d["status"] != "PRIMARY";
+        d["status"] = json!(if old { "PRIMARY" } else { "ACTIVE" });
+        d["rolloutState"] = json!(if old { "IN_PROGRESS" } else { "FAILED" });
+    }
 }

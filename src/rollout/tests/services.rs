@@ -188,6 +188,19 @@ fn stopped_tasks_tell_whose_fault_it_is() {
     }
 }
 
+/// What a restore does next, in a word.
+fn next(live: &LiveTarget, accepted: Accepted) -> String {
+    let mut state = target(TargetStep::Restoring);
+    state.accepted = Some(accepted);
+    let back = state.way_back.clone().unwrap();
+    match ecs::way(live, view(live), &state, &back) {
+        Way::Wait => "wait".to_owned(),
+        Way::Stop(arn) => format!("stop {arn}"),
+        Way::Bring => "bring".to_owned(),
+        Way::Lost(_) => "lost".to_owned(),
+    }
+}
+
 #[test]
 fn a_restore_waits_stops_or_brings() {
     let none = Accepted::default;
@@ -210,37 +223,41 @@ fn a_restore_waits_stops_or_brings() {
         (NEW, BACK, RollbackInProgress, updated(), "wait"),
         (NEW, BACK, RolledBack, updated(), "lost"),
     ] {
-        let live = service(primary, brings, status);
-        let mut state = target(TargetStep::Restoring);
-        state.accepted = Some(accepted.clone());
-        let back = state.way_back.clone().unwrap();
-        let said = match ecs::way(&live, view(&live), &state, &back) {
-            Way::Wait => "wait".to_owned(),
-            Way::Stop(arn) => format!("stop {arn}"),
-            Way::Bring => "bring".to_owned(),
-            Way::Lost(_) => "lost".to_owned(),
-        };
+        let said = next(&service(primary, brings, status), accepted.clone());
         assert_eq!(said, wanted, "{primary} {brings} {status:?} {accepted:?}");
+    }
+}
+
+/// In a partition without service deployments.
+#[test]
+fn a_restore_that_ecs_took_back_is_known_by_its_event() {
+    let updated = Accepted { revision: Some(BACK.into()), ..Accepted::default() };
+    for (accepted, failed, state, wanted) in [
+        (Accepted::default(), vec![], RolloutState::Completed, "bring"),
+        (Accepted::default(), vec![], RolloutState::InProgress, "wait"),
+        (updated.clone(), vec![], RolloutState::Completed, "wait"),
+        (updated.clone(), vec![NEW.to_owned()], RolloutState::Completed, "wait"),
+        (updated.clone(), vec![BACK.to_owned()], RolloutState::InProgress, "wait"),
+        (updated, vec![BACK.to_owned()], RolloutState::Completed, "lost"),
+    ] {
+        let mut live = service(NEW, NEW, Successful);
+        let ecs = live.ecs.as_mut().unwrap();
+        (ecs.newest, ecs.rollout_state, ecs.failed) = (None, Some(state), failed);
+        assert_eq!(next(&live, accepted.clone()), wanted, "{accepted:?} {:?}", view(&live));
     }
 }
 
 #[test]
 fn an_unknown_state_is_judged_by_the_older_field() {
     for (state, wanted) in [
-        (Some(RolloutState::InProgress), "stop"),
+        (Some(RolloutState::InProgress), "stop sd-2000"),
         (Some(RolloutState::Completed), "bring"),
         (Some(RolloutState::Unknown), "wait"),
         (None, "wait"),
     ] {
         let mut live = service(NEW, NEW, Unknown);
         live.ecs.as_mut().unwrap().rollout_state = state;
-        let back = target(TargetStep::Restoring).way_back.unwrap();
-        let said = match ecs::way(&live, view(&live), &target(TargetStep::Restoring), &back) {
-            Way::Wait => "wait",
-            Way::Stop(_) => "stop",
-            Way::Bring => "bring",
-            Way::Lost(_) => "lost",
-        };
+        let said = next(&live, Accepted::default());
         assert_eq!(said, wanted, "{state:?}");
     }
 }
