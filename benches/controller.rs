@@ -78,12 +78,15 @@ impl Controller {
     pub(crate) async fn calm(&self) -> Result<Usage> {
         let began = Instant::now();
         let mut before = self.usage()?;
-        while began.elapsed() < PATIENCE {
+        // The cluster's own controllers may still be busy with what was created, and tell it of each change.
+        while began.elapsed() < PATIENCE * 5 {
             sleep(CALM.1).await;
             let now = self.usage()?;
-            if now.cpu_seconds - before.cpu_seconds < CALM.0 {
+            let spent = now.cpu_seconds - before.cpu_seconds;
+            if spent < CALM.0 {
                 return Ok(now);
             }
+            eprintln!("not at rest yet: {spent:.2} s of CPU in {} s", CALM.1.as_secs());
             before = now;
         }
         bail!("the controller does not come to rest")

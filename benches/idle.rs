@@ -1,11 +1,12 @@
 //! Releases at rest: what the controller costs while nothing happens.
 //!
 //! One Release is really rolled out through both stages; the others are copies of it as the controller left it, with
-//! workloads of their own that are scaled to zero. Each is a Release of two stages with four checks, and two Deployments.
+//! workloads of their own that are scaled to zero and paused, so that ten thousand of them keep the cluster's own
+//! controllers no longer busy than needed (Tidegate watches their metadata alone). Each is a Release of two stages with four checks, and two Deployments.
 
 use crate::controller::Controller;
 use crate::requests::{Log, Requests};
-use crate::rollouts::FIRST;
+use crate::rollouts::{FIRST, progress};
 use crate::settings::Settings;
 use crate::support::manifests;
 use crate::support::scene::Scene;
@@ -50,9 +51,11 @@ pub(crate) async fn measure(scene: &Scene, settings: &Settings) -> Result<Vec<Id
             there = 1;
         }
         if let Some(sample) = sample.as_ref().filter(|_| size > there) {
-            let copies = stream::iter(there..size).map(|n| sample.copy(scene, n));
-            copies.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-            there = size;
+            let mut copies = stream::iter(there..size).map(|n| sample.copy(scene, n)).buffer_unordered(AT_ONCE);
+            while copies.try_next().await?.is_some() {
+                there += 1;
+                progress("copies", there, size);
+            }
         }
         all.push(watch(scene, size, settings).await?);
     }
@@ -142,6 +145,7 @@ fn at_rest(release: &Release) -> Result<String> {
     copy["metadata"] = json!({"name": SAMPLE, "annotations": copy["metadata"]["annotations"]});
     let status = &mut copy["status"];
     status["observedGeneration"] = json!(1);
+    status["conditions"].as_array_mut().into_iter().flatten().for_each(|c| c["observedGeneration"] = json!(1));
     status["stable"].as_array_mut().into_iter().flatten().for_each(|s| s["generation"] = json!(1));
     // What the first one announced was long ago.
     if let Some(status) = status.as_object_mut() {
@@ -153,12 +157,13 @@ fn at_rest(release: &Release) -> Result<String> {
     Ok(copy.to_string())
 }
 
-/// The Deployment without what is its own alone, scaled to zero.
+/// The Deployment without what is its own alone, scaled to zero and paused.
 fn workload(deployment: &Deployment) -> Result<String> {
     let mut copy = serde_json::to_value(deployment)?;
     let metadata = &copy["metadata"];
     copy["metadata"] = json!({"name": metadata["name"], "annotations": metadata["annotations"]});
     copy["spec"]["replicas"] = json!(0);
+    copy["spec"]["paused"] = json!(true);
     if let Some(copy) = copy.as_object_mut() {
         copy.remove("status");
     }

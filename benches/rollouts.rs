@@ -68,7 +68,7 @@ pub(crate) async fn settle(scene: &Scene) {
 
 /// A line now and then: this takes minutes.
 pub(crate) fn progress(what: &str, done: usize, of: usize) {
-    if done.is_multiple_of(25) || done == of {
+    if done.is_multiple_of(25.max(of / 20)) || done == of {
         eprintln!("{what}: {done} of {of}");
     }
 }

@@ -1,15 +1,15 @@
-//! What the watches have brought: which Releases rest, the workloads' generations, and which Release lists which workload.
+//! What the watches have brought: which Releases rest, and the workloads' generations.
 //!
 //! No object is kept: a Release at rest needs none, and whatever leads to a write is read anew. So ten thousand of them
 //! take some megabytes.
 
+use super::lists::{self, Lists};
 use super::place::Place;
-use crate::api::spec::{KubernetesTarget, ReleaseSpec};
+use crate::api::NsName;
 use crate::api::status::KubernetesWorkload;
 use crate::api::time::Time;
-use crate::api::{NsName, ReleaseStatus};
 use crate::rollout::ReleaseView;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,8 +21,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Inner {
     releases: HashMap<NsName, Known>,
-    /// Releases by the workloads they list.
-    lists: HashMap<KubernetesWorkload, Vec<NsName>>,
+    lists: Lists,
     workloads: HashMap<KubernetesWorkload, Seen>,
 }
 
@@ -39,6 +38,8 @@ struct Known {
     active: bool,
     /// Versions that we wrote and have already decided on.
     own: Vec<String>,
+    /// Versions that the watch brought during the look that is under way, if one is.
+    heard: Option<Vec<String>>,
 }
 
 /// A workload that a Release has to do with.
@@ -57,7 +58,7 @@ pub(super) struct Seen {
     generation: i64,
 }
 
-/// How many of our own writes are remembered until the watch brings them.
+/// How many of our own writes are remembered until the watch brings them; how much is heard during one look.
 const OWN: usize = 32;
 
 impl Seen {
@@ -94,8 +95,10 @@ impl Memory {
     }
 
     /// `rests`: by this version nothing is to be done. Whether it must be looked at: not for the echo of our own write.
+    ///
+    /// While a look is under way [`Self::look_ends`] tells, because the watch may bring a write before its answer comes.
     pub(super) fn put(&self, view: &ReleaseView, resource_version: &str, rests: bool) -> bool {
-        let workloads = listed(&view.name.namespace, &view.spec, &view.status);
+        let workloads = lists::listed(&view.name.namespace, &view.spec, &view.status);
         let verified = |w: &KubernetesWorkload| {
             let mut stable = view.status.stable.iter();
             stable.find(|s| s.workload.kubernetes() == Some(w)).map(|s| s.generation)
@@ -109,34 +112,31 @@ impl Memory {
             workloads: workloads.iter().map(|w| Listed { workload: w.clone(), verified: verified(w) }).collect(),
             active: false,
             own: Vec::new(),
+            heard: None,
         };
-        let mut echo = false;
+        let mut trigger = true;
         if let Some(before) = inner.releases.remove(&view.name) {
-            echo =
+            let echo =
                 before.resource_version == known.resource_version || before.own.iter().any(|v| v == resource_version);
             known.active = before.active;
             known.own = before.own;
             known.own.retain(|v| v != resource_version);
             known.own.shrink_to_fit();
+            known.heard = before.heard;
+            trigger = !echo && !known.hear(resource_version);
             let left = before.workloads.iter().map(|l| &l.workload).filter(|w| !workloads.contains(*w));
-            left.for_each(|w| forget(&mut inner.lists, w, &view.name));
+            left.for_each(|w| inner.lists.remove(w, &view.name));
         }
-        for workload in workloads {
-            let names = inner.lists.entry(workload).or_default();
-            if !names.contains(&view.name) {
-                names.reserve_exact(1);
-                names.push(view.name.clone());
-            }
-        }
+        workloads.into_iter().for_each(|w| inner.lists.add(w, &view.name));
         inner.releases.insert(view.name.clone(), known);
-        !echo
+        trigger
     }
 
     pub(super) fn remove(&self, name: &NsName) {
         let mut inner = self.lock();
         let inner = &mut *inner;
         if let Some(known) = inner.releases.remove(name) {
-            known.workloads.iter().for_each(|l| forget(&mut inner.lists, &l.workload, name));
+            known.workloads.iter().for_each(|l| inner.lists.remove(&l.workload, name));
         }
     }
 
@@ -145,6 +145,20 @@ impl Memory {
         if let Some(known) = self.lock().releases.get_mut(name) {
             known.active = active;
         }
+    }
+    pub(super) fn look_begins(&self, name: &NsName) {
+        if let Some(known) = self.lock().releases.get_mut(name) {
+            known.heard = Some(Vec::new());
+        }
+    }
+    /// Whether somebody else changed it meanwhile.
+    pub(super) fn look_ends(&self, name: &NsName) -> bool {
+        let mut inner = self.lock();
+        let Some(known) = inner.releases.get_mut(name) else { return false };
+        let heard = known.heard.take().unwrap_or_default();
+        let others = heard.iter().any(|v| !known.own.contains(v));
+        known.own.retain(|v| !heard.contains(v));
+        others
     }
     pub(super) fn wrote(&self, name: &NsName, resource_version: Option<&str>) {
         let mut inner = self.lock();
@@ -186,47 +200,27 @@ impl Memory {
     }
 }
 
+impl Known {
+    /// Keeps a version for the end of the look that is under way; `false` where there is none, or no room.
+    fn hear(&mut self, resource_version: &str) -> bool {
+        let Some(heard) = self.heard.as_mut().filter(|h| h.len() < OWN) else { return false };
+        heard.push(resource_version.to_owned());
+        true
+    }
+}
+
 impl Inner {
     fn triggers(&self, workload: &KubernetesWorkload, changed: bool) -> Vec<NsName> {
-        let names = self.lists.get(workload).into_iter().flatten();
+        let names = self.lists.of(workload).iter();
         let active = |n: &&NsName| changed || self.releases.get(*n).is_some_and(|k| k.active);
         names.filter(active).cloned().collect()
     }
 }
 
-fn forget(lists: &mut HashMap<KubernetesWorkload, Vec<NsName>>, workload: &KubernetesWorkload, name: &NsName) {
-    if let Some(names) = lists.get_mut(workload) {
-        names.retain(|n| n != name);
-        if names.is_empty() {
-            lists.remove(workload);
-        }
-    }
-}
-
-/// Every workload that a Release has to do with: by its spec, by the spec its rollout runs on, and by its debts.
-fn listed(namespace: &str, spec: &ReleaseSpec, status: &ReleaseStatus) -> HashSet<KubernetesWorkload> {
-    let mut all: HashSet<KubernetesWorkload> = of_spec(namespace, spec).collect();
-    all.extend(status.debts.iter().filter_map(|d| d.workload.kubernetes().cloned()));
-    if let Some(rollout) = status.running() {
-        let frozen = rollout.spec.as_ref().and_then(|s| serde_json::from_value::<ReleaseSpec>(s.clone()).ok());
-        all.extend(frozen.iter().flat_map(|s| of_spec(namespace, s)));
-        all.extend(rollout.stages.iter().flat_map(|s| &s.targets).filter_map(|t| t.workload.kubernetes().cloned()));
-    }
-    all
-}
-
-fn of_spec(namespace: &str, spec: &ReleaseSpec) -> impl Iterator<Item = KubernetesWorkload> {
-    let targets = spec.stages.iter().flat_map(|s| &s.targets).filter_map(|t| t.kubernetes());
-    targets.map(move |t: &KubernetesTarget| KubernetesWorkload {
-        kind: t.kind,
-        namespace: t.namespace_or(namespace).to_owned(),
-        name: t.name.clone(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ReleaseStatus;
     use crate::api::spec::WorkloadKind;
 
     fn put(memory: &Memory, name: &str, version: &str, workload: &str) -> bool {
@@ -300,5 +294,26 @@ mod tests {
         assert!(!put(&memory, "a", "2", "web"));
         assert!(put(&memory, "a", "3", "web"));
         assert!(!put(&memory, "a", "3", "web"));
+    }
+
+    #[test]
+    fn an_echo_that_comes_before_the_answer_asks_for_no_look_and_nobody_elses_write_is_missed() {
+        let memory = Memory::default();
+        let name = NsName::new("shop", "a");
+        put(&memory, "a", "1", "web");
+        memory.look_begins(&name);
+        assert!(!put(&memory, "a", "2", "web"), "who wrote it is not known yet");
+        memory.wrote(&name, Some("2"));
+        assert!(!memory.look_ends(&name), "it was ours");
+        memory.look_begins(&name);
+        assert!(!put(&memory, "a", "3", "web"));
+        memory.wrote(&name, Some("4"));
+        assert!(memory.look_ends(&name), "somebody else's is worth a look");
+        assert!(!put(&memory, "a", "4", "web"), "the echo may still come later");
+        memory.look_begins(&name);
+        let told = (0..=OWN).filter(|i| put(&memory, "a", &format!("x{i}"), "web")).count();
+        assert_eq!(told, 1, "what there is no room for is told at once");
+        assert!(memory.look_ends(&name));
+        assert!(put(&memory, "a", "5", "web"));
     }
 }

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod health;
 pub mod lease;
+mod lists;
 mod memory;
 mod place;
 mod pods;

@@ -41,7 +41,9 @@ impl Seen {
 
     /// Whether the next step, which needs `need`, may decide on this.
     pub(super) fn serves(&self, view: &ReleaseView, need: &Need) -> bool {
-        self.need == *need && self.cached != concludes_from_pods(&view.status) && self.at.elapsed() < FRESH
+        need.iter().all(|n| self.need.contains(n))
+            && self.cached != concludes_from_pods(&view.status)
+            && self.at.elapsed() < FRESH
     }
 
     /// Forgets the answers that a stored status has counted.

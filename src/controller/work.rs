@@ -118,9 +118,13 @@ impl Work {
 
     async fn look(&self, job: Job) {
         let started = Instant::now();
+        self.context.memory.look_begins(&job.name);
         let look = reconcile(&self.context, &job.name, job.touched);
         let looked = timeout(LOOK, look.instrument(info_span!("look", release = %job.name))).await;
         let outcome = looked.unwrap_or(Err(Error::TimedOut { after: LOOK }));
+        if self.context.memory.look_ends(&job.name) {
+            self.queue.add(&job.name, Instant::now(), false);
+        }
         let category = match &outcome {
             Ok(Outcome::Rest) => "rest",
             Ok(Outcome::Worked(_)) => "work",

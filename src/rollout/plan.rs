@@ -2,7 +2,7 @@
 
 use super::ReleaseView;
 use crate::api::spec::{KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
-use crate::api::status::{ContainerImage, Rollout, Settled, StageState, TargetState, TargetStep, Workload};
+use crate::api::status::{ContainerImage, Rollout, Settled, StageState, Step, TargetState, TargetStep, Workload};
 use crate::api::{Image, RolloutId, TargetId};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -96,11 +96,14 @@ pub(super) fn named(workload: &Workload, containers: Vec<String>) -> TargetKind 
 
 /// The targets that `rollout` runs on, told from its typed state: that is readable even where the frozen spec is not.
 ///
-/// Services on AWS are asked for by polling alone, so only those of the stage in work and of the next one are.
+/// The stage in work, the next one, into which one step may lead, and while the rollout waits those before, which may
+/// drift. Of services on AWS, which are asked for by polling alone, those before are left out.
 pub(super) fn targets_of_rollout(rollout: &Rollout) -> Vec<(TargetId, TargetKind)> {
     let at = rollout.stages.iter().position(|s| Some(&s.name) == rollout.stage.as_ref()).unwrap_or(0);
     let targets = rollout.stages.iter().enumerate().flat_map(|(i, s)| s.targets.iter().map(move |t| (i, s, t)));
-    let near = targets.filter(|(i, _, t)| t.workload.kubernetes().is_some() || (at..=at + 1).contains(i));
+    let waits = matches!(rollout.step, Step::Preflight | Step::AwaitingPromotion);
+    let near = targets
+        .filter(|(i, _, t)| (at..=at + 1).contains(i) || (*i < at && waits && t.workload.kubernetes().is_some()));
     near.map(|(_, s, t)| {
         let images = t.written.as_ref().map(|w| &w.images).or(t.way_back.as_ref().map(|w| &w.images));
         let containers = images.map(|i| i.iter().map(|c| c.container.clone()).collect()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Scenes in which a hasty answer would be a wrong one.
 
-use super::world::{Behaviour, World, set_image, spec};
+use super::workloads::{Behaviour, set_image};
+use super::world::{World, spec};
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Refused};
 use crate::api::status::{Phase, Step};
@@ -165,7 +166,7 @@ fn a_scaling_between_intent_and_write_is_no_contention() {
     live.generation += 1;
     live.observed_generation += 1;
     live.resource_version.push('s');
-    w.carry_out(decision, super::world::Fate::Done);
+    w.carry_out(decision, super::play::Fate::Done);
     w.run();
     assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{}", w.message());
 }
@@ -190,7 +191,7 @@ fn an_intent_that_was_never_carried_out_is_taken_back_too() {
     w.tag("sha-b2");
     w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
     let decision = w.decide();
-    w.carry_out(decision, super::world::Fate::Crash);
+    w.carry_out(decision, super::play::Fate::Crash);
     let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
     w.annotate(annotation::ABORT, &id);
     w.run();
@@ -209,7 +210,7 @@ fn a_revert_that_came_before_the_next_look_is_not_written_over() {
     w.tag("sha-b2");
     w.run_until(|w| w.decide().effect.is_some_and(|e| matches!(e, crate::api::effect::Effect::Write(_))));
     let decision = w.decide();
-    w.carry_out(decision, super::world::Fate::CrashAfter);
+    w.carry_out(decision, super::play::Fate::CrashAfter);
     set_image(w.live("staging"), "app", Image::new("ghcr.io/acme/shop:sha-a1"), "argocd-controller");
     w.run();
     assert_eq!(

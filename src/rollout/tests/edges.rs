@@ -1,6 +1,7 @@
 //! Scenes at the edge of what may be believed and what may be written.
 
-use super::world::{Behaviour, REPOSITORY, World, container, digest, set_image, spec};
+use super::workloads::{Behaviour, container, digest, set_image};
+use super::world::{REPOSITORY, World, spec};
 use crate::api::effect::{Effect, TargetWrite};
 use crate::api::status::Workload;
 use crate::api::status::{Phase, Progressing, Step};

@@ -2,8 +2,10 @@
 
 mod doubts;
 mod edges;
+mod play;
 mod properties;
 mod scenes;
 mod services;
 mod table;
+mod workloads;
 mod world;

@@ -1,6 +1,7 @@
 //! Whole rollouts, from the edit to the end.
 
-use super::world::{Behaviour, World, deployment, set_image};
+use super::workloads::{Behaviour, deployment, set_image};
+use super::world::World;
 use crate::api::status::{Phase, Progressing, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;

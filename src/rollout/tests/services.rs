@@ -1,6 +1,7 @@
 //! What is concluded from one look at an ECS service, as tables.
 
-use super::world::{REPOSITORY, World, deployment};
+use super::workloads::deployment;
+use super::world::{REPOSITORY, World};
 use crate::api::status::Step;
 use crate::api::status::{Accepted, ContainerImage, EcsService, TargetState, TargetStep, WayBack, Workload, Written};
 use crate::api::time::Duration;

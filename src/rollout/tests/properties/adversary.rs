@@ -1,6 +1,8 @@
 //! What may go wrong, and what people may do, at any time.
 
-use super::super::world::{Behaviour, Fate, World, container, deployment, set_image};
+use super::super::play::Fate;
+use super::super::workloads::{Behaviour, container, deployment, set_image};
+use super::super::world::World;
 use super::laws::Laws;
 use crate::api::ask::Outcome;
 use crate::api::effect::Refused;

@@ -1,6 +1,7 @@
 //! The laws, as they can be read from decisions, writes and the world. Each names what it forbids.
 
-use super::super::world::{Fate, World};
+use super::super::play::Fate;
+use super::super::world::World;
 use crate::api::effect::{Effect, TargetWrite};
 use crate::api::spec::{PromotionMode, ReleaseSpec};
 use crate::api::status::{ContainerImage, Phase, Rollout, Step, TargetStep, Verdict};

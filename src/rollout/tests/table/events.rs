@@ -1,6 +1,7 @@
 //! What may happen to a Release, wherever it stands.
 
-use super::super::world::{Behaviour, World, set_image};
+use super::super::workloads::{Behaviour, set_image};
+use super::super::world::World;
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::status::Step;

@@ -1,6 +1,7 @@
 //! Where a Release may stand when something happens.
 
-use super::super::world::{Behaviour, World};
+use super::super::workloads::Behaviour;
+use super::super::world::World;
 use crate::api::effect::Effect;
 use crate::api::status::Step;
 use crate::api::time::Duration;

@@ -1,0 +1,208 @@
+//! How the world goes on: decisions that are carried out, or are not, and what the workloads make of them.
+//!
+//! Every status goes through JSON on its way back, as it does through the API server.
+
+use super::workloads::{Behaviour, set_image, settle};
+use super::world::World;
+use crate::api::ask::{AskResult, Outcome};
+use crate::api::effect::{Answer, Effect, Refused, TargetWrite};
+use crate::api::status::Step;
+use crate::api::time::Duration;
+use crate::api::view::TargetView;
+use crate::api::{MANAGER, ReleaseStatus, TargetId};
+use crate::rollout::{Decision, Observed, need, step};
+
+/// What becomes of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Done,
+    /// The controller ends after the status was stored.
+    Crash,
+    /// The controller ends after the effect, before it hears the answer.
+    CrashAfter,
+    /// It is done, and nobody answers.
+    AnswerLost,
+    /// It is not done, and nobody answers.
+    NotDone,
+}
+
+impl World {
+    /// Lets everything happen until nothing more does, or a person is waited for.
+    pub(super) fn run(&mut self) {
+        for _ in 0..400 {
+            let moved = self.turn();
+            let grown = self.converge();
+            if moved || grown {
+                continue;
+            }
+            let waiting = self.step_name() == Step::AwaitingPromotion || self.rel.status.running().is_none();
+            match self.again {
+                Some(at) if !waiting && at > self.now => self.now = at,
+                _ => return,
+            }
+        }
+        panic!("no end: {:?} {}", self.step_name(), self.message());
+    }
+
+    /// Runs until `until` holds; fails if it never does.
+    pub(super) fn run_until(&mut self, until: impl Fn(&Self) -> bool) {
+        for _ in 0..400 {
+            if until(self) {
+                return;
+            }
+            if self.turn() {
+                continue;
+            }
+            if until(self) {
+                return;
+            }
+            if self.converge() {
+                continue;
+            }
+            match self.again {
+                Some(at) if at > self.now => self.now = at,
+                _ => panic!("stuck in {:?}: {}", self.step_name(), self.message()),
+            }
+        }
+        panic!("never came: {:?} {}", self.step_name(), self.message());
+    }
+
+    pub(super) fn pass(&mut self, d: Duration) {
+        self.now = self.now.plus(d);
+    }
+
+    pub(super) fn observed(&self) -> Observed {
+        let needed = need(&self.rel, true).targets;
+        let found =
+            needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
+        Observed { targets: found.collect(), results: self.results.clone(), answer: self.answer.clone() }
+    }
+
+    pub(super) fn decide(&self) -> Decision {
+        step(&self.rel, &self.observed(), self.now)
+    }
+
+    /// One decision, carried out. Whether anything came of it.
+    pub(super) fn turn(&mut self) -> bool {
+        let decision = self.decide();
+        self.carry_out(decision, Fate::Done)
+    }
+
+    pub(super) fn carry_out(&mut self, decision: Decision, fate: Fate) -> bool {
+        self.answer = None;
+        self.again = decision.again;
+        let mut moved = false;
+        if decision.status != self.rel.status {
+            self.store(&decision);
+            moved = true;
+        }
+        if fate == Fate::Crash {
+            self.results.clear();
+            return moved;
+        }
+        self.last_result = self.results.last().cloned().or(self.last_result.take());
+        self.results.retain(|r| !decision.counted.contains(&r.id));
+        for ask in decision.asks.iter().filter(|_| !self.mute) {
+            if self.results.iter().all(|r| r.id != ask.id) {
+                let outcome = self.outcome(&ask.id.stage, &ask.id.check);
+                let (id, at) = (ask.id.clone(), self.now);
+                self.results.push(AskResult { id, outcome, message: format!("{outcome:?}"), at });
+                moved = true;
+            }
+        }
+        match decision.effect {
+            Some(Effect::SetFinalizer) => self.rel.finalizer = true,
+            Some(Effect::RemoveFinalizer) => self.rel.finalizer = false,
+            Some(Effect::Write(write)) => {
+                let silence = || Answer::Ambiguous { message: "no answer in time".into() };
+                self.answer = match fate {
+                    Fate::NotDone => Some(silence()),
+                    Fate::AnswerLost => Some(self.write(*write)).map(|_| silence()),
+                    Fate::CrashAfter => Some(self.write(*write)).filter(|_| false),
+                    _ => Some(self.write(*write)),
+                };
+            }
+            None => return moved,
+        }
+        true
+    }
+
+    pub(super) fn store(&mut self, decision: &Decision) {
+        let json = serde_json::to_string(&decision.status).unwrap();
+        let back: ReleaseStatus = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, decision.status, "the status does not survive JSON");
+        assert!(json.len() < 64 * 1024, "the status is too large: {}", json.len());
+        if back.announcements != self.rel.status.announcements {
+            self.events.extend(back.announced.iter().map(|a| (a.reason, a.note.clone())));
+        }
+        if let Some(phase) = back.phase.filter(|p| self.phases.last() != Some(p)) {
+            self.phases.push(phase);
+        }
+        self.rel.status = back;
+        self.status_writes += 1;
+    }
+
+    pub(super) fn write(&mut self, write: TargetWrite) -> Answer {
+        if let Some((kind, message)) = self.refuse.clone() {
+            return Answer::Refused { kind, message };
+        }
+        self.version += 1;
+        let version = self.version;
+        let id = TargetId::new(&write.stage, &write.target);
+        let Some(TargetView::Live(live)) = self.targets.get_mut(&id) else {
+            return Answer::Refused { kind: Refused::Gone, message: "uid mismatch".into() };
+        };
+        if live.uid != write.uid || live.resource_version != write.resource_version {
+            return Answer::Refused { kind: Refused::Conflict, message: "the object has been modified".into() };
+        }
+        for image in &write.images {
+            set_image(live, &image.container, image.image.clone(), MANAGER);
+        }
+        live.stamp = Some(write.stamp.clone());
+        live.resource_version = version.to_string();
+        let answer = Answer::Applied { generation: live.generation, resource_version: live.resource_version.clone() };
+        self.writes.push(write);
+        answer
+    }
+
+    fn behaviour_in(&self, stage: &str, tag: &str) -> Behaviour {
+        let found = self.behaviour.get(&format!("{stage}:{tag}")).or_else(|| self.behaviour.get(tag));
+        found.copied().unwrap_or(Behaviour::Healthy)
+    }
+
+    pub(super) fn outcome(&self, stage: &str, check: &str) -> Outcome {
+        if let Some(forced) = self.force {
+            return forced;
+        }
+        let of_stage = self.targets.iter().filter(|(id, _)| id.stage == stage);
+        let answers = of_stage.map(|(_, view)| match view {
+            TargetView::Live(live) => match (self.behaviour_in(stage, &live.containers[0].image.short()), check) {
+                (Behaviour::FailsHealth, "health") | (Behaviour::FailsSmoke, "items") => Outcome::Fail,
+                (Behaviour::CannotAsk, _) => Outcome::Error,
+                _ => Outcome::Pass,
+            },
+            _ => Outcome::NoData,
+        });
+        let all: Vec<Outcome> = answers.collect();
+        let worst = [Outcome::Fail, Outcome::Error, Outcome::NoData];
+        worst.into_iter().find(|o| all.contains(o)).unwrap_or(Outcome::Pass)
+    }
+
+    /// The Deployment controller and the kubelets do their part. Whether anything changed.
+    pub(super) fn converge(&mut self) -> bool {
+        let mut changed = false;
+        let stages: Vec<TargetId> = self.targets.keys().cloned().collect();
+        for id in stages {
+            let Some(TargetView::Live(live)) = self.targets.get(&id) else { continue };
+            let behaviour = self.behaviour_in(&id.stage, &live.containers[0].image.short());
+            let Some(TargetView::Live(live)) = self.targets.get_mut(&id) else { continue };
+            let before = live.clone();
+            settle(live, behaviour);
+            if let (Some(edits), Some(revision), false) = (self.edits.get(&id), &mut live.revision, live.paused) {
+                *revision = format!("{revision}-{edits}");
+            }
+            changed |= before != *live;
+        }
+        changed
+    }
+}
