@@ -18,7 +18,7 @@ use aws_sdk_ecs::types::{
 use aws_smithy_types::body::SdkBody;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Task definitions that are remembered: they never change, but for being taken out of use.
 const REMEMBERED: usize = 1000;
@@ -26,6 +26,8 @@ const REMEMBERED: usize = 1000;
 const STOPPED: usize = 5000;
 /// A revision still without digests so long after its deployment ended gets none any more.
 const DIGESTED: Duration = Duration::from_secs(60);
+/// So long a revision without digests is not read again.
+const UNDIGESTED: Duration = Duration::from_secs(30);
 /// Stopped tasks that are looked at; ECS describes so many at once.
 const TASKS: i32 = 100;
 /// Service deployments that are looked at.
@@ -39,8 +41,7 @@ pub struct Account {
     pub(super) limits: Arc<Limits>,
     pub(super) services: Rounds,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
-    /// Those that change no more.
-    revisions: Mutex<HashMap<String, ServiceRevision>>,
+    revisions: Mutex<HashMap<String, KnownRevision>>,
     /// Without what was overridden for them: that may be secret.
     stopped: Mutex<HashMap<String, Task>>,
 }
@@ -71,8 +72,9 @@ impl Account {
     /// Those of the service revisions that ECS still knows. `ended`: when the deployment ended, in seconds since 1970.
     pub async fn revisions(&self, arns: &[String], ended: Option<i64>) -> Result<Vec<ServiceRevision>, Error> {
         let mut found: Vec<ServiceRevision> = {
-            let known = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
-            arns.iter().filter_map(|arn| known.get(arn).cloned()).collect()
+            let all = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = arns.iter().filter_map(|arn| all.get(arn));
+            known.filter(|k| k.serves(ended)).map(|k| k.revision.clone()).collect()
         };
         let known = |arn: &&String| found.iter().any(|r| r.service_revision_arn() == Some(arn.as_str()));
         let missing: Vec<String> = arns.iter().filter(|arn| !known(arn)).cloned().collect();
@@ -83,12 +85,8 @@ impl Account {
         let call = self.reading.describe_service_revisions().set_service_revision_arns(Some(missing));
         let answer = call.send().await.map_err(|e| Error::of("ecs:DescribeServiceRevisions", &e))?;
         let read = answer.service_revisions.unwrap_or_default();
-        let old = ended.is_some_and(|at| at.saturating_add_unsigned(DIGESTED.as_secs()) < now());
-        let digested = |r: &ServiceRevision| {
-            !r.container_images().is_empty() && r.container_images().iter().all(|i| i.image_digest().is_some())
-        };
-        let kept = read.iter().filter(|r| old || digested(r));
-        let kept = kept.filter_map(|r| Some((r.service_revision_arn()?.to_owned(), r.clone())));
+        let kept =
+            read.iter().filter_map(|r| Some((r.service_revision_arn()?.to_owned(), KnownRevision::new(r, ended))));
         remember(&self.revisions, REMEMBERED, kept);
         found.extend(read);
         Ok(found)
@@ -210,9 +208,28 @@ fn remember<T>(all: &Mutex<HashMap<String, T>>, most: usize, new: impl IntoItera
     all.extend(new);
 }
 
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+/// A revision as it was read; nothing of it changes but that its first task brings its digests.
+#[derive(Debug)]
+struct KnownRevision {
+    revision: ServiceRevision,
+    read: Instant,
+    last: bool,
+}
+
+impl KnownRevision {
+    fn new(revision: &ServiceRevision, ended: Option<i64>) -> Self {
+        let images = revision.container_images();
+        let digested = !images.is_empty() && images.iter().all(|i| i.image_digest().is_some());
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        let last = digested || ended.is_some_and(|at| at.saturating_add_unsigned(DIGESTED.as_secs()) < now);
+        Self { revision: revision.clone(), read: Instant::now(), last }
+    }
+
+    /// While its deployment is under way, one without digests serves for a while.
+    fn serves(&self, ended: Option<i64>) -> bool {
+        self.last || (ended.is_none() && self.read.elapsed() < UNDIGESTED)
+    }
 }
 
 /// Takes the body of an answer as it came.
@@ -232,5 +249,27 @@ impl Intercept for Capture {
         let body = context.response().body().bytes().unwrap_or_default().to_vec();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::types::ContainerImage as Pinned;
+
+    #[test]
+    fn a_revision_is_read_again_until_it_has_its_digests() {
+        let revision = |digest: Option<&str>| {
+            let image = Pinned::builder().container_name("app").set_image_digest(digest.map(str::to_owned)).build();
+            ServiceRevision::builder().container_images(image).build()
+        };
+        let known = |digest, ended| KnownRevision::new(&revision(digest), ended);
+        assert!(known(Some("sha256:1"), None).serves(Some(0)));
+        let without = known(None, None);
+        assert!(without.serves(None) && !without.serves(Some(0)), "it serves until its deployment has ended");
+        let late = Instant::now().checked_sub(UNDIGESTED).unwrap();
+        assert!(!KnownRevision { read: late, ..known(None, None) }.serves(None));
+        assert!(!known(None, Some(i64::MAX)).serves(Some(i64::MAX)), "it has only just ended");
+        assert!(known(None, Some(0)).serves(Some(0)), "it gets none any more");
     }
 }
