@@ -17,7 +17,7 @@ const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServi
 const READS: [&str; 2] = ["DescribeServices", "ListServiceDeployments"];
 const NOT_STOPPED: Cell = Never("a way back is never stopped");
 const LANDED_BEFORE: Cell = Never("it follows a deployment that landed, so there is something to go back to");
-const ON_THE_WAY_BACK: Cell = Never("without the digest of before nothing differs, and with it this is the restore");
+const NOT_BROUGHT: Cell = Never("the tag that is moved is one that only a restore brings");
 
 fn good() -> Course {
     Course::lands().after(SECOND)
@@ -206,7 +206,7 @@ async fn what_is_gone() {
     play([
         Row::new("inactive", good, both(lands("RU"), restored("RURU"))).fault(inactive),
         Row::new("inactive-fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RURU", OLD))).fault(inactive),
-        Row::new("moved", good, [ON_THE_WAY_BACK, ON_THE_WAY_BACK, not_restored("RUU", OLD)]).fault(moved),
+        Row::new("moved", good, [NOT_BROUGHT, NOT_BROUGHT, not_restored("RUU", OLD)]).fault(moved),
         Row::new("old-partition", good, both(lands("RU"), restored("RUU"))).fault(no_service_deployments),
         // Before its answer comes ECS has gone back, and nothing but the older fields tells.
         Row::new("back-at-once", at_once, both(back(DeploymentFailed, "RU"), not_restored("RUU", NEW)))
