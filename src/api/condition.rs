@@ -8,6 +8,8 @@ pub const READY: &str = "Ready";
 pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 pub const AWAITING_PROMOTION: &str = "AwaitingPromotion";
+/// A verified stage is not well any more.
+pub const DEGRADED: &str = "Degraded";
 pub const DRIFTED: &str = "Drifted";
 pub const TARGET_CONTENDED: &str = "TargetContended";
 

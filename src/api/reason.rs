@@ -28,6 +28,7 @@ pub enum Reason {
     ChoosingWayBack,
     Rolling,
     Verifying,
+    Baking,
     AwaitingPromotion,
     Restoring,
     Suspended,
@@ -48,6 +49,7 @@ pub enum Reason {
     NotSupported,
     TargetNotFound,
     ContainerNotFound,
+    ImageNotFound,
     PermissionDenied,
     WriteRefused,
     RepositoryDiffers,
@@ -86,6 +88,8 @@ pub enum Reason {
     QuarantinedBefore,
     CheckNewerThanWayBack,
     DigestUnknown,
+    Recovered,
+    LookupDenied,
     ContainerOrphaned,
     TargetContended,
     Drifted,
@@ -100,6 +104,12 @@ impl Reason {
         Entry(Self::ChoosingWayBack, Kind::Working, "It asks what runs now whether that is worth coming back to.", ""),
         Entry(Self::Rolling, Kind::Working, "The stage's targets are written and becoming available.", ""),
         Entry(Self::Verifying, Kind::Working, "The stage is available and its checks are being asked.", ""),
+        Entry(
+            Self::Baking,
+            Kind::Working,
+            "Everything passed; the stage's health checks are asked again and again for as long as `bake` says.",
+            "",
+        ),
         Entry(
             Self::AwaitingPromotion,
             Kind::Working,
@@ -201,6 +211,12 @@ impl Reason {
             "Mend `targets[].kubernetes.containers`.",
         ),
         Entry(
+            Self::ImageNotFound,
+            Kind::Blocked,
+            "The image is not in its ECR repository, or there is no such repository.",
+            "Push it, or mend the repository or tag; it goes on by itself when the image is there.",
+        ),
+        Entry(
             Self::PermissionDenied,
             Kind::Blocked,
             "The API server refused the controller a read or write.",
@@ -282,7 +298,7 @@ impl Reason {
         Entry(
             Self::HealthCheckFailed,
             Kind::Cause,
-            "A health check failed as often in a row as `retry.attempts` allows.",
+            "A health check failed as often in a row as `retry.attempts` allows; or ECS stopped three tasks for failing the load balancer's.",
             "Read which expectation failed; look at the application's log.",
         ),
         Entry(
@@ -388,6 +404,18 @@ impl Reason {
             "",
         ),
         Entry(Self::DigestUnknown, Kind::Event, "A digest is not known, so it could not be compared.", ""),
+        Entry(
+            Self::Recovered,
+            Kind::Event,
+            "A check that was said to fail, while the rollout waited or at rest, passes again.",
+            "",
+        ),
+        Entry(
+            Self::LookupDenied,
+            Kind::Event,
+            "AWS does not allow a look-up that can be done without: what load balancers say of an ECS service's tasks, or whether its image is in ECR.",
+            "Allow the action that the message names, or leave it so.",
+        ),
         Entry(
             Self::ContainerOrphaned,
             Kind::Event,

@@ -118,6 +118,9 @@ pub struct Stage {
     /// How long the health checks are asked again after everything else passed, 1s to 24h. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Duration>,
+    /// How often the smoke tests are asked again while the Release is at rest, 10s to 720h. Default never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
     /// What happens when this stage fails after it was written.
     #[serde(default)]
     pub rollback: Rollback,

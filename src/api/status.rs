@@ -9,13 +9,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod checks;
 mod rollout;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
+pub use checks::{CheckKind, CheckState, Failing, Purpose, Verdict};
 pub use rollout::{
-    Accepted, Approval, Cause, CheckKind, CheckState, ContainerImage, Progressing, PromotionState, Purpose, Refusal,
-    Restarts, Rollout, StageState, Step, TargetState, TargetStep, Verdict, WayBack, Written,
+    Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
+    Step, TargetState, TargetStep, WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.
@@ -36,7 +38,7 @@ pub struct ReleaseStatus {
     /// What it does or waits for, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// `Ready` always; `Reconciling`, `Stalled`, `AwaitingPromotion`, `Drifted` and `TargetContended` where they hold.
+    /// `Ready` always; `Reconciling`, `Stalled`, `AwaitingPromotion`, `Degraded`, `Drifted` and `TargetContended` where they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -64,6 +66,9 @@ pub struct ReleaseStatus {
     /// The current rollout, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// Checks that are asked again and again and fail now: while a stage bakes, while a rollout waits, at rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<Failing>,
     /// The events of the last transition, published after it was stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announced: Vec<Announcement>,
@@ -215,6 +220,7 @@ impl Default for ReleaseStatus {
             quarantine: Vec::new(),
             history: Vec::new(),
             rollout: None,
+            failing: Vec::new(),
             announced: Vec::new(),
             announcements: 0,
         }

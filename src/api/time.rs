@@ -22,6 +22,9 @@ impl Time {
     pub fn plus(self, d: Duration) -> Self {
         Self::from_millis(self.0.as_millisecond().saturating_add(d.millis()))
     }
+    pub fn minus(self, d: Duration) -> Self {
+        Self::from_millis(self.0.as_millisecond().saturating_sub(d.millis()))
+    }
     /// How long after `earlier` this is; zero when it is not after.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis((self.0.as_millisecond() - earlier.0.as_millisecond()).max(0))

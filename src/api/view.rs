@@ -7,7 +7,9 @@ use super::{Digest, Image, NsName};
 use serde::{Deserialize, Serialize};
 
 mod ecs;
+mod lookup;
 pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
+pub use lookup::{HealthState, Lookup, RegistryImage, TargetHealth};
 
 /// One target as it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ const STOPPED: usize = 5000;
 const DIGESTED: Duration = Duration::from_secs(60);
 /// So long a revision without digests is not read again.
 const UNDIGESTED: Duration = Duration::from_secs(30);
-/// Stopped tasks that are looked at; ECS describes so many at once.
+/// Tasks that are looked at; ECS describes so many at once.
 const TASKS: i32 = 100;
 /// Service deployments that are looked at.
 const DEPLOYMENTS: i32 = 20;
@@ -38,6 +38,8 @@ pub struct Account {
     pub(super) reading: Client,
     /// Never repeats a call.
     writing: Client,
+    pub(super) balancers: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) registry: aws_sdk_ecr::Client,
     pub(super) limits: Arc<Limits>,
     pub(super) services: Rounds,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
@@ -52,6 +54,8 @@ impl Account {
         Self {
             reading: Client::new(config),
             writing: Client::from_conf(once),
+            balancers: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            registry: aws_sdk_ecr::Client::new(config),
             limits: Arc::default(),
             services: Rounds::default(),
             definitions: Mutex::default(),
@@ -103,20 +107,32 @@ impl Account {
             let known = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
             arns.retain(|arn| known.get(arn).map(|task| found.push(task.clone())).is_none());
         }
-        if arns.is_empty() {
-            return Ok(found);
-        }
-        self.limits.tasks.until_ready().await;
-        let described = self.reading.describe_tasks().cluster(&of.cluster).set_tasks(Some(arns)).send().await;
-        let mut read = described.map_err(|e| Error::of("ecs:DescribeTasks", &e))?.tasks.unwrap_or_default();
-        for task in &mut read {
-            (task.overrides, task.attributes, task.attachments) = (None, None, None);
-        }
+        let mut read = self.tasks(of, arns).await?;
+        read.iter_mut().for_each(|task| task.overrides = None);
         // One that is only meant to stop has not told everything yet.
         let over = read.iter().filter(|t| t.last_status() == Some("STOPPED"));
         remember(&self.stopped, STOPPED, over.filter_map(|t| Some((t.task_arn()?.to_owned(), t.clone()))));
         found.extend(read);
         Ok(found)
+    }
+
+    /// Tasks that the deployment with this number started and that are to run, at most 100.
+    pub async fn tasks_of(&self, of: &EcsService, number: &str) -> Result<Vec<Task>, Error> {
+        self.limits.tasks.until_ready().await;
+        // AWS takes no other filter beside this one.
+        let call = self.reading.list_tasks().cluster(&of.cluster).started_by(format!("ecs-svc/{number}"));
+        let listed = call.max_results(TASKS).send().await;
+        let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        self.tasks(of, arns).await
+    }
+
+    async fn tasks(&self, of: &EcsService, arns: Vec<String>) -> Result<Vec<Task>, Error> {
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.limits.tasks.until_ready().await;
+        let described = self.reading.describe_tasks().cluster(&of.cluster).set_tasks(Some(arns)).send().await;
+        Ok(described.map_err(|e| Error::of("ecs:DescribeTasks", &e))?.tasks.unwrap_or_default())
     }
 
     /// A task definition by its ARN, as it was when it was first read: whether it is in use may have changed.

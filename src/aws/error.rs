@@ -11,7 +11,7 @@ pub enum Error {
     Denied(String),
     #[error("AWS limits calls to {0}")]
     Throttled(&'static str),
-    /// The cluster, service or task definition is not there.
+    /// The cluster, service, task definition, target group or image is not there.
     #[error("{0}")]
     Gone(String),
     /// What it speaks of changed since it was read.
@@ -73,9 +73,12 @@ impl Error {
             | "TooManyRequestsException"
             | "RequestLimitExceeded"
             | "LimitExceededException" => Self::Throttled(call),
-            "ClusterNotFoundException" | "ServiceNotFoundException" | "ServiceNotActiveException" => {
-                Self::Gone(message)
-            }
+            "ClusterNotFoundException"
+            | "ServiceNotFoundException"
+            | "ServiceNotActiveException"
+            | "TargetGroupNotFound"
+            | "RepositoryNotFoundException"
+            | "ImageNotFoundException" => Self::Gone(message),
             "ServiceDeploymentNotFoundException" | "ConflictException" => Self::Conflict(message),
             "InvalidParameterException"
             | "ClientException"

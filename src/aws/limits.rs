@@ -13,6 +13,9 @@ pub(super) struct Limits {
     pub(super) definitions: DefaultDirectRateLimiter,
     pub(super) updates: DefaultDirectRateLimiter,
     pub(super) registrations: DefaultDirectRateLimiter,
+    pub(super) targets: DefaultDirectRateLimiter,
+    /// AWS documents none.
+    pub(super) images: DefaultDirectRateLimiter,
 }
 
 impl Default for Limits {
@@ -25,6 +28,8 @@ impl Default for Limits {
             definitions: limiter(Duration::from_millis(100), 25),
             updates: limiter(Duration::from_millis(400), 25),
             registrations: limiter(Duration::from_secs(2), 10),
+            targets: limiter(Duration::from_millis(200), 20),
+            images: limiter(Duration::from_millis(200), 20),
         }
     }
 }

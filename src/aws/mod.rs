@@ -4,17 +4,20 @@
 //! kept nowhere: not in memory, logs, errors or status.
 
 mod account;
+mod balancer;
 mod batch;
 mod definition;
 mod describe;
 mod error;
 mod limits;
 mod raw;
+mod registry;
 pub mod service;
 
 pub use account::Account;
 pub use definition::{Copied, Definition, tag};
 pub use error::Error;
+pub use registry::EcrImage;
 
 use crate::api::status::EcsService;
 use aws_config::retry::RetryConfig;

@@ -60,8 +60,8 @@ pub(super) fn questions(stage: &Stage) -> Vec<Question> {
 /// `base`: when the stage became available.
 pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Question], base: Time) -> Asked {
     reset_for(w, purpose, questions);
-    let revision = revisions(d, w);
-    let asleep = scaled_to_zero(d, w);
+    let revision = revisions(d, w.stage());
+    let asleep = scaled_to_zero(d, w.stage());
     count(d, w, purpose, &revision, questions, base);
     for question in questions {
         let Some(i) = position(w, question) else { continue };
@@ -89,7 +89,7 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
             number,
             revision: revision.clone(),
         };
-        let pods = pods_of(d, w, &question.http.probe);
+        let pods = pods_of(d, w.stage(), &question.http.probe);
         d.asks.push(Ask { id, release: d.rel.name.clone(), http: question.http.clone(), pods });
     }
     if asleep.is_some() {
@@ -126,8 +126,7 @@ fn reset_for(w: &mut Work, purpose: Purpose, questions: &[Question]) {
 }
 
 /// The revisions of the stage's targets: what a result must have been asked of.
-pub(super) fn revisions(d: &Draft, w: &Work) -> String {
-    let stage = w.stage();
+pub(super) fn revisions(d: &Draft, stage: &Stage) -> String {
     let of = |t: &crate::api::spec::Target| {
         let live = d.live(&stage.name, &t.name);
         live.and_then(|l| l.revision.clone()).unwrap_or_else(|| "-".into())
@@ -198,15 +197,14 @@ fn sum_up(w: &Work) -> Asked {
     if done { Asked::Passed } else { Asked::Waiting }
 }
 
-fn scaled_to_zero(d: &Draft, w: &Work) -> Option<String> {
-    let stage = w.stage();
+/// The workload of the stage that nobody runs.
+pub(super) fn scaled_to_zero(d: &Draft, stage: &Stage) -> Option<String> {
     let lives = stage.targets.iter().filter_map(|t| d.live(&stage.name, &t.name));
     lives.into_iter().find(|l| l.replicas.wanted == 0).map(|l| l.workload.to_string())
 }
 
-fn pods_of(d: &Draft, w: &Work, probe: &Probe) -> Option<PodsOf> {
+pub(super) fn pods_of(d: &Draft, stage: &Stage, probe: &Probe) -> Option<PodsOf> {
     let Probe::Pods(pods) = probe else { return None };
-    let stage = w.stage();
     let target = stage.targets.iter().find(|t| pods.target.as_ref().is_none_or(|n| *n == t.name))?;
     let live = d.live(&stage.name, &target.name)?;
     Some(PodsOf { workload: live.workload.kubernetes()?.clone(), revision: live.revision.clone()? })

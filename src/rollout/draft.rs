@@ -26,6 +26,8 @@ pub(super) struct Draft<'a> {
     /// See [`Decision::hold`].
     pub hold: bool,
     pub counted: Vec<AskId>,
+    /// Answers that still say something: they are neither counted nor asked again.
+    pub kept: Vec<AskId>,
     /// Every change was taken back: only the effect remains.
     pub discarded: bool,
     again: Option<Time>,
@@ -61,6 +63,7 @@ impl<'a> Draft<'a> {
             asks: vec![],
             hold: false,
             counted: vec![],
+            kept: vec![],
             discarded: false,
             again: None,
             notes: vec![],
@@ -155,7 +158,8 @@ impl<'a> Draft<'a> {
         self.announce();
         if !self.discarded && !self.hold {
             // A round that was not counted now is answered for something that is over.
-            self.counted = self.obs.results.iter().map(|r| r.id.clone()).collect();
+            let over = self.obs.results.iter().filter(|r| !self.kept.contains(&r.id));
+            self.counted = over.map(|r| r.id.clone()).collect();
         }
         let Self { status, effect, asks, hold, counted, again, .. } = self;
         Decision { status, effect, asks, hold, counted, again }

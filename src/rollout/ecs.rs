@@ -3,7 +3,12 @@
 //! One object is followed: the newest service deployment. ECS may answer with what was true a while ago, so what a read
 //! contradicts is believed only if it lasts, or if the service deployments say it too.
 
+mod health;
+mod image;
 mod tasks;
+
+pub use image::image_to_bring;
+pub(super) use image::{denied as image_denied, missing as image_missing};
 
 use super::draft::{Draft, Work};
 use super::evidence::Failure;
@@ -14,7 +19,7 @@ use crate::api::spec::TargetKind;
 use crate::api::status::{Step, TargetState, TargetStep, WayBack};
 use crate::api::text::tidy;
 use crate::api::time::Duration;
-use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment};
+use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment};
 
 /// So many pauses long reads must contradict what is known before they are believed.
 const DOUBT: i64 = 3;
@@ -79,7 +84,8 @@ pub(super) fn refused(live: &LiveTarget, ecs: &EcsView) -> Option<Blocked> {
     None
 }
 
-/// The PRIMARY deployment is the one that ECS calls successful, or the one that it went back to.
+/// The PRIMARY deployment is the one that ECS calls successful, or the one that it went back to, and the load balancers
+/// like what runs.
 pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
     let primary = live.revision.as_ref();
     let complete = match &ecs.newest {
@@ -89,7 +95,7 @@ pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
         None => ecs.rollout_state == Some(RolloutState::Completed),
     };
     let r = live.replicas;
-    complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted
+    complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted && health::serves(ecs)
 }
 
 /// Its newest deployment was stopped, and ECS calls what it brought complete all the same.
@@ -113,7 +119,7 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     // What happened before an adopted service was looked at says nothing of this rollout.
     if ours
         && state.state != TargetStep::Adopted
-        && let Some(proof) = tasks::failure(ecs, state)
+        && let Some(proof) = tasks::failure(ecs, state, live.revision.as_ref() == Some(&newest.brings))
     {
         return Some(proof);
     }
@@ -146,13 +152,29 @@ pub(super) fn waiting_for(live: &LiveTarget, ecs: &EcsView) -> (Reason, String) 
     if let Some(message) = &ecs.placement {
         return (Reason::Unschedulable, tidy(message, MAX_WHY));
     }
+    if let Some(message) = health::unhealthy(ecs) {
+        return (Reason::ProgressDeadlineExceeded, message);
+    }
     if let Some(task) = ecs.stopped.first() {
         return (Reason::ProgressDeadlineExceeded, tasks::told(task));
     }
     let r = live.replicas;
+    if r.available >= r.wanted
+        && let Some(why) = health::not_yet(ecs)
+    {
+        return why;
+    }
     let state = ecs.newest.as_ref().map(|n| format!(", its deployment is {:?}", n.status)).unwrap_or_default();
     let message = format!("{}: {} of {} tasks of the new revision run{state}", live.workload, r.available, r.wanted);
     (Reason::ProgressDeadlineExceeded, message)
+}
+
+/// What AWS said where the role may not ask what the load balancers say.
+pub(super) fn health_denied(live: &LiveTarget) -> Option<String> {
+    match &live.ecs.as_ref()?.health {
+        Lookup::Denied(message) => Some(format!("what load balancers say of its tasks is not looked up: {message}")),
+        _ => None,
+    }
 }
 
 /// Whether the service deployments show that the forward write was made. If so, the service revision that it made.

@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{checks, choose, end, plan, promotion, write};
+use super::{checks, choose, ecs, end, plan, promotion, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::spec::ReleaseSpec;
@@ -62,6 +62,7 @@ fn begin(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if w.state().targets.iter().all(|t| t.refused.is_none()) {
         w.rollout.blocked = None;
         d.normal(Reason::RolloutStarted, format!("rollout {} brings {}", w.rollout.id, w.rollout.image));
+        warnings::not_looked_up(d, &w.spec.stages, ecs::image_denied);
     }
     None
 }
@@ -100,6 +101,7 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
             | Reason::TargetTerminating
             | Reason::ConsentMissing
             | Reason::TargetBusy
+            | Reason::ImageNotFound
     ) {
         // Nothing that is watched tells when these are mended.
         d.look_again_in(Duration::from_secs(10));

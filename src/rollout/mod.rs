@@ -8,6 +8,7 @@
 //! is different about ECS services is in [`ecs`].
 
 mod back;
+mod bake;
 mod checks;
 mod choose;
 mod decision;
@@ -28,15 +29,19 @@ mod restore;
 mod rolling;
 mod running;
 mod say;
+mod standing;
 mod unsupported;
 mod verify;
 mod warnings;
+
+mod watching;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use decision::{Decision, Need};
+pub use ecs::image_to_bring;
 pub use observed::{Observed, ReleaseView};
 pub use plan::token;
 
@@ -55,7 +60,7 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
             let starts = rest::wants_rollout(release);
             let owes = release.deleting && release.finalizer;
             let mut targets = Vec::new();
-            if touched || starts || owes {
+            if touched || starts || owes || standing::watched(release) {
                 targets = plan::targets_of_spec(release);
             }
             if !starts && !owes {
@@ -93,6 +98,7 @@ pub fn step(release: &ReleaseView, observed: &Observed, now: Time) -> Decision {
     if draft.effect.is_none() && draft.status.running().is_none() && !ended {
         rest::advance(&mut draft);
     }
+    standing::advance(&mut draft);
     draft.put_off_passes();
     say::conclude(&mut draft);
     draft.finish()

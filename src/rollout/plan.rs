@@ -60,6 +60,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         first_write_at: None,
         choosing_since: None,
         available_at: None,
+        bake_until: None,
         restore_at: None,
         verified_at: None,
         unseen_since: None,

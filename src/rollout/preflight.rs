@@ -56,6 +56,7 @@ pub(super) fn of_targets(d: &Draft, w: &Work, all: bool) -> Option<Blocked> {
             TargetView::Denied(message) => blocked(Reason::PermissionDenied, message),
             TargetView::Unreachable(message) => blocked(Reason::TargetUnreachable, format!("{workload}: {message}")),
             TargetView::Live(live) => of_live(&d.rel.name, &w.spec, stage, target, &live)
+                .or_else(|| ecs::image_missing(&live))
                 .or_else(|| if i == w.at { not_ready(&live) } else { None }),
         }
     })

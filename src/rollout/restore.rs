@@ -29,6 +29,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
     let now = d.now;
     w.state_mut().restore_at = Some(now);
     w.state_mut().available_at = None;
+    w.state_mut().bake_until = None;
     w.state_mut().unseen_since = None;
     if why.fault && w.rollout.digest.is_none() {
         w.rollout.digest = quarantine::digest_seen(d, w);

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{ecs, entry, evidence, foreign, plan, restore, verify, write};
+use super::{ecs, entry, evidence, foreign, plan, restore, verify, warnings, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
@@ -23,6 +23,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     take_stock(d, w);
     if all_available(d, w) {
         let now = d.now;
+        warnings::not_looked_up(d, std::slice::from_ref(w.stage()), ecs::health_denied);
         w.state_mut().available_at = Some(now);
         return w.go(Step::Verifying);
     }

@@ -154,6 +154,7 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
         smoke_tests: vec![],
         performance_checks: vec![],
         bake: None,
+        every: None,
         rollback: Default::default(),
     });
     let served = &d.rel.spec.image;

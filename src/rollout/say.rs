@@ -1,7 +1,7 @@
 //! What the status says to people and to GitOps tools: phase, message, conditions, observed generation.
 
 use super::draft::Draft;
-use super::{end, promotion, warnings};
+use super::{end, promotion, standing, warnings};
 use crate::api::Reason;
 use crate::api::condition::{self, AWAITING_PROMOTION, READY, RECONCILING, STALLED, Wanted};
 use crate::api::spec::ReleaseSpec;
@@ -19,6 +19,7 @@ pub(super) fn conclude(d: &mut Draft) {
         None => ended(d),
     };
     tags(d);
+    standing::degraded(d, &mut wanted);
     warnings::drifted(d, &mut wanted);
     warnings::contended(d, &mut wanted);
     for w in &mut wanted {
@@ -124,6 +125,10 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
             (Reason::Rolling, format!("{tag} runs in {stage} already; waiting until it is available"))
         }
         Step::Rolling => (Reason::Rolling, format!("{tag} is rolling out to {stage}")),
+        Step::Verifying if baking(rollout, &stage).is_some() => {
+            let until = baking(rollout, &stage).map(|t| t.to_string()).unwrap_or_default();
+            (Reason::Baking, format!("{tag} passed its checks in {stage}, and bakes until {until}"))
+        }
         Step::Verifying => (Reason::Verifying, format!("{tag} is available in {stage}; {}", asked(rollout, &stage))),
         Step::Restoring | Step::Ended => match restoring_trouble(rollout, &stage) {
             Some(trouble) => (Reason::RollbackFailed, format!("{tag} failed in {stage} ({why}): {trouble}")),
@@ -140,6 +145,10 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
 fn restoring_trouble(rollout: &Rollout, stage: &str) -> Option<String> {
     let targets = &rollout.stage_state(stage)?.targets;
     targets.iter().find_map(|t| t.trouble.as_ref()).map(|c| c.message.clone())
+}
+
+fn baking(rollout: &Rollout, stage: &str) -> Option<crate::api::Time> {
+    rollout.stage_state(stage)?.bake_until
 }
 
 fn asked(rollout: &Rollout, stage: &str) -> String {

@@ -21,7 +21,6 @@ fn of_stage(stage: &Stage) -> Option<String> {
     target
         .or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
         .or_else(|| stage.performance_checks.first().map(|c| format!("performanceChecks[{}]", c.name)))
-        .or_else(|| stage.bake.map(|_| "bake".into()))
         .or_else(|| (rollback.mode != RollbackMode::Automatic).then(|| format!("rollback.mode: {:?}", rollback.mode)))
         .or_else(|| (rollback.scope != RollbackScope::Stage).then(|| format!("rollback.scope: {:?}", rollback.scope)))
         .or_else(|| {
@@ -63,7 +62,6 @@ mod tests {
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
             ("/performanceChecks", load, "performanceChecks[p]"),
-            ("/bake", json!("10m"), "bake"),
             ("/rollback/mode", json!("Manual"), "rollback.mode: Manual"),
             ("/rollback/mode", json!("Never"), "rollback.mode: Never"),
             ("/rollback/scope", json!("Release"), "rollback.scope: Release"),

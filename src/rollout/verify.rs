@@ -2,7 +2,7 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, end, entry, foreign, restore, rolling};
+use super::{bake, ecs, end, entry, foreign, restore, rolling};
 use crate::api::Reason;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep};
 use crate::api::time::Duration;
@@ -31,6 +31,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     if new_revision(w, &seen) {
         checks::void(w);
         w.state_mut().available_at = None;
+        w.state_mut().bake_until = None;
         return w.go(Step::Rolling);
     }
     if let Some(failure) = rolling::failed(d, w) {
@@ -39,7 +40,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let base = w.state().available_at.unwrap_or(d.now);
     match checks::ask(d, w, Purpose::Verify, &checks::questions(&stage), base) {
         Asked::Waiting => make_room(d, w).unwrap_or(Flow::Stay),
-        Asked::Passed => passed(d, w),
+        Asked::Passed => bake::bake(d, w).unwrap_or_else(|| passed(d, w)),
         Asked::Failed(check) => {
             let message = said(&check);
             let reason = match check.kind {

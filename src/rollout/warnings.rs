@@ -1,8 +1,9 @@
-//! What is said beside the phase and changes nothing: `Drifted` and `TargetContended`.
+//! What is said beside the phase and changes nothing: `Drifted`, `TargetContended` and `LookupDenied`.
 
 use super::draft::Draft;
 use super::say::want;
 use crate::api::condition::{self, DRIFTED, TARGET_CONTENDED, Wanted};
+use crate::api::spec::Stage;
 use crate::api::status::{Phase, Step};
 use crate::api::view::LiveTarget;
 use crate::api::{MANAGER, Reason};
@@ -39,6 +40,17 @@ pub(super) fn drifted(d: &mut Draft, wanted: &mut Vec<Wanted>) {
         }
         (None, false, Some(old)) => wanted.push(want(DRIFTED, "True", Reason::Drifted, &old.message)),
         _ => {}
+    }
+}
+
+/// What is done without because AWS does not allow it; said at a point that a rollout or stage comes to once.
+pub(super) fn not_looked_up(d: &mut Draft, stages: &[Stage], denied: fn(&LiveTarget) -> Option<String>) {
+    let mut said: Vec<String> = Vec::new();
+    for (stage, target) in stages.iter().flat_map(|s| s.targets.iter().map(move |t| (s, t))) {
+        let Some(live) = d.live(&stage.name, &target.name) else { continue };
+        let Some(message) = denied(live).filter(|m| !said.contains(m)) else { continue };
+        d.warning(Reason::LookupDenied, format!("{}: {message}", live.workload));
+        said.push(message);
     }
 }
 

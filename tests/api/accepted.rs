@@ -25,7 +25,7 @@ const GOOD: &[&[Edit]] = &[
     &[("/stages/0/promotion", "{mode: Manual, timeout: 720h}"), ("/stages/1/promotion", "{mode: Automatic}")],
     &[("/stages/0/name", "a-name-of-exactly-thirty-signs")],
     &[("/stages/1/healthChecks", "[]"), ("/stages/1/checks", "None")],
-    &[("/stages/0/progressDeadline", "1h30m"), ("/stages/0/bake", "24h")],
+    &[("/stages/0/progressDeadline", "1h30m"), ("/stages/0/bake", "24h"), ("/stages/0/every", "720h")],
     &[("/stages/0/progressDeadline", "5000ms"), ("/stages/0/healthChecks/0/initialDelay", "0s")],
     &[("/stages/1/targets/0", ECS)],
     // one target is ECS, the pods of the other are asked

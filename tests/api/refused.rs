@@ -46,6 +46,8 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/progressDeadline", "ten minutes")], "spec.stages[0].progressDeadline", "must be a duration from 5s to 24h, such as 10m"),
     (&[("/stages/0/progressDeadline", "600")], "spec.stages[0].progressDeadline", "spec.stages[0].progressDeadline in body must be of type string: \"integer\""),
     (&[("/stages/0/bake", "25h")], "spec.stages[0].bake", "must be a duration from 1s to 24h, such as 10m"),
+    (&[("/stages/0/every", "5s")], "spec.stages[0].every", "must be a duration from 10s to 720h, such as 4h"),
+    (&[("/stages/0/smokeTests", "-"), ("/stages/0/every", "4h")], "spec.stages[0]", "every asks the smoke tests again at rest, and there are none: add smokeTests, or remove every"),
     (&[("/stages/0/rollback", "{mode: Sometimes}")], "spec.stages[0].rollback.mode", "Unsupported value: \"Sometimes\": supported values: \"Automatic\", \"Manual\", \"Never\""),
     // health checks, or none on purpose
     (&[("/stages/0/healthChecks", "-")], "spec.stages[0]", "a stage needs at least one entry in healthChecks, or checks: None to be verified by availability alone"),

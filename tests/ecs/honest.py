@@ -12,9 +12,11 @@ import json
 import pathlib
 import sys
 import urllib.parse
+import xml.etree.ElementTree
 
 import botocore.parsers
 import botocore.session
+import botocore.utils
 from botocore.validate import ParamValidator
 
 # What any operation may be refused with; the models list only the service's own errors.
@@ -22,6 +24,7 @@ COMMON_ERRORS = {
     "AccessDenied",
     "AccessDeniedException",
     "ExpiredTokenException",
+    "InternalFailure",
     "MissingAuthenticationTokenException",
     "SerializationException",
     "ThrottlingException",
@@ -107,21 +110,77 @@ def refusal(code, message, operation):
 
 
 def query_request(call, operation):
-    form = dict(urllib.parse.parse_qsl(call["request"], keep_blank_values=True, strict_parsing=True))
-    named = {key.split(".")[0] for key in form} - {"Action", "Version"}
-    unknown = named - set(operation.input_shape.members)
-    lacking = set(operation.input_shape.required_members) - named
-    return [f"request: unknown {name}" for name in unknown] + [f"request: lacks {name}" for name in lacking]
+    form = urllib.parse.parse_qsl(call["request"], keep_blank_values=True, strict_parsing=True)
+    fields = {tuple(key.split(".")): text for key, text in form if key not in ("Action", "Version")}
+    body, wrong = from_form(fields, operation.input_shape, "")
+    wrong += ParamValidator().validate(body, operation.input_shape).generate_report().splitlines()
+    if ("Version", operation.service_model.api_version) not in form:
+        wrong.append(f"is not of version {operation.service_model.api_version}")
+    wrong += walk(body, operation.input_shape, "", closed=False)
+    return [f"request: {line}" for line in wrong]
+
+
+def from_form(fields, shape, path):
+    """The value that the fields of a form stand for, and what in them is not as `shape` has it."""
+    if shape.type_name not in ("structure", "list"):
+        return scalar(fields.get((), ""), shape), []
+    value, wrong = {}, []
+    for name, inner in below(fields).items():
+        if shape.type_name == "list":
+            # Members are numbered from one: `Targets.member.1.Id`.
+            found = [from_form(item, shape.member, path) for item in below(inner).values()] if name == "member" else []
+            wrong += [line for _, more in found for line in more] if found else [f"unknown {path}.{name}"]
+            value |= {len(value) + n: item for n, (item, _) in enumerate(found)}
+        elif name in shape.members:
+            value[name], more = from_form(inner, shape.members[name], f"{path}.{name}".lstrip("."))
+            wrong += more
+        else:
+            wrong.append(f"unknown {path}.{name}".replace(" .", " "))
+    return (list(value.values()) if shape.type_name == "list" else value), wrong
+
+
+def below(fields):
+    """The fields by their first part."""
+    inner = collections.defaultdict(dict)
+    for key, text in fields.items():
+        inner[key[0] if key else ""][key[1:]] = text
+    return inner
+
+
+def scalar(text, shape):
+    if shape.type_name in ("integer", "long"):
+        return int(text) if text.lstrip("-").isdigit() else text
+    return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
 
 
 def query_answer(call, operation):
     parser = botocore.parsers.create_parser("query")
-    response = {"body": call["answer"].encode(), "headers": {}, "status_code": call["status"]}
-    parsed = parser.parse(response, operation.output_shape)
     if call["status"] != 200:
-        return refusal(parsed["Error"]["Code"], parsed["Error"]["Message"], operation)
-    parsed.pop("ResponseMetadata")
-    return [] if parsed else ["answer: says nothing that the model knows"]
+        response = {"body": call["answer"].encode(), "headers": {}, "status_code": call["status"]}
+        error = parser.parse(response, operation.output_shape)["Error"]
+        return refusal(error["Code"], error["Message"], operation)
+    top = xml.etree.ElementTree.fromstring(call["answer"])
+    results = [part for part in top if plain(part) == f"{operation.name}Result"]
+    if len(results) != 1:
+        return [f"answer: has no {operation.name}Result"]
+    value = from_xml(results[0], operation.output_shape)
+    return [f"answer: {line}" for line in walk(value, operation.output_shape, "", closed=True)]
+
+
+def plain(element):
+    return element.tag.rsplit("}", 1)[-1]
+
+
+def from_xml(element, shape):
+    """The value that an element stands for. What `shape` does not know is kept, for it to be found."""
+    if shape.type_name == "structure":
+        members = shape.members
+        return {plain(e): from_xml(e, members[plain(e)]) if plain(e) in members else e.text for e in element}
+    if shape.type_name == "list":
+        return [from_xml(e, shape.member) if plain(e) == "member" else {"is": plain(e)} for e in element]
+    if shape.type_name == "timestamp":
+        return botocore.utils.parse_timestamp(element.text).timestamp()
+    return scalar(element.text or "", shape)
 
 
 def walk(value, shape, path, closed):
@@ -155,19 +214,60 @@ def without_future(value):
 
 def finds_what_is_wrong():
     """Wrong answers and requests are found: otherwise silence means nothing."""
-    good = {"service": "ecs", "op": "DescribeServices", "status": 200, "doctored": False}
-    good |= {"request": '{"services":["a"]}', "answer": '{"services":[{"status":"ACTIVE","createdAt":1.5}]}'}
-    bad = [
-        {"answer": '{"services":[{"createdAt":"today"}]}'},
-        {"answer": '{"services":[{"launchType":"MOON"}]}'},
-        {"answer": '{"services":[{"nonsense":1}]}'},
-        {"answer": '{"__type":"MoonException","message":"no"}', "status": 400},
-        {"request": '{"services":["a"],"force":true}'},
-        {"request": '{"cluster":"c"}'},
-        {"request": '{"services":["a"],"tomorrow":true}'},
-        {"op": "DescribeMoon"},
-    ]
-    return not judge(good) and all(judge(good | change) for change in bad)
+    return all(not judge(good) and all(judge(good | change) for change in bad) for good, bad in SAMPLES)
+
+
+OK = {"status": 200, "doctored": False}
+HEALTH = "Action=DescribeTargetHealth&Version=2015-12-01&TargetGroupArn=a"
+TARGETS = "<r><DescribeTargetHealthResult><TargetHealthDescriptions><member>"
+TARGETS += "<Target><Id>10.0.0.1</Id><Port>80</Port></Target>"
+TARGETS += "<TargetHealth><State>initial</State><Reason>Elb.RegistrationInProgress</Reason></TargetHealth></member>"
+TARGETS += "</TargetHealthDescriptions></DescribeTargetHealthResult></r>"
+IMAGE = '{"registryId":"111122223333","repositoryName":"app","imageIds":[{"imageTag":"b"}]}'
+# Calls as they should be, and what makes each wrong.
+SAMPLES = [
+    (
+        OK | {"service": "ecs", "op": "DescribeServices"}
+        | {"request": '{"services":["a"]}', "answer": '{"services":[{"status":"ACTIVE","createdAt":1.5}]}'},
+        [
+            {"answer": '{"services":[{"createdAt":"today"}]}'},
+            {"answer": '{"services":[{"launchType":"MOON"}]}'},
+            {"answer": '{"services":[{"nonsense":1}]}'},
+            {"answer": '{"__type":"MoonException","message":"no"}', "status": 400},
+            {"request": '{"services":["a"],"force":true}'},
+            {"request": '{"cluster":"c"}'},
+            {"request": '{"services":["a"],"tomorrow":true}'},
+            {"op": "DescribeMoon"},
+        ],
+    ),
+    (
+        OK | {"service": "elasticloadbalancing", "op": "DescribeTargetHealth", "request": HEALTH, "answer": TARGETS},
+        [
+            {"answer": TARGETS.replace("initial", "moonlit")},
+            {"answer": TARGETS.replace("Elb.Reg", "Moon.Reg")},
+            {"answer": TARGETS.replace(">80<", ">eighty<")},
+            {"answer": TARGETS.replace("Target>", "Moon>")},
+            {"answer": TARGETS.replace("DescribeTargetHealthResult", "Moon")},
+            {"answer": "<r><Error><Code>Moon</Code><Message>no</Message></Error></r>", "status": 400},
+            {"request": HEALTH.replace("&TargetGroupArn=a", "")},
+            {"request": HEALTH.replace("2015-12-01", "2012-06-01")},
+            {"request": f"{HEALTH}&Moon=1"},
+            {"request": f"{HEALTH}&Targets.member.1.Moon=1"},
+            {"request": f"{HEALTH}&Targets.member.1.Port=80"},
+        ],
+    ),
+    (
+        OK | {"service": "ecr", "op": "DescribeImages"}
+        | {"request": IMAGE, "answer": '{"imageDetails":[{"imageTags":["b"]}]}'},
+        [
+            {"answer": '{"imageDetails":[{"imageTags":"b"}]}'},
+            {"answer": '{"imageDetails":[{"moon":1}]}'},
+            {"answer": '{"__type":"MoonException","message":"no"}', "status": 400},
+            {"request": IMAGE.replace("imageTag", "tag")},
+            {"request": '{"imageIds":[]}'},
+        ],
+    ),
+]
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod scenarios_balancer;
 mod scenarios_calls;
 mod scenarios_first;
 mod scenarios_killed;
 mod scenarios_people;
 mod scenarios_refused;
+mod scenarios_registry;
 mod scenarios_row;
 mod scenarios_stage;
 mod scenarios_table;

@@ -1,5 +1,6 @@
 //! What the calls to AWS say, and what they do not.
 
+use crate::scenarios_registry::{shop, shop_release};
 use crate::scenarios_stage::{CANARY, NEW, OLD, on_ecs, release};
 use crate::sim::course::{Course, Failure};
 use crate::sim::error::Refusal;
@@ -58,12 +59,14 @@ async fn a_refusal_that_repeats_the_environment_is_cut() {
     .await;
 }
 
-/// One release that is stopped, and one that is restored from a task definition out of use: every operation there is.
+/// One release that is stopped, one that is restored from a task definition out of use, and one whose image lies in ECR:
+/// every operation there is.
 #[tokio::test]
 async fn the_policy_in_the_guide_is_what_is_called() {
+    let group = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/app/0123456789abcdef";
     on_ecs(
         "policy",
-        |s| s,
+        |s| s.load_balancer(group, "app", 8080),
         async |s| {
             s.judged().await;
             let bad = Course::fails(Failure::Exits(1)).after(SECOND);
@@ -77,6 +80,9 @@ async fn the_policy_in_the_guide_is_what_is_called() {
             s.phase(NEW, Phase::Restoring).await;
             s.judge(200).await;
             s.rolled_back(NEW, Reason::HealthCheckFailed).await;
+            shop(s);
+            s.apply(&shop_release("sha-0000004")).await;
+            s.verified("sha-0000004").await;
 
             let calls = s.sim.calls();
             let called: BTreeSet<String> = calls.iter().map(|c| format!("{}:{}", c.service, c.op)).collect();

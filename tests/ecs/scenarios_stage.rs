@@ -64,7 +64,10 @@ impl Stage<'_> {
         let namespace = format!("--watch-namespace={}", self.ns);
         let arguments: Vec<&str> = arguments.into_iter().chain([namespace.as_str()]).collect();
         let environment = [
-            ("AWS_ENDPOINT_URL", self.sim.endpoint()),
+            ("AWS_ENDPOINT_URL_ECS", self.sim.endpoint()),
+            ("AWS_ENDPOINT_URL_STS", self.sim.endpoint()),
+            ("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", self.sim.endpoint()),
+            ("AWS_ENDPOINT_URL_ECR", self.sim.endpoint()),
             ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),

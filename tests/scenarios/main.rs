@@ -11,6 +11,7 @@ mod support;
 
 mod abort;
 mod approval;
+mod bake;
 mod churn;
 mod delete;
 mod digests;

@@ -108,6 +108,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "!has(self.checks) || !has(self.bake)",
         "bake asks the health checks again, and checks: None says that there are none: remove one of the two",
     ),
+    (
+        "spec.stages[]",
+        "!has(self.every) || (has(self.smokeTests) && size(self.smokeTests) > 0)",
+        "every asks the smoke tests again at rest, and there are none: add smokeTests, or remove every",
+    ),
     // strings
     (
         "spec.stages[].{list}[].http.url",

@@ -1,6 +1,6 @@
 //! One attempt to bring one image through the stages, as it stands in status.
 
-use super::Frozen;
+use super::{CheckState, Frozen, Purpose};
 use crate::api::time::Time;
 use crate::api::{Digest, EffectId, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -110,6 +110,9 @@ pub struct StageState {
     pub choosing_since: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_at: Option<Time>,
+    /// Until when the health checks are asked again after everything else passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake_until: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -278,58 +281,6 @@ pub struct Refusal {
     pub message: String,
     pub at: Time,
     pub count: i32,
-}
-
-/// What the stage's checks are asked for.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-pub enum Purpose {
-    WayBack,
-    Verify,
-    Restore,
-}
-
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-pub enum CheckKind {
-    Health,
-    Smoke,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckState {
-    pub name: String,
-    pub kind: CheckKind,
-    /// Its outcome is reported but decides nothing.
-    #[serde(default)]
-    pub informative: bool,
-    /// Rounds counted so far; a result counts only with the next number.
-    #[serde(default)]
-    pub number: i32,
-    /// Passing rounds in a row.
-    #[serde(default)]
-    pub passes: i32,
-    /// Rounds in a row in which the application answered wrongly or not at all.
-    #[serde(default)]
-    pub fails: i32,
-    /// Rounds in a row in which nobody could ask, or there was nothing to see.
-    #[serde(default)]
-    pub errors: i32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
-    /// The last round, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// When the last round ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Time>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
-pub enum Verdict {
-    Passed,
-    Failed,
-    /// The budget was spent on rounds in which nobody could ask.
-    Inconclusive,
 }
 
 impl Rollout {

@@ -1,5 +1,6 @@
 //! What was seen of an ECS service, beside what every target shows.
 
+use super::lookup::{Lookup, RegistryImage, TargetHealth};
 use crate::api::EffectId;
 use crate::api::status::ContainerImage;
 use crate::api::time::Duration;
@@ -29,6 +30,12 @@ pub struct EcsView {
     pub failed: Vec<String>,
     /// The newest service event that says why tasks are not placed.
     pub placement: Option<String>,
+    /// What load balancers say of the running tasks of the PRIMARY deployment: one entry for each task and target group.
+    #[serde(default)]
+    pub health: Lookup<Vec<TargetHealth>>,
+    /// Whether the image that is to be brought is there.
+    #[serde(default)]
+    pub image: Lookup<RegistryImage>,
     /// How long it is of no use to look again.
     pub look_again: Duration,
 }

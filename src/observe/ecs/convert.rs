@@ -5,7 +5,8 @@ use crate::api::status::EcsService;
 use crate::api::text::{MESSAGE, tidy};
 use crate::api::time::Duration as Length;
 use crate::api::view::{
-    DeploymentStatus, EcsView, LiveContainer, LiveTarget, Replicas, RolloutState, ServiceDeployment, StopCode, TaskView,
+    DeploymentStatus, EcsView, LiveContainer, LiveTarget, Lookup, Replicas, RolloutState, ServiceDeployment, StopCode,
+    TargetHealth, TaskView,
 };
 use crate::api::{Digest, EffectId, annotation};
 use crate::aws::service::{identity, number, primary, version};
@@ -31,6 +32,7 @@ pub(super) struct Found {
     pub(super) previous: Option<(ServiceDeploymentBrief, Option<Arc<Definition>>)>,
     pub(super) revisions: Vec<ServiceRevision>,
     pub(super) stopped: Vec<Task>,
+    pub(super) health: Lookup<Vec<TargetHealth>>,
 }
 
 /// ARNs of the service revision that a service deployment brings, and of the one that the deployment `id` made.
@@ -85,6 +87,8 @@ pub(super) fn live(of: &EcsService, service: &Service, found: &Found, poll: Dura
             stopped: tasks(found),
             failed: failed(service),
             placement: placement(service, found.newest.as_ref()),
+            health: found.health.clone(),
+            image: Lookup::NotAsked,
             look_again: pause(poll, arn),
         })),
         ..blank(of)

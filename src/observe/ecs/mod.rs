@@ -1,6 +1,8 @@
 //! Reading ECS services. A read is asked again only when it is older than half a poll, because AWS counts calls.
 
 mod convert;
+mod health;
+mod image;
 mod roles;
 
 pub use roles::AllowedRoles;
@@ -8,9 +10,9 @@ pub use roles::AllowedRoles;
 use super::Observer;
 use super::error::Error;
 use crate::api::status::EcsService;
-use crate::api::view::{LiveTarget, TargetView};
+use crate::api::view::{LiveTarget, Lookup, TargetView};
 use crate::aws::{self, Account, Aws, Definition, service, tag};
-use crate::rollout::ReleaseView;
+use crate::rollout::{self, ReleaseView};
 use aws_sdk_ecs::types::{Service, ServiceDeploymentBrief, ServiceRevision, Task};
 use convert::Found;
 use std::collections::HashMap;
@@ -37,6 +39,10 @@ impl Default for EcsOptions {
 const WINDOW: u32 = 10;
 /// Views that are remembered at most.
 const REMEMBERED: usize = 2000;
+/// For one look-up that can be done without: the rest of the look must not wait for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// So long ECS shows stopped tasks, in seconds, and so long after its end a deployment is looked at closely.
+const SHOWN: i64 = 3600;
 
 /// What is looked at, and whether what ran there before is of interest too.
 type Look = (EcsService, bool);
@@ -46,11 +52,12 @@ pub(super) struct Services {
     aws: Arc<Aws>,
     options: EcsOptions,
     seen: Mutex<HashMap<Look, (Instant, TargetView)>>,
+    images: image::Images,
 }
 
 impl Services {
     pub(super) fn new(aws: Arc<Aws>, options: EcsOptions) -> Self {
-        Self { aws, options, seen: Mutex::default() }
+        Self { aws, options, seen: Mutex::default(), images: image::Images::default() }
     }
 
     /// What was seen of a service is no longer true.
@@ -101,6 +108,10 @@ impl Observer {
         };
         if let TargetView::Live(live) = &mut view {
             live.claimed_by = self.claimed_by(release, live.stamp.as_ref(), &live.workload).await?;
+            let image = rollout::image_to_bring(release, live);
+            if let (Some(ecs), Some(image)) = (&mut live.ecs, image) {
+                ecs.image = services.image(service, image).await;
+            }
         }
         Ok(view)
     }
@@ -158,7 +169,8 @@ async fn gather(account: &Account, of: &EcsService, found: &Service, before: boo
         Some(arn) => known(account.definition(arn).await)?,
         None => None,
     };
-    let stopped = stopped(account, of, newest.as_ref()).await?;
+    let health = health::health(account, of, found, newest.as_ref(), &revisions);
+    let (stopped, health) = futures::join!(stopped(account, of, newest.as_ref()), health);
     Ok(Found {
         definition: Some(definition),
         before,
@@ -166,7 +178,8 @@ async fn gather(account: &Account, of: &EcsService, found: &Service, before: boo
         brought,
         previous: previous.map(|p| (p, earlier)),
         revisions,
-        stopped,
+        stopped: stopped?,
+        health,
     })
 }
 
@@ -201,13 +214,12 @@ fn known(found: Result<Arc<Definition>, aws::Error>) -> Result<Option<Arc<Defini
     }
 }
 
-/// ECS shows stopped tasks for an hour or so: of an older deployment there is nothing to ask for.
+/// Of an older deployment there is nothing to ask for.
 async fn stopped(
     account: &Account,
     of: &EcsService,
     newest: Option<&ServiceDeploymentBrief>,
 ) -> Result<Vec<Task>, aws::Error> {
-    const SHOWN: i64 = 3600;
     let Some(newest) = newest else { return Ok(Vec::new()) };
     let finished = newest.finished_at().map(|t| t.secs());
     let now = jiff::Timestamp::now().as_second();
@@ -215,6 +227,16 @@ async fn stopped(
         return Ok(Vec::new());
     }
     account.stopped_tasks(of).await
+}
+
+/// What came of a look-up that nothing depends on.
+fn lookup<T>(asked: Result<Result<T, aws::Error>, tokio::time::error::Elapsed>, call: &str) -> Lookup<T> {
+    match asked {
+        Ok(Ok(found)) => Lookup::Known(found),
+        Ok(Err(aws::Error::Denied(message))) => Lookup::Denied(message),
+        Ok(Err(error)) => Lookup::Unanswered(error.to_string()),
+        Err(_) => Lookup::Unanswered(format!("{call}: no answer within {} s", PATIENCE.as_secs())),
+    }
 }
 
 /// The stamp that a task definition bears, if what it says can be read in full.

@@ -1,6 +1,7 @@
-//! What stopped tasks prove: pulls that will never succeed, crash loops, containers that cannot be started.
+//! What stopped tasks prove: pulls that will never succeed, crash loops, containers that cannot be started, tasks that no
+//! load balancer finds well.
 
-use super::MAX_WHY;
+use super::{MAX_WHY, health};
 use crate::api::Reason;
 use crate::api::status::TargetState;
 use crate::api::text::tidy;
@@ -12,8 +13,8 @@ const EXITS: usize = 3;
 /// Failed pulls after which a registry's final word is believed.
 const PULLS: usize = 2;
 
-/// What the stopped tasks of the followed deployment prove.
-pub(super) fn failure(ecs: &EcsView, state: &TargetState) -> Option<Failure> {
+/// What the stopped tasks of the followed deployment prove. `primary`: it is the one whose running tasks are seen.
+pub(super) fn failure(ecs: &EcsView, state: &TargetState, primary: bool) -> Option<Failure> {
     let ours =
         |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
     let failed = |code: StopCode| ecs.stopped.iter().filter(move |t| t.code == code);
@@ -31,6 +32,19 @@ pub(super) fn failure(ecs: &EcsView, state: &TargetState) -> Option<Failure> {
         let fault = exited.is_some_and(|c| ours(&c.0));
         let message = format!("{}, {} tasks of this deployment ended so", told(task), exits.len());
         return Some(Failure { reason: Reason::CrashLoop, message, fault });
+    }
+    let ill: Vec<&TaskView> = ecs.stopped.iter().filter(|t| health::gave_up(t)).collect();
+    if ill.len() >= EXITS
+        && !(primary && health::any_well(ecs))
+        && let Some(task) = ill.first()
+    {
+        let now = health::unhealthy(ecs).filter(|_| primary).map(|text| format!("; {text}")).unwrap_or_default();
+        let message = format!("{}, {} tasks of this deployment ended so{now}", told(task), ill.len());
+        return Some(Failure {
+            reason: Reason::HealthCheckFailed,
+            message,
+            fault: primary && health::answered_wrongly(ecs),
+        });
     }
     let starts: Vec<&TaskView> = failed(StopCode::TaskFailedToStart).filter(|t| !is_pull(&all(t))).collect();
     (starts.len() >= EXITS).then(|| starts.first()).flatten().map(|task| Failure {

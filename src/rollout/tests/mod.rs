@@ -2,6 +2,8 @@
 
 mod doubts;
 mod edges;
+mod lookups;
+mod on_and_on;
 mod play;
 mod properties;
 mod scenes;

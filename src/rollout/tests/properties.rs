@@ -20,6 +20,8 @@ fn release() -> World {
             "
 - name: {name}
   progressDeadline: 2m
+  bake: 5s
+  every: 48h
   targets: [{}, {}]
   healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}, retry: {{attempts: 3, interval: 2s, successes: 2}}}}]
   smokeTests: [{{name: items, http: {{service: {{name: web, port: 80}}, path: /items}}}}]",

@@ -2,6 +2,7 @@
 
 use super::workloads::{Behaviour, deployment, set_image};
 use super::world::World;
+use crate::api::spec::RollbackScope;
 use crate::api::status::{Phase, Progressing, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
@@ -262,13 +263,13 @@ fn a_missing_workload_is_waited_for() {
 #[test]
 fn what_is_not_supported_is_named_before_anything_is_touched() {
     let mut w = World::verified("sha-a1");
-    w.edit(|s| s.stages[1].bake = Some(Duration::from_secs(60)));
+    w.edit(|s| s.stages[1].rollback.scope = RollbackScope::Release);
     w.tag("sha-b2");
     w.run();
     assert_eq!(w.condition("Stalled").unwrap().1, "NotSupported");
-    assert!(w.message().contains("spec.stages[production].bake"), "{}", w.message());
+    assert!(w.message().contains("spec.stages[production].rollback.scope: Release"), "{}", w.message());
     assert!(w.writes.is_empty());
-    w.edit(|s| s.stages[1].bake = None);
+    w.edit(|s| s.stages[1].rollback.scope = RollbackScope::Stage);
     w.run();
     assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
 }

@@ -5,7 +5,9 @@ use super::world::{REPOSITORY, World};
 use crate::api::status::Step;
 use crate::api::status::{Accepted, ContainerImage, EcsService, TargetState, TargetStep, WayBack, Workload, Written};
 use crate::api::time::Duration;
-use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, RolloutState, ServiceDeployment, StopCode, TaskView};
+use crate::api::view::{
+    DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment, StopCode, TaskView,
+};
 use crate::api::{EffectId, Image, Reason, RolloutId, TargetId, Verb};
 use crate::rollout::ecs::{self, Way};
 use crate::rollout::plan;
@@ -14,8 +16,8 @@ use DeploymentStatus::{
     Successful, Unknown,
 };
 
-const OLD: &str = "1000";
-const NEW: &str = "2000";
+pub(super) const OLD: &str = "1000";
+pub(super) const NEW: &str = "2000";
 const BACK: &str = "3000";
 
 fn images(tag: &str) -> Vec<ContainerImage> {
@@ -27,7 +29,7 @@ fn tag_of(revision: &str) -> &'static str {
 }
 
 /// A service whose PRIMARY deployment is `primary`, and whose newest service deployment brings `brings`.
-fn service(primary: &str, brings: &str, status: DeploymentStatus) -> LiveTarget {
+pub(super) fn service(primary: &str, brings: &str, status: DeploymentStatus) -> LiveTarget {
     let state = if status.is_settled() { RolloutState::Completed } else { RolloutState::InProgress };
     let mut live = deployment("web", tag_of(primary), &["app".to_owned()]);
     live.workload = Workload::Ecs(EcsService {
@@ -58,16 +60,18 @@ fn service(primary: &str, brings: &str, status: DeploymentStatus) -> LiveTarget 
         stopped: vec![],
         failed: vec![],
         placement: None,
+        health: Lookup::NotAsked,
+        image: Lookup::NotAsked,
         look_again: Duration::from_secs(10),
     }));
     live
 }
 
-fn view(live: &LiveTarget) -> &EcsView {
+pub(super) fn view(live: &LiveTarget) -> &EcsView {
     live.ecs.as_ref().unwrap()
 }
 
-fn target(step: TargetStep) -> TargetState {
+pub(super) fn target(step: TargetStep) -> TargetState {
     let spec = super::world::two_stages("new");
     let mut state = plan::stage_states(&spec, "shop").remove(0).targets.remove(0);
     state.state = step;

@@ -1,4 +1,5 @@
-//! DescribeImages: every image is there under the digest that tasks would get, unless a test has deleted it.
+//! DescribeImages: every image is there under the digest that tasks would get, unless a test has deleted it, or its whole
+//! repository.
 
 use super::error::Refusal;
 use super::images::Images;
@@ -9,8 +10,16 @@ pub fn describe_images(body: &Value, place: &Place, images: &Images) -> Result<S
     let name = body["repositoryName"].as_str().ok_or_else(|| Refusal::invalid("repositoryName can not be blank."))?;
     let account = body["registryId"].as_str().unwrap_or(&place.account);
     let repository = repository(account, &place.region, name);
+    if images.absent.contains(&repository) {
+        let text = format!("The repository with name '{name}' does not exist in the registry with id '{account}'");
+        return Err(Refusal::new("RepositoryNotFoundException", text));
+    }
+    let ids = body["imageIds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if body.get("imageIds").is_some() && !(1..=100).contains(&ids.len()) {
+        return Err(Refusal::invalid("imageIds must have between 1 and 100 members."));
+    }
     let mut details = Vec::new();
-    for id in body["imageIds"].as_array().into_iter().flatten() {
+    for id in ids {
         let gone = || {
             let text = format!("The image with imageId {id} does not exist within the repository with name '{name}'");
             Refusal::new("ImageNotFoundException", text)
@@ -21,6 +30,7 @@ pub fn describe_images(body: &Value, place: &Place, images: &Images) -> Result<S
                 let digest = (!images.absent.contains(&image)).then(|| images.digest(&image)).ok_or_else(gone)?;
                 json!({"imageDigest": digest, "imageTags": [tag]})
             }
+            (None, Some(digest)) if images.absent.contains(&format!("{repository}@{digest}")) => return Err(gone()),
             (None, Some(digest)) => json!({"imageDigest": digest}),
             (None, None) => return Err(Refusal::invalid("imageIds needs a tag or a digest.")),
         };

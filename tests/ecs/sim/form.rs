@@ -10,9 +10,14 @@ pub fn refusal(refusal: &Refusal) -> String {
         "<ErrorResponse><Error><Type>Sender</Type>\
          <Code>{}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
         refusal.code,
-        refusal.message,
+        escaped(&refusal.message),
         ids::uuid(),
     )
+}
+
+/// Text between tags.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The fields of a form.

@@ -83,7 +83,7 @@ fn carry_out(
         }
         match target.service {
             "sts" => sts::assume_role(&form::fields(&text), &caller, &mut world, now),
-            "elasticloadbalancing" => elb::target_health(&form::fields(&text), world.region(&caller.place)),
+            "elasticloadbalancing" => elb::target_health(&form::fields(&text), world.region(&caller.place), now),
             "ecr" if target.op == "DescribeImages" => {
                 let body = serde_json::from_str(&text).unwrap_or_default();
                 ecr::describe_images(&body, &caller.place, &world.images)
@@ -155,9 +155,13 @@ fn ecs(
 
 fn refused(fault: &Fault, caller: &Caller, target: &Target) -> Option<Refusal> {
     match fault {
+        // The older protocol has other words for some.
+        Fault::Refuse(refusal) if target.xml && refusal.status == 500 => {
+            Some(Refusal { code: "InternalFailure".to_owned(), ..refusal.clone() })
+        }
         Fault::Refuse(refusal) => Some(refusal.clone()),
         Fault::Deny => Some(Refusal::new(
-            "AccessDeniedException",
+            if target.xml { "AccessDenied" } else { "AccessDeniedException" },
             format!(
                 "User: {} is not authorized to perform: {}:{} because no identity-based policy allows the {0}:{2} action",
                 caller.arn, target.service, target.op

@@ -32,6 +32,8 @@ impl Images {
     /// Gives the name other bytes: `content` is anything that tells them apart.
     pub(super) fn push(&mut self, image: &str, content: &str) {
         self.absent.remove(image);
+        // Nothing is pushed to a repository that is not there.
+        image.rsplit_once(':').map(|(repository, _)| self.absent.remove(repository));
         self.pushed.insert(image.to_owned(), ids::digest_of(content));
     }
 

@@ -35,7 +35,7 @@ impl Limits {
     }
 }
 
-/// As documented for API throttling in ECS.
+/// As documented for API throttling in ECS, and in Elastic Load Balancing.
 pub fn quota(op: &str) -> Option<Quota> {
     Some(match op {
         "DescribeServices" => ("cluster service resource read", 100.0, 20.0),
@@ -46,6 +46,7 @@ pub fn quota(op: &str) -> Option<Quota> {
         "RunTask" | "StopTask" => ("cluster resource modify", 100.0, 40.0),
         "RegisterTaskDefinition" | "DeregisterTaskDefinition" => ("task definition modify", 20.0, 1.0),
         "DescribeTaskDefinition" | "ListTaskDefinitions" => ("task definition read", 50.0, 20.0),
+        "DescribeTargetHealth" => ("load balancer read", 40.0, 10.0),
         _ => return None,
     })
 }

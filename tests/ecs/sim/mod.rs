@@ -155,7 +155,7 @@ impl Sim {
         self.shared.world().images.push(image, content);
     }
 
-    /// Takes an image out of its registry.
+    /// Takes an image out of its registry; with a name that has neither tag nor digest, its whole repository.
     pub fn delete_image(&self, image: &str) {
         self.shared.world().images.absent.insert(image.to_owned());
     }

@@ -8,6 +8,7 @@ use super::tasks::Task;
 use super::world::Place;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// What a person has configured.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub maximum_percent: u32,
     pub status: &'static str,
     pub load_balancers: Value,
+    /// So long load balancers call a running task `initial`.
+    pub registers_in: Duration,
     /// What ECS does where there is nothing to go back to: stands still, or says ROLLBACK_FAILED.
     pub nothing_to_go_back_to_fails: bool,
 }
@@ -40,6 +43,7 @@ impl Default for Settings {
             maximum_percent: 200,
             status: "ACTIVE",
             load_balancers: json!([]),
+            registers_in: Duration::ZERO,
             nothing_to_go_back_to_fails: false,
         }
     }

@@ -164,12 +164,14 @@ impl Service {
                 image
             })
             .collect();
+        let balancers = self.settings.load_balancers.as_array().into_iter().flatten();
+        let resolved: Vec<Value> = balancers.map(|b| json!({"targetGroupArn": b["targetGroupArn"]})).collect();
         json!({
             "serviceRevisionArn": self.revision_arn(&r.number), "serviceArn": self.arn(),
             "clusterArn": self.cluster_arn(), "taskDefinition": r.task_definition, "createdAt": stamp(r.created),
             "launchType": "FARGATE", "platformVersion": "1.4.0", "platformFamily": "Linux",
             "loadBalancers": self.settings.load_balancers, "containerImages": images, "guardDutyEnabled": false,
-            "networkConfiguration": network(),
+            "networkConfiguration": network(), "resolvedConfiguration": {"loadBalancers": resolved},
         })
     }
 }

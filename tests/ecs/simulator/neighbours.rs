@@ -1,10 +1,12 @@
 //! What stands beside ECS: load balancers and the registry. Asked over plain HTTP.
 
 use super::scene::{ACCOUNT, NEXT, REGION, Scene, scene_with, task_definition};
+use crate::sim::NewService;
 use crate::sim::course::Course;
 use crate::sim::ecr::repository;
 use crate::sim::faults::{Fault, On};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/app/0123456789abcdef";
 
@@ -43,7 +45,20 @@ async fn targets_follow_the_tasks() {
     assert!(status == 400 && text.contains("<Code>TargetGroupNotFound</Code>"), "{text}");
     scene.sim.fault(On::op("DescribeTargetHealth").once(), Fault::Deny);
     let (status, text) = post(&scene, "elasticloadbalancing", None, form).await;
-    assert!(status == 400 && text.contains("AccessDenied"), "{text}");
+    assert!(status == 400 && text.contains("<Code>AccessDenied</Code>"), "{text}");
+}
+
+#[tokio::test]
+async fn new_targets_are_registered_first_and_old_ones_leave_in_the_end() {
+    let slow = |service: NewService| service.set(|s| s.registers_in = Duration::from_secs(30));
+    let scene = scene_with(|service| slow(service.load_balancer(GROUP, "app", 8080))).await;
+    scene.deploy(NEXT).await;
+    scene.pass(10_000);
+    assert_eq!(states(&scene).await, ["draining", "draining", "initial", "initial"]);
+    scene.pass(30_000);
+    assert_eq!(states(&scene).await, ["draining", "draining", "healthy", "healthy"]);
+    scene.pass(300_000);
+    assert_eq!(states(&scene).await, ["healthy", "healthy"]);
 }
 
 #[tokio::test]
@@ -61,6 +76,9 @@ async fn the_registry_has_the_digests_that_tasks_get() {
     let digest = answer["imageDetails"][0]["imageDigest"].as_str().unwrap();
     assert_eq!((status, digest), (200, scene.service.running()[0].1.as_str()));
     scene.sim.delete_image(&image);
-    let (status, text) = post(&scene, "ecr", Some(target), body).await;
+    let (status, text) = post(&scene, "ecr", Some(target), body.clone()).await;
     assert!(status == 400 && text.contains("ImageNotFoundException"), "{text}");
+    scene.sim.delete_image(&repository(ACCOUNT, REGION, "team/app"));
+    let (status, text) = post(&scene, "ecr", Some(target), body).await;
+    assert!(status == 400 && text.contains("RepositoryNotFoundException"), "{text}");
 }

@@ -5,6 +5,7 @@ pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].promotion.timeout", "1s", "720h", "24h"),
     ("spec.stages[].progressDeadline", "5s", "24h", "10m"),
     ("spec.stages[].bake", "1s", "24h", "10m"),
+    ("spec.stages[].every", "10s", "720h", "4h"),
     ("spec.stages[].hooks[].timeout", "1s", "24h", "15m"),
     ("spec.stages[].healthChecks[].initialDelay", "0s", "1h", "15s"),
     ("spec.stages[].healthChecks[].retry.interval", "1s", "10m", "5s"),

@@ -71,6 +71,15 @@ pub(super) const ALL: &[Situation] = &[
         w
     }),
     situation("AwaitingPromotion", "Staging is verified; production waits for an approval.", || quiet(waiting())),
+    situation("Baking", "Staging runs `sha-b2` and passed its checks; it bakes for a minute.", || {
+        let mut w = World::verified("sha-a1");
+        w.edit(|s| {
+            s.image.tag = Some("sha-b2".into());
+            s.stages[0].bake = Some(crate::api::time::Duration::from_secs(60));
+        });
+        w.run_until(|w| w.message().contains("bakes until"));
+        quiet(w)
+    }),
     situation("Verifying production", "Production runs `sha-b2`; its health check is being asked.", || {
         let mut w = quiet(waiting());
         w.approve();

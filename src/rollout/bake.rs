@@ -1,0 +1,54 @@
+//! After everything else passed: the health checks again, for as long as the stage bakes.
+
+use super::checks;
+use super::draft::{Draft, Flow, Work, cause};
+use super::watching::{self, Grid, Word};
+use super::{restore, verify};
+use crate::api::Reason;
+use crate::api::status::{CheckKind, Purpose};
+use crate::api::time::Duration;
+
+/// A bake asks so often at most, but never more rarely than [`RARELY`].
+const ROUNDS: i64 = 120;
+const RARELY: Duration = Duration::from_secs(60);
+
+/// `None`: the stage has baked, or need not.
+pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let stage = w.stage().clone();
+    let length = stage.bake?;
+    let now = d.now;
+    let state = w.state_mut();
+    if state.bake_until.is_none() {
+        state.bake_until = Some(now.plus(length));
+        d.normal(
+            Reason::Baking,
+            format!("{} passed its checks in {}, and bakes for {length}", w.rollout.image, stage.name),
+        );
+    }
+    let until = w.state().bake_until.unwrap_or(now);
+    let since = until.minus(length);
+    let seldom = Duration::from_millis(length.millis() / ROUNDS).min(RARELY);
+    let questions = checks::questions(&stage).into_iter().filter(|q| q.kind == CheckKind::Health);
+    let questions: Vec<_> = questions
+        .map(|q| {
+            let every = q.retry.interval.max(seldom);
+            (q, Grid { since, every, until: Some(until) })
+        })
+        .collect();
+    let words = watching::ask(d, w.rollout.id, &stage, Purpose::Bake, &questions);
+    if let Some(failing) = words.iter().find_map(|w| if let Word::Bad(f) = w { Some(f.clone()) } else { None }) {
+        let reason = watching::reason(&failing);
+        let message = format!("while it baked, {}", watching::told(&failing));
+        let failure = cause(reason, message, reason != Reason::Inconclusive, now);
+        return Some(restore::fail_stage(d, w, failure));
+    }
+    if d.due(until) && words.iter().all(|w| matches!(w, Word::Well(true))) {
+        return None;
+    }
+    if d.due(until.plus(stage.progress_deadline)) {
+        let message = "when it had baked its health checks did not all pass at once";
+        let failure = cause(Reason::Inconclusive, message, false, now);
+        return Some(restore::fail_stage(d, w, failure));
+    }
+    Some(verify::make_room(d, w).unwrap_or(Flow::Stay))
+}
