@@ -10,6 +10,7 @@ use crate::api::view::LiveTarget;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     if ecs::doubted(d, w) {
+        d.hold = true;
         return Flow::Stay;
     }
     if let Some(flow) = foreign::changed_by_others(d, w) {
