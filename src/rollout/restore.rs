@@ -69,6 +69,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
 /// Asks the restored version what it was asked before, and ends the rollout with the answer.
 pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
     if ecs::doubted(d, w) {
+        d.hold = true;
         return Flow::Stay;
     }
     let moved = bring_back(d, w) || moved(d, w, &in_hope(w));

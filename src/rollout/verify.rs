@@ -36,6 +36,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
 /// What happens to a stage that is available, beside the answers of its checks.
 pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if ecs::doubted(d, w) {
+        d.hold = true;
         return Some(Flow::Stay);
     }
     if let Some(flow) = foreign::changed_by_others(d, w) {
