@@ -410,7 +410,12 @@ impl Reason {
             "A check that came with the new image was asked of the restored version; its answer decides nothing.",
             "",
         ),
-        Entry(Self::DigestUnknown, Kind::Event, "A digest is not known, so it could not be compared.", ""),
+        Entry(
+            Self::DigestUnknown,
+            Kind::Event,
+            "A digest is not known, so it could not be compared; with `image.requireDigest` that ends the stage.",
+            "",
+        ),
         Entry(
             Self::Recovered,
             Kind::Event,

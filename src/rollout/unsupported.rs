@@ -4,9 +4,6 @@ use crate::api::spec::{ReleaseSpec, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
-    if spec.image.require_digest {
-        return Some("spec.image.requireDigest".into());
-    }
     spec.stages.iter().find_map(|stage| of_stage(stage).map(|f| format!("spec.stages[{}].{f}", stage.name)))
 }
 
@@ -51,16 +48,12 @@ mod tests {
             "thresholds": {"p95": {"max": "1s"}},
         }]);
         for (pointer, value, said) in [
-            ("/image/requireDigest", json!(true), "spec.image.requireDigest"),
             ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
             ("/performanceChecks", load, "performanceChecks[p]"),
         ] {
-            let of_image = pointer.starts_with("/image");
-            let found = told(&if of_image { pointer.to_owned() } else { format!("{stage}{pointer}") }, value);
-            let wanted = if of_image { said.to_owned() } else { format!("spec.stages[only].{said}") };
-            assert_eq!(found, Some(wanted));
+            assert_eq!(told(&format!("{stage}{pointer}"), value), Some(format!("spec.stages[only].{said}")));
         }
         assert_eq!(told("/suspend", json!(false)), None);
         for check in ["healthChecks", "smokeTests"] {

@@ -142,6 +142,13 @@ fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<Cause> {
                     return Some(cause(Reason::DigestDiffers, message, false, d.now));
                 }
                 (None, Some(f)) => w.rollout.digest = Some(f),
+                (_, None) if w.spec.image.require_digest => {
+                    let message = format!(
+                        "the digest that {} runs in {} is not known, and image.requireDigest is true",
+                        live.workload, image.container
+                    );
+                    return Some(cause(Reason::DigestUnknown, message, false, d.now));
+                }
                 (_, None) => {
                     let note = format!("the digest that {} runs in {} is not known", live.workload, image.container);
                     d.warning(Reason::DigestUnknown, note);

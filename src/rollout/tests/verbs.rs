@@ -230,3 +230,26 @@ fn what_is_held_and_then_crashes_is_taken_back_at_once() {
     w.run();
     assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
 }
+
+#[test]
+fn an_unknown_digest_ends_the_stage_only_where_it_is_required() {
+    for required in [true, false] {
+        let mut w = World::verified("sha-a1");
+        w.edit(|s| {
+            s.image.tag = Some("sha-b2".into());
+            s.image.require_digest = required;
+        });
+        w.run_until(|w| w.step_name() == Step::Verifying);
+        let verifies = |w: &World| w.step_name() == Step::Verifying;
+        while verifies(&w) {
+            w.live("staging").containers.iter_mut().for_each(|c| c.digest = None);
+            assert!(w.turn() || !verifies(&w), "stuck: {}", w.message());
+        }
+        let cause = w.rel.status.rollout.as_ref().unwrap().cause.as_ref().map(|c| c.reason);
+        assert_eq!(cause, required.then_some(Reason::DigestUnknown));
+        w.run();
+        let end = if required { Phase::RolledBack } else { Phase::AwaitingPromotion };
+        assert_eq!(w.phase(), end, "{}", w.message());
+        assert!(w.rel.status.quarantine.is_empty());
+    }
+}
