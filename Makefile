@@ -44,7 +44,7 @@ ecs-ministack: ## the same deployments on the scripted ECS and on ministack, whi
 	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)
 	cargo test --test ecs -- --include-ignored ministack
 
-bench: cluster ## latencies, requests and memory (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle)
+bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle,ecs)
 	cargo build --release --bin tidegate
 	@# What measures needs no optimizing: so it shares the tests' build. What is measured is the release build.
 	cargo bench --profile dev --bench tidegate

@@ -34,6 +34,21 @@ const CALM: (f64, Duration) = (0.021, Duration::from_secs(5));
 impl Controller {
     /// Returns when it says that it is ready.
     pub(crate) async fn start(cluster: &Cluster) -> Result<Self> {
+        Self::start_with(cluster, &[], &[]).await
+    }
+
+    /// The same, with AWS at this endpoint.
+    pub(crate) async fn on_ecs(cluster: &Cluster, endpoint: &str) -> Result<Self> {
+        let environment = [
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_ACCESS_KEY_ID", "111122223333"),
+            ("AWS_SECRET_ACCESS_KEY", "any"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        Self::start_with(cluster, &["--allow-role=own"], &environment.map(|(k, v)| (k, v.to_owned()))).await
+    }
+
+    async fn start_with(cluster: &Cluster, more: &[&str], environment: &[(&'static str, String)]) -> Result<Self> {
         let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
         let kubeconfig = cluster.dir.join("controller.kubeconfig");
         let access = json!({
@@ -46,10 +61,12 @@ impl Controller {
         let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         // The cluster's pods have loopback addresses.
         let args = ["run", "--allow-loopback", &format!("--listen={listen}"), &format!("--lease-namespace={HOME}")];
-        let env = [("TIDEGATE_KUBECONFIG", kubeconfig.to_string_lossy().into_owned())];
+        let args: Vec<String> = args.iter().chain(more).map(|a| (*a).to_owned()).collect();
+        let mut env = vec![("TIDEGATE_KUBECONFIG", kubeconfig.to_string_lossy().into_owned())];
+        env.extend_from_slice(environment);
         let began = Instant::now();
         let log = cluster.dir.join("controller.log");
-        let process = Held::start(&binary()?, &args.map(str::to_owned), &env, &log);
+        let process = Held::start(&binary()?, &args, &env, &log);
         let ready =
             || async { reqwest::get(format!("http://{listen}/readyz")).await.is_ok_and(|a| a.status().is_success()) };
         while !ready().await {

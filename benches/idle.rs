@@ -120,7 +120,7 @@ impl Sample {
         for name in &names {
             deployments.push(workload(&scene.deployment(name).await)?);
         }
-        Ok(Self { release: at_rest(&releases.get(SAMPLE).await?)?, deployments })
+        Ok(Self { release: at_rest(&releases.get(SAMPLE).await?, SAMPLE)?, deployments })
     }
 
     async fn copy(&self, scene: &Scene, number: usize) -> Result<()> {
@@ -140,9 +140,9 @@ impl Sample {
 }
 
 /// The Release without what is its own alone, with a status that fits a first generation.
-fn at_rest(release: &Release) -> Result<String> {
+pub(crate) fn at_rest(release: &Release, name: &str) -> Result<String> {
     let mut copy = serde_json::to_value(release)?;
-    copy["metadata"] = json!({"name": SAMPLE, "annotations": copy["metadata"]["annotations"]});
+    copy["metadata"] = json!({"name": name, "annotations": copy["metadata"]["annotations"]});
     let status = &mut copy["status"];
     status["observedGeneration"] = json!(1);
     status["conditions"].as_array_mut().into_iter().flatten().for_each(|c| c["observedGeneration"] = json!(1));

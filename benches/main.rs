@@ -3,9 +3,10 @@
 //! It reports and asserts no times: how fast a machine is, is no fact about the controller. What the controller wrote
 //! meanwhile is judged all the same, by the tests' own judge.
 //!
-//! Reading order: `settings` (what can be chosen), `rollouts`, `pulls`, `idle` (one file per part), `report`.
+//! Reading order: `settings` (what can be chosen), `rollouts`, `pulls`, `idle`, `ecs` (one file per part), `report`.
 
 mod controller;
+mod ecs;
 mod idle;
 mod numbers;
 mod peers;
@@ -15,6 +16,8 @@ mod requests;
 mod rollouts;
 mod settings;
 mod sightings;
+#[path = "../tests/ecs/sim/mod.rs"]
+mod sim;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the tests' support fails by panicking")]
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -50,6 +53,9 @@ async fn measure(settings: &Settings) -> Result<()> {
     }
     if settings.parts.contains(&Part::Idle) {
         report.idle = judged(cluster, "idle", async |scene| idle::measure(scene, settings).await).await?;
+    }
+    if settings.parts.contains(&Part::Ecs) {
+        report.ecs = Some(judged(cluster, "ecs", async |scene| ecs::measure(scene, settings).await).await?);
     }
     report.print()
 }

@@ -1,5 +1,6 @@
 //! What was measured, as JSON (standard output and a file) and as tables beside the aims and the peers.
 
+use crate::ecs::{self, Ecs};
 use crate::idle::Idle;
 use crate::numbers::Spread;
 use crate::peers;
@@ -20,6 +21,7 @@ pub(crate) struct Report {
     pub(crate) rollouts: Option<Rollouts>,
     pub(crate) pulls: Option<Pulls>,
     pub(crate) idle: Vec<Idle>,
+    pub(crate) ecs: Option<Ecs>,
 }
 
 /// How much the times can be trusted: a load well above the number of cores says little.
@@ -36,7 +38,7 @@ impl Report {
         let cores = std::thread::available_parallelism()?.get();
         let machine = Machine { cores, load_before: load()?, load_after: String::new() };
         let version = env!("CARGO_PKG_VERSION");
-        Ok(Self { version, machine, runs: settings.runs, rollouts: None, pulls: None, idle: vec![] })
+        Ok(Self { version, machine, runs: settings.runs, rollouts: None, pulls: None, idle: vec![], ecs: None })
     }
 
     /// JSON first, then the tables.
@@ -66,6 +68,9 @@ impl Report {
         }
         if !self.idle.is_empty() {
             idle(&self.idle);
+        }
+        if let Some(e) = &self.ecs {
+            on_ecs(e);
         }
     }
 }
@@ -120,6 +125,24 @@ fn idle(all: &[Idle]) {
     for (who, [size, resident, peak, cpu, reads, writes]) in peers::IDLE {
         row([who, size, resident, peak, cpu, reads, writes]);
     }
+}
+
+fn on_ecs(e: &Ecs) {
+    println!();
+    row(["on ECS", "calls to AWS", "documented limit"]);
+    row(["---"; 3]);
+    let parts: Vec<String> = e.release.iter().map(|(op, calls)| format!("{op} {calls:.1}")).collect();
+    let all: f64 = e.release.values().sum();
+    let what = format!("per release that takes ECS {} s", ecs::DEPLOYMENT.as_secs());
+    row([&what, &format!("**{all:.0}**: {}", parts.join(", ")), "-"]);
+    for (size, calls) in &e.idle {
+        row([&format!("per minute, {size} at rest"), &format!("**{calls}**"), "-"]);
+    }
+    for f in &e.in_flight {
+        let what = format!("per minute, {} in flight: {}", ecs::IN_FLIGHT, f.name);
+        row([&what, &format!("**{}**", f.calls_per_minute), &f.limit_per_minute.to_string()]);
+    }
+    row(["throttled, in all of this", &e.throttled.to_string(), "-"]);
 }
 
 fn spread(s: &Spread) -> String {

@@ -19,6 +19,7 @@ pub(crate) enum Part {
     Latency,
     Pull,
     Idle,
+    Ecs,
 }
 
 impl Settings {
@@ -31,7 +32,12 @@ impl Settings {
         let ([runs @ (1..)], [seconds @ (1..)]) = (&runs[..], &seconds[..]) else {
             bail!("RUNS and IDLE_SECONDS are one number each, at least 1");
         };
-        Ok(Self { runs: *runs, sizes, idle: Duration::from_secs(*seconds), parts: list("PARTS", "latency,pull,idle")? })
+        Ok(Self {
+            runs: *runs,
+            sizes,
+            idle: Duration::from_secs(*seconds),
+            parts: list("PARTS", "latency,pull,idle,ecs")?,
+        })
     }
 }
 
@@ -42,7 +48,8 @@ impl FromStr for Part {
             "latency" => Self::Latency,
             "pull" => Self::Pull,
             "idle" => Self::Idle,
-            other => bail!("{other:?} is none of latency, pull, idle"),
+            "ecs" => Self::Ecs,
+            other => bail!("{other:?} is none of latency, pull, idle, ecs"),
         })
     }
 }

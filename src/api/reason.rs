@@ -82,6 +82,7 @@ pub enum Reason {
     AbortRefused,
     RetryDropped,
     RollbackRefused,
+    RollbackRequested,
     RolloutStarted,
     StageVerified,
     Adopted,
@@ -146,8 +147,8 @@ impl Reason {
         Entry(
             Self::RollbackForbidden,
             Kind::End,
-            "A hook declared that there is no way back.",
-            "Go forward: bring a mended tag.",
+            "`rollback.mode: Never`: the stage is left as it is.",
+            "Go forward with a mended tag, or set `tidegate.dev/rollback` to the rollout id.",
         ),
         Entry(
             Self::RollbackAwaited,
@@ -384,6 +385,12 @@ impl Reason {
         ),
         Entry(Self::RetryDropped, Kind::Event, "A retry came while a rollout ran that then was verified.", ""),
         Entry(
+            Self::RollbackRequested,
+            Kind::Cause,
+            "A person took a finished rollout back with `tidegate.dev/rollback`.",
+            "",
+        ),
+        Entry(
             Self::RollbackRefused,
             Kind::Event,
             "A value of `tidegate.dev/rollback` was not accepted.",
@@ -410,7 +417,12 @@ impl Reason {
             "A check that came with the new image was asked of the restored version; its answer decides nothing.",
             "",
         ),
-        Entry(Self::DigestUnknown, Kind::Event, "A digest is not known, so it could not be compared.", ""),
+        Entry(
+            Self::DigestUnknown,
+            Kind::Event,
+            "A digest is not known, so it could not be compared; with `image.requireDigest` that ends the stage.",
+            "",
+        ),
         Entry(
             Self::Recovered,
             Kind::Event,

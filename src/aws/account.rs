@@ -1,6 +1,7 @@
 //! One account and region: each method is one call, within its limit and its time.
 
 use super::definition::{self, Copied, Definition};
+use super::describe::Rounds;
 use super::error::Error;
 use super::limits::Limits;
 use crate::api::status::{ContainerImage, EcsService};
@@ -11,15 +12,22 @@ use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ecs::error::BoxError;
 use aws_sdk_ecs::types::{
-    DesiredStatus, Service, ServiceDeploymentBrief, ServiceField, ServiceRevision, SortOrder,
-    StopServiceDeploymentStopType, Task, TaskDefinitionField,
+    DesiredStatus, Service, ServiceDeploymentBrief, ServiceRevision, SortOrder, StopServiceDeploymentStopType, Task,
+    TaskDefinitionField,
 };
 use aws_smithy_types::body::SdkBody;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Task definitions that are remembered: they never change, but for being taken out of use.
 const REMEMBERED: usize = 1000;
+/// Stopped tasks that are remembered: they never change.
+const STOPPED: usize = 5000;
+/// A revision still without digests so long after its deployment ended gets none any more.
+const DIGESTED: Duration = Duration::from_secs(60);
+/// So long a revision without digests is not read again.
+const UNDIGESTED: Duration = Duration::from_secs(30);
 /// Tasks that are looked at; ECS describes so many at once.
 const TASKS: i32 = 100;
 /// Service deployments that are looked at.
@@ -27,13 +35,17 @@ const DEPLOYMENTS: i32 = 20;
 
 #[derive(Debug)]
 pub struct Account {
-    reading: Client,
+    pub(super) reading: Client,
     /// Never repeats a call.
     writing: Client,
     pub(super) balancers: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) registry: aws_sdk_ecr::Client,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
+    pub(super) services: Rounds,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
+    revisions: Mutex<HashMap<String, KnownRevision>>,
+    /// Without what was overridden for them: that may be secret.
+    stopped: Mutex<HashMap<String, Task>>,
 }
 
 impl Account {
@@ -44,22 +56,11 @@ impl Account {
             writing: Client::from_conf(once),
             balancers: aws_sdk_elasticloadbalancingv2::Client::new(config),
             registry: aws_sdk_ecr::Client::new(config),
-            limits: Limits::default(),
+            limits: Arc::default(),
+            services: Rounds::default(),
             definitions: Mutex::default(),
-        }
-    }
-
-    /// `None`: there is none.
-    pub async fn service(&self, of: &EcsService) -> Result<Option<Service>, Error> {
-        self.limits.services.until_ready().await;
-        let call =
-            self.reading.describe_services().cluster(&of.cluster).services(&of.service).include(ServiceField::Tags);
-        match call.send().await {
-            Ok(answer) => Ok(answer.services.unwrap_or_default().into_iter().next()),
-            Err(e) => match Error::of("ecs:DescribeServices", &e) {
-                Error::Gone(_) => Ok(None),
-                other => Err(other),
-            },
+            revisions: Mutex::default(),
+            stopped: Mutex::default(),
         }
     }
 
@@ -72,12 +73,27 @@ impl Account {
         Ok(answer.service_deployments.unwrap_or_default())
     }
 
-    /// Those of the service revisions that ECS still knows.
-    pub async fn revisions(&self, arns: &[String]) -> Result<Vec<ServiceRevision>, Error> {
+    /// Those of the service revisions that ECS still knows. `ended`: when the deployment ended, in seconds since 1970.
+    pub async fn revisions(&self, arns: &[String], ended: Option<i64>) -> Result<Vec<ServiceRevision>, Error> {
+        let mut found: Vec<ServiceRevision> = {
+            let all = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = arns.iter().filter_map(|arn| all.get(arn));
+            known.filter(|k| k.serves(ended)).map(|k| k.revision.clone()).collect()
+        };
+        let known = |arn: &&String| found.iter().any(|r| r.service_revision_arn() == Some(arn.as_str()));
+        let missing: Vec<String> = arns.iter().filter(|arn| !known(arn)).cloned().collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
         self.limits.revisions.until_ready().await;
-        let call = self.reading.describe_service_revisions().set_service_revision_arns(Some(arns.to_vec()));
+        let call = self.reading.describe_service_revisions().set_service_revision_arns(Some(missing));
         let answer = call.send().await.map_err(|e| Error::of("ecs:DescribeServiceRevisions", &e))?;
-        Ok(answer.service_revisions.unwrap_or_default())
+        let read = answer.service_revisions.unwrap_or_default();
+        let kept =
+            read.iter().filter_map(|r| Some((r.service_revision_arn()?.to_owned(), KnownRevision::new(r, ended))));
+        remember(&self.revisions, REMEMBERED, kept);
+        found.extend(read);
+        Ok(found)
     }
 
     /// Tasks of the service that stopped within the last hour or so.
@@ -85,8 +101,19 @@ impl Account {
         self.limits.tasks.until_ready().await;
         let call = self.reading.list_tasks().cluster(&of.cluster).service_name(&of.service);
         let listed = call.desired_status(DesiredStatus::Stopped).max_results(TASKS).send().await;
-        let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
-        self.tasks(of, arns).await
+        let mut arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
+        let mut found = Vec::new();
+        {
+            let known = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            arns.retain(|arn| known.get(arn).map(|task| found.push(task.clone())).is_none());
+        }
+        let mut read = self.tasks(of, arns).await?;
+        read.iter_mut().for_each(|task| task.overrides = None);
+        // One that is only meant to stop has not told everything yet.
+        let over = read.iter().filter(|t| t.last_status() == Some("STOPPED"));
+        remember(&self.stopped, STOPPED, over.filter_map(|t| Some((t.task_arn()?.to_owned(), t.clone()))));
+        found.extend(read);
+        Ok(found)
     }
 
     /// Tasks that the deployment with this number started and that are to run, at most 100.
@@ -123,11 +150,7 @@ impl Account {
         let found = Arc::new(
             Definition::read(&answer).ok_or_else(|| Error::Malformed("ecs:DescribeTaskDefinition".to_owned()))?,
         );
-        let mut all = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED {
-            all.clear();
-        }
-        all.insert(arn.to_owned(), found.clone());
+        remember(&self.definitions, REMEMBERED, [(arn.to_owned(), found.clone())]);
         Ok(found)
     }
 
@@ -192,6 +215,39 @@ impl Account {
     }
 }
 
+/// Keeps at most `most`, forgetting all when they are too many.
+fn remember<T>(all: &Mutex<HashMap<String, T>>, most: usize, new: impl IntoIterator<Item = (String, T)>) {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.len() >= most {
+        all.clear();
+    }
+    all.extend(new);
+}
+
+/// A revision as it was read; nothing of it changes but that its first task brings its digests.
+#[derive(Debug)]
+struct KnownRevision {
+    revision: ServiceRevision,
+    read: Instant,
+    last: bool,
+}
+
+impl KnownRevision {
+    fn new(revision: &ServiceRevision, ended: Option<i64>) -> Self {
+        let images = revision.container_images();
+        let digested = !images.is_empty() && images.iter().all(|i| i.image_digest().is_some());
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        let last = digested || ended.is_some_and(|at| at.saturating_add_unsigned(DIGESTED.as_secs()) < now);
+        Self { revision: revision.clone(), read: Instant::now(), last }
+    }
+
+    /// While its deployment is under way, one without digests serves for a while.
+    fn serves(&self, ended: Option<i64>) -> bool {
+        self.last || (ended.is_none() && self.read.elapsed() < UNDIGESTED)
+    }
+}
+
 /// Takes the body of an answer as it came.
 #[derive(Debug, Clone, Default)]
 struct Capture(Arc<Mutex<Vec<u8>>>);
@@ -209,5 +265,27 @@ impl Intercept for Capture {
         let body = context.response().body().bytes().unwrap_or_default().to_vec();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::types::ContainerImage as Pinned;
+
+    #[test]
+    fn a_revision_is_read_again_until_it_has_its_digests() {
+        let revision = |digest: Option<&str>| {
+            let image = Pinned::builder().container_name("app").set_image_digest(digest.map(str::to_owned)).build();
+            ServiceRevision::builder().container_images(image).build()
+        };
+        let known = |digest, ended| KnownRevision::new(&revision(digest), ended);
+        assert!(known(Some("sha256:1"), None).serves(Some(0)));
+        let without = known(None, None);
+        assert!(without.serves(None) && !without.serves(Some(0)), "it serves until its deployment has ended");
+        let late = Instant::now().checked_sub(UNDIGESTED).unwrap();
+        assert!(!KnownRevision { read: late, ..known(None, None) }.serves(None));
+        assert!(!known(None, Some(i64::MAX)).serves(Some(i64::MAX)), "it has only just ended");
+        assert!(known(None, Some(0)).serves(Some(0)), "it gets none any more");
     }
 }

@@ -5,7 +5,7 @@ use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error as StdError;
 
 /// The messages are AWS's own, on one line and bounded.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
     Denied(String),

@@ -5,7 +5,9 @@
 
 mod account;
 mod balancer;
+mod batch;
 mod definition;
+mod describe;
 mod error;
 mod limits;
 mod raw;

@@ -3,7 +3,7 @@
 use super::checks;
 use super::draft::{Draft, Flow, Work, cause};
 use super::watching::{self, Grid, Word};
-use super::{restore, verify};
+use super::{hold, restore, verify};
 use crate::api::Reason;
 use crate::api::status::{CheckKind, Purpose};
 use crate::api::time::Duration;
@@ -40,7 +40,10 @@ pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         let reason = watching::reason(&failing);
         let message = format!("while it baked, {}", watching::told(&failing));
         let failure = cause(reason, message, reason != Reason::Inconclusive, now);
-        return Some(restore::fail_stage(d, w, failure));
+        return Some(match reason {
+            Reason::Inconclusive => hold::inconclusive(d, w, failure),
+            _ => restore::fail_stage(d, w, failure),
+        });
     }
     if d.due(until) && words.iter().all(|w| matches!(w, Word::Well(true))) {
         return None;
@@ -48,7 +51,7 @@ pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if d.due(until.plus(stage.progress_deadline)) {
         let message = "when it had baked its health checks did not all pass at once";
         let failure = cause(Reason::Inconclusive, message, false, now);
-        return Some(restore::fail_stage(d, w, failure));
+        return Some(hold::inconclusive(d, w, failure));
     }
     Some(verify::make_room(d, w).unwrap_or(Flow::Stay))
 }

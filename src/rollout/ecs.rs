@@ -91,11 +91,18 @@ pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
     let complete = match &ecs.newest {
         Some(newest) if newest.status == DeploymentStatus::Successful => Some(&newest.brings) == primary,
         Some(newest) if newest.status == DeploymentStatus::RolledBack => Some(&newest.brings) != primary,
-        Some(_) => false,
+        Some(newest) => stopped_and_complete(live, ecs, newest),
         None => ecs.rollout_state == Some(RolloutState::Completed),
     };
     let r = live.replicas;
     complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted && health::serves(ecs)
+}
+
+/// Its newest deployment was stopped, and ECS calls what it brought complete all the same.
+fn stopped_and_complete(live: &LiveTarget, ecs: &EcsView, newest: &ServiceDeployment) -> bool {
+    newest.status == DeploymentStatus::Stopped
+        && ecs.rollout_state == Some(RolloutState::Completed)
+        && live.revision.as_ref() == Some(&newest.brings)
 }
 
 /// Proof that what was brought will not become available, or will not stay.
@@ -116,6 +123,9 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     {
         return Some(proof);
     }
+    if state.state == TargetStep::Adopted && stopped_and_complete(live, ecs, newest) {
+        return None;
+    }
     let lost = restored && newest.status == DeploymentStatus::RollbackFailed;
     if !(lost || ours && newest.status.is_failing()) {
         return None;
@@ -123,6 +133,11 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     let why = newest.reason.as_deref().map(|r| format!(": {}", tidy(r, MAX_WHY))).unwrap_or_default();
     let message = match newest.status {
         DeploymentStatus::RollbackFailed => format!("ECS could not go back on {}{why}", live.workload),
+        DeploymentStatus::Stopped if state.state == TargetStep::Adopted => format!(
+            "the deployment of {} was stopped, and ECS starts nothing more for it until it is deployed once more \
+             (aws ecs update-service --force-new-deployment){why}",
+            live.workload
+        ),
         DeploymentStatus::Stopped => format!("the deployment of {} was stopped{why}", live.workload),
         _ => format!("ECS ended the deployment of {} and goes back{why}", live.workload),
     };
@@ -219,7 +234,14 @@ pub(super) enum Way {
 pub(super) fn way(live: &LiveTarget, ecs: &EcsView, state: &TargetState, back: &WayBack) -> Way {
     let accepted = state.accepted.clone().unwrap_or_default();
     let Some(newest) = &ecs.newest else {
-        return if accepted.revision.is_some() || !settled(ecs) { Way::Wait } else { Way::Bring };
+        return match &accepted.revision {
+            _ if !settled(ecs) => Way::Wait,
+            Some(brought) if ecs.failed.contains(brought) => {
+                Way::Lost(format!("ECS called the restoring deployment of {} failed, and went back", live.workload))
+            }
+            Some(_) => Way::Wait,
+            None => Way::Bring,
+        };
     };
     let restoring = restores(newest, back, &accepted.revision);
     if restoring && newest.status.is_failing() {

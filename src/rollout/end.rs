@@ -4,7 +4,7 @@ use super::draft::{Draft, Work};
 use super::{plan, quarantine, rest};
 use crate::api::status::{CheckKind, Debt, HistoryEntry, Phase, Step, TargetStep};
 use crate::api::text::tidy;
-use crate::api::{Image, Reason};
+use crate::api::{Image, Reason, annotation};
 
 /// Ends that keep their own reason although the stage was taken back.
 const KEEP: [Reason; 8] = [
@@ -43,7 +43,7 @@ pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
     let settled_for = if reason == Reason::StatusUnreadable { &d.rel.spec } else { &w.spec };
     d.status.settled = Some(plan::settled(settled_for));
     w.rollout.spec = None;
-    w.rollout.blocked = None;
+    (w.rollout.blocked, w.rollout.held) = (None, None);
     w.rollout.promotion = None;
     w.rollout.step = Step::Ended;
     w.rollout.reason = Some(reason);
@@ -64,7 +64,13 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
     if reason == Reason::Verified {
         return (Phase::Verified, reason);
     }
-    let targets = || w.state().targets.iter();
+    let cause = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
+    if matches!(reason, Reason::RollbackAwaited | Reason::RollbackForbidden) {
+        let kept = matches!(cause, Reason::Superseded | Reason::Deleted);
+        return (Phase::Failed, if kept { cause } else { reason });
+    }
+    // Stages before are concerned where they were taken back too.
+    let targets = || w.rollout.stages[w.at..].iter().flat_map(|s| &s.targets);
     let mut troubles: Vec<Reason> = targets().filter_map(|t| t.trouble.as_ref()).map(|c| c.reason).collect();
     troubles.sort_by_key(|r| *r != Reason::RollbackFailed);
     if let Some(worst) = troubles.first() {
@@ -73,7 +79,6 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
     if reason == Reason::RollbackFailed {
         return (Phase::Failed, reason);
     }
-    let cause = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
     let restored = targets().any(|t| t.state == TargetStep::Restored);
     let gone = targets().any(|t| t.state == TargetStep::Gone);
     let lost = targets().any(|t| matches!(t.state, TargetStep::Foreign | TargetStep::Gone));
@@ -84,7 +89,7 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
         Reason::TargetGone
     } else if restored {
         Reason::RolledBack
-    } else if w.state().adopted || w.state().targets.iter().any(|t| t.state == TargetStep::Adopted) {
+    } else if w.state().adopted || targets().any(|t| t.state == TargetStep::Adopted) {
         Reason::AdoptedUnhealthy
     } else {
         cause
@@ -95,7 +100,7 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
 /// What was written forward and neither verified nor taken back outlives the rollout.
 ///
 /// A debt of an earlier rollout stays until its target is verified, restored, changed by others, or gone.
-fn keep_debts(d: &mut Draft, w: &Work) {
+pub(super) fn keep_debts(d: &mut Draft, w: &Work) {
     use TargetStep::{Adopted, Restoring, Untouched, Writing, Written};
     let stage = w.stage().clone();
     for (state, target) in w.state().targets.iter().zip(&stage.targets) {
@@ -180,6 +185,14 @@ fn message(w: &Work, phase: Phase, reason: Reason) -> String {
     match (phase, reason) {
         (Phase::Verified, _) => verified(&w.rollout.image),
         (_, Reason::Superseded | Reason::Deleted) => format!("{tag} ended in {stage}: {cause}"),
+        (_, Reason::RollbackAwaited) => format!(
+            "{tag} failed in {stage}: {cause}; it is left as it is, because rollback.mode is Manual; to restore {stage} set {}: {}",
+            annotation::ROLLBACK,
+            w.rollout.id
+        ),
+        (_, Reason::RollbackForbidden) => {
+            format!("{tag} failed in {stage}: {cause}; it is left as it is, because rollback.mode is Never; {again}")
+        }
         (Phase::RolledBack, _) => {
             let back =
                 w.state().targets.iter().find_map(|t| t.way_back.as_ref()?.images.first().map(|i| i.image.short()));

@@ -132,10 +132,19 @@ fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 
 /// The finalizer is set before anything is stored that may have to be taken back.
 fn ask_finalizer(d: &mut Draft, w: &mut Work) -> Flow {
-    match d.obs.answer.clone() {
-        Some(Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid }) => {
-            let message = format!("the finalizer cannot be set: {message}");
-            return block(d, w, Blocked { reason: Reason::PermissionDenied, message });
+    if let Some(Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid }) = &d.obs.answer {
+        let message = format!("the finalizer cannot be set: {message}");
+        return block(d, w, Blocked { reason: Reason::PermissionDenied, message });
+    }
+    set_finalizer(d);
+    Flow::Stay
+}
+
+/// Nothing that is to be stored is kept until it is set, unless a rollout is in work already.
+pub(super) fn set_finalizer(d: &mut Draft) {
+    match d.obs.answer {
+        Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid, .. }) => {
+            d.look_again_in(Duration::from_secs(10));
         }
         // A server that is slow or says that it has too much to do is not asked again at once.
         Some(Answer::Ambiguous { .. } | Answer::Refused { kind: Refused::Throttled, .. }) => {
@@ -146,7 +155,6 @@ fn ask_finalizer(d: &mut Draft, w: &mut Work) -> Flow {
     if d.rel.status.running().is_none() {
         d.discard();
     }
-    Flow::Stay
 }
 
 /// Whether every target of the stage runs the wanted images and digests.

@@ -2,9 +2,9 @@
 
 use super::draft::Draft;
 use super::plan;
-use crate::api::status::{Cause, Debt, Quarantined, Rollout, Step, TargetStep, WayBack, Written};
-use crate::api::view::{LiveTarget, TargetView};
-use crate::api::{Reason, RolloutId, Verb, effect::Stamp};
+use crate::api::status::{Cause, ContainerImage, Debt, Quarantined, Rollout, Step, TargetStep, WayBack, Written};
+use crate::api::view::{EcsView, LiveTarget, ServiceDeployment, TargetView};
+use crate::api::{Image, Reason, RolloutId, Verb, effect::Stamp};
 
 /// Reads debts and quarantine from the stamps. A stamp counts only with its exact effect id *and* its images.
 ///
@@ -44,7 +44,45 @@ pub(super) fn recall(d: &mut Draft) -> bool {
             }
         }
     }
+    for (stage, image, rollout) in taken_back(d) {
+        let (reason, at) = (Reason::RolledBack, d.now);
+        let entry = Quarantined { image, digest: None, rollout, stage, reason, verified_before: false, at };
+        if !d.status.quarantine.iter().any(|q| q.image == entry.image) {
+            d.status.quarantine.push(entry);
+        }
+    }
     known != (d.status.debts.len(), d.status.quarantine.len())
+}
+
+/// What we brought to an ECS service and what is no longer there: what ECS brings back bears no stamp of a restore, but
+/// its service deployments tell.
+fn taken_back(d: &Draft) -> Vec<(String, Image, RolloutId)> {
+    let mut all = Vec::new();
+    for (id, view) in &d.obs.targets {
+        let TargetView::Live(live) = view else { continue };
+        let Some(ecs) = &live.ecs else { continue };
+        for brought in [&ecs.newest, &ecs.previous].into_iter().flatten() {
+            let Some(parts) = brought.effect.as_ref().and_then(|e| e.parts()) else { continue };
+            let ours = parts.uid == d.rel.uid && parts.target == *id && parts.verb == Verb::Forward;
+            if ours && went_back(ecs, brought, parts.rollout) {
+                let other = |i: &&ContainerImage| live.container(&i.container).is_some_and(|c| c.image != i.image);
+                let images = brought.images.iter().filter(other).map(|i| i.image.clone());
+                all.extend(images.map(|image| (id.stage.clone(), image, parts.rollout)));
+            }
+        }
+    }
+    all
+}
+
+/// Whether ECS went back from what `brought` brought, or was told to bring what ran before it.
+fn went_back(ecs: &EcsView, brought: &ServiceDeployment, rollout: RolloutId) -> bool {
+    let Some(newest) = &ecs.newest else { return false };
+    if newest.arn == brought.arn {
+        return newest.status.goes_back();
+    }
+    let restore = newest.effect.as_ref().and_then(|e| e.parts());
+    let restore = restore.is_some_and(|p| p.verb == Verb::Restore && p.rollout == rollout);
+    restore || (brought.way_back.is_some() && brought.way_back == newest.task_definition)
 }
 
 /// The highest attempt of this generation that a stamp names.
@@ -85,6 +123,7 @@ pub(super) fn rebuild(d: &mut Draft) -> Option<Rollout> {
         step: Step::Restoring,
         stage: Some(stage),
         cause: Some(Cause { reason: Reason::Deleted, message, at: d.now, fault: false }),
+        held: None,
         blocked: None,
         promotion: None,
         approvals: vec![],

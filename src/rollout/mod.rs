@@ -19,6 +19,7 @@ mod end;
 mod entry;
 mod evidence;
 mod foreign;
+mod hold;
 mod lost;
 mod observed;
 mod performance;
@@ -28,6 +29,7 @@ mod promotion;
 mod quarantine;
 mod rest;
 mod restore;
+mod rollback;
 mod rolling;
 mod running;
 mod say;
@@ -59,7 +61,7 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
         Some(rollout) if rollout.spec.is_some() => Need { targets: plan::targets_of_rollout(rollout), active: true },
         Some(_) => Need { targets: plan::targets_of_spec(release), active: true },
         None => {
-            let starts = rest::wants_rollout(release);
+            let starts = rest::wants_rollout(release) || rest::wants_rollback(release);
             let owes = release.deleting && release.finalizer;
             let mut targets = Vec::new();
             if touched || starts || owes || standing::watched(release) {

@@ -1,7 +1,7 @@
 //! Approvals: which values count, for which rollout, once.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{end, plan};
+use super::{plan, restore};
 use crate::api::spec::PromotionMode;
 use crate::api::status::{Approval, PromotionState, Step};
 use crate::api::{Reason, annotation};
@@ -20,9 +20,8 @@ pub(super) fn granted(d: &mut Draft, w: &mut Work) -> Option<Flow> {
             "nobody approved {stage} within {}; to start again set tidegate.dev/retry to a new value",
             promotion.timeout
         );
-        w.rollout.cause = Some(cause(Reason::PromotionExpired, message, false, d.now));
-        end::finish(d, w, Reason::PromotionExpired);
-        return Some(Flow::Go);
+        let expired = cause(Reason::PromotionExpired, message, false, d.now);
+        return Some(restore::fail_stage(d, w, expired));
     }
     match judge(d, w, &stage) {
         Some(Judgement::Right(approval)) => {

@@ -1,7 +1,7 @@
 //! A Release with no rollout in work: what starts one, and what must be tidied.
 
 use super::draft::{Draft, Work, cause};
-use super::{ReleaseView, end, lost, plan, quarantine, running};
+use super::{ReleaseView, end, lost, plan, quarantine, rollback, running};
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::status::{Attempts, Rollout, Step};
 use crate::api::time::Duration;
@@ -43,6 +43,13 @@ fn new_retry(release: &ReleaseView, looked: bool) -> bool {
     looked && value.is_some() && value != release.status.handled.retry.as_ref()
 }
 
+/// Whether the last rollout may have to be taken back.
+pub(super) fn wants_rollback(release: &ReleaseView) -> bool {
+    let value = release.annotations.get(annotation::ROLLBACK).filter(|v| !v.is_empty());
+    let looked = release.status.observed_generation >= 0 && !release.deleting;
+    looked && value.is_some() && value != release.status.handled.rollback.as_ref()
+}
+
 /// A retry that nobody has acted on yet.
 pub(super) fn retry_asked(d: &Draft) -> Option<String> {
     let value = d.rel.annotations.get(annotation::RETRY).filter(|v| !v.is_empty())?;
@@ -53,7 +60,9 @@ pub(super) fn advance(d: &mut Draft) {
     if d.rel.deleting {
         return leave(d);
     }
-    answer_late_verbs(d);
+    if answer_late_verbs(d) {
+        return;
+    }
     let retry = retry_asked(d);
     let changed = d.status.settled.as_ref().is_none_or(|s| plan::differs(s, &d.rel.spec));
     if changed || retry.is_some() {
@@ -112,6 +121,7 @@ fn start(d: &mut Draft, retry: Option<String>) {
         step: Step::Preflight,
         stage,
         cause: None,
+        held: None,
         blocked: None,
         promotion: None,
         approvals: vec![],
@@ -150,7 +160,7 @@ fn refuse(d: &mut Draft, rollout: Rollout, spec: crate::api::ReleaseSpec, q: &cr
 }
 
 /// One more than the highest attempt that status, an annotation or a stamp names for this generation.
-fn next_id(d: &Draft) -> RolloutId {
+pub(super) fn next_id(d: &Draft) -> RolloutId {
     let generation = d.rel.generation;
     let counted = d.status.attempts.filter(|a| a.generation == generation).map_or(0, |a| a.highest);
     let named = [annotation::PROMOTE, annotation::ABORT, annotation::ROLLBACK].into_iter().filter_map(|key| {
@@ -163,8 +173,8 @@ fn next_id(d: &Draft) -> RolloutId {
     RolloutId { generation, attempt: highest.saturating_add(1) }
 }
 
-/// `abort` and `rollback` with nothing running are answered, once, by an event.
-fn answer_late_verbs(d: &mut Draft) {
+/// `abort` with nothing running is answered, once, by an event; `rollback` takes the last rollout back. Whether it does.
+fn answer_late_verbs(d: &mut Draft) -> bool {
     let ended = d.status.rollout.as_ref().map(|r| r.id.to_string());
     let new = |value: Option<&String>, handled: &Option<String>| {
         value.filter(|v| !v.is_empty() && handled.as_ref() != Some(v)).cloned()
@@ -175,10 +185,10 @@ fn answer_late_verbs(d: &mut Draft) {
         }
         d.status.handled.abort = Some(value);
     }
-    if let Some(value) = new(d.rel.annotations.get(annotation::ROLLBACK), &d.status.handled.rollback) {
-        let note =
-            format!("{value:?}: tidegate.dev/rollback is not supported by this version; set the older tag instead");
-        d.warning(Reason::RollbackRefused, note);
-        d.status.handled.rollback = Some(value);
+    if d.rel.annotations.get(annotation::ROLLBACK).is_none_or(String::is_empty) {
+        // Set again it is a new order.
+        d.status.handled.rollback = None;
     }
+    let rollback = new(d.rel.annotations.get(annotation::ROLLBACK), &d.status.handled.rollback);
+    rollback.is_some_and(|value| rollback::asked(d, &value))
 }

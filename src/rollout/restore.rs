@@ -5,10 +5,10 @@
 use super::back::{self, bring_back};
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, ecs, end, entry, evidence, quarantine, verify};
+use super::{choose, ecs, end, entry, evidence, quarantine, rollback, verify};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
-use crate::api::status::{Cause, CheckState, Purpose, Step, TargetState, TargetStep, Verdict};
+use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetState, TargetStep, Verdict};
 use crate::api::time::{Duration, Time};
 
 /// Takes the stage in work back for `why`, or ends the rollout where nothing was written.
@@ -19,26 +19,23 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
         w.rollout.cause = Some(why.clone());
     }
     if !w.wrote() {
-        end::finish(d, w, reason);
+        if matches!(reason, Reason::Aborted | Reason::Deleted | Reason::PromotionExpired) {
+            rollback::include_earlier(w);
+        }
+        return done(d, w, reason);
+    }
+    if let Some(left) = rollback::held_back(w, &why) {
+        end::finish(d, w, left);
         return Flow::Go;
     }
+    rollback::include_earlier(w);
     let note = format!("{}: {}; {} is being restored", w.rollout.image.short(), why.message, w.stage_name());
     d.warning(reason, note);
-    checks::void(w);
-    let now = d.now;
-    w.state_mut().restore_at = Some(now);
-    w.state_mut().available_at = None;
-    w.state_mut().bake_until = None;
-    w.state_mut().unseen_since = None;
+    rollback::begin(d, w);
     if why.fault && w.rollout.digest.is_none() {
         w.rollout.digest = quarantine::digest_seen(d, w);
     }
-    w.rollout.blocked = None;
-    for target in &mut w.state_mut().targets {
-        target.refused = None;
-        target.pull_error_since = None;
-        target.create_error_since = None;
-    }
+    (w.rollout.blocked, w.rollout.held) = (None, None);
     w.go(Step::Restoring)
 }
 
@@ -60,8 +57,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return Flow::Stay;
     }
     if in_hope(w).is_empty() {
-        end::finish(d, w, Reason::RolledBack);
-        return Flow::Go;
+        return done(d, w, Reason::RolledBack);
     }
     checks::void(w);
     let now = d.now;
@@ -72,13 +68,13 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
 /// Asks the restored version what it was asked before, and ends the rollout with the answer.
 pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
     if ecs::doubted(d, w) {
+        d.hold = true;
         return Flow::Stay;
     }
     let moved = bring_back(d, w) || moved(d, w, &in_hope(w));
     let restored = in_hope(w);
     if restored.is_empty() {
-        end::finish(d, w, Reason::RolledBack);
-        return Flow::Go;
+        return done(d, w, Reason::RolledBack);
     }
     if moved {
         checks::void(w);
@@ -106,8 +102,36 @@ pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
     } else {
         compare_digests(d, w, &restored);
     }
-    end::finish(d, w, Reason::RolledBack);
+    done(d, w, Reason::RolledBack)
+}
+
+/// The stage is taken back, as far as it could be: the next one before it, or the end.
+fn done(d: &mut Draft, w: &mut Work, reason: Reason) -> Flow {
+    stable_again(d, w);
+    if let Some(flow) = rollback::next_stage(d, w) {
+        return flow;
+    }
+    end::finish(d, w, reason);
     Flow::Go
+}
+
+/// What was verified with the image that is gone now is what it was before.
+fn stable_again(d: &mut Draft, w: &Work) {
+    let (stage, now) = (w.stage_name(), d.now);
+    for target in w.state().targets.iter().filter(|t| t.state == TargetStep::Restored) {
+        let (Some(back), Some(written)) = (&target.way_back, &target.written) else { continue };
+        let generation = d.live(&stage, &target.name).map_or(written.generation, |l| l.generation);
+        let of_it = |s: &Stable| s.stage == stage && s.target == target.name && s.images != back.images;
+        if target.trouble.is_some() {
+            d.status.stable.retain(|s| !of_it(s));
+        }
+        for stable in d.status.stable.iter_mut().filter(|s| of_it(s)) {
+            stable.images = back.images.clone();
+            stable.passed = back.passed.clone();
+            stable.task_definition = back.task_definition.clone();
+            (stable.generation, stable.at) = (generation, now);
+        }
+    }
 }
 
 /// Not knowing is no answer: the checks wait, but not for ever.
@@ -118,8 +142,7 @@ fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize]) -> Flow {
     for i in restored {
         give_up(d, w, *i, "the restored version could not be read while its checks were asked".into());
     }
-    end::finish(d, w, Reason::RolledBack);
-    Flow::Go
+    done(d, w, Reason::RolledBack)
 }
 
 /// The same tag may bring something else than it did: then the old version is not back.

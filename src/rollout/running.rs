@@ -1,7 +1,7 @@
 //! A rollout in work: who may stop it, and which step comes next.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, entry, plan, restore, rolling, verify};
+use super::{ecs, entry, hold, plan, restore, rolling, verify};
 use crate::api::spec::{ChecksMode, ImageSpec, ReleaseSpec, Stage, Target};
 use crate::api::status::{Rollout, Step, TargetState};
 use crate::api::time::Duration;
@@ -39,6 +39,7 @@ fn turn(d: &mut Draft, w: &mut Work) -> Flow {
         Step::Preflight | Step::ChoosingWayBack | Step::AwaitingPromotion => entry::enter(d, w),
         Step::Rolling => rolling::advance(d, w),
         Step::Verifying => verify::advance(d, w),
+        Step::Holding => hold::advance(d, w),
         Step::Restoring => restore::advance(d, w),
         Step::VerifyingRestore => restore::verify(d, w),
         Step::Ended => Flow::Stay,

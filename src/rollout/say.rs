@@ -1,7 +1,7 @@
 //! What the status says to people and to GitOps tools: phase, message, conditions, observed generation.
 
 use super::draft::Draft;
-use super::{end, promotion, standing, warnings};
+use super::{end, hold, promotion, standing, warnings};
 use crate::api::Reason;
 use crate::api::condition::{self, AWAITING_PROMOTION, READY, RECONCILING, STALLED, Wanted};
 use crate::api::spec::ReleaseSpec;
@@ -56,7 +56,7 @@ fn observed_generation(d: &Draft) -> i64 {
 fn working(d: &mut Draft, rollout: &Rollout) -> Vec<Wanted> {
     let phase = match rollout.step {
         Step::Preflight | Step::ChoosingWayBack => Phase::Pending,
-        Step::AwaitingPromotion => Phase::AwaitingPromotion,
+        Step::AwaitingPromotion | Step::Holding => Phase::AwaitingPromotion,
         // A first write that was refused and is tried again.
         Step::Rolling if rollout.blocked.is_some() => Phase::Pending,
         Step::Rolling => Phase::Rolling,
@@ -81,8 +81,8 @@ fn working(d: &mut Draft, rollout: &Rollout) -> Vec<Wanted> {
         wanted.push(want(READY, "Unknown", reason, &message));
         wanted.push(want(RECONCILING, "True", reason, &message));
     }
-    if rollout.step == Step::AwaitingPromotion {
-        wanted.push(want(AWAITING_PROMOTION, "True", Reason::AwaitingPromotion, &message));
+    if matches!(rollout.step, Step::AwaitingPromotion | Step::Holding) {
+        wanted.push(want(AWAITING_PROMOTION, "True", reason, &message));
     }
     wanted
 }
@@ -134,6 +134,14 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
             (Reason::Baking, format!("{tag} passed its checks in {stage}, and bakes until {until}"))
         }
         Step::Verifying => (Reason::Verifying, format!("{tag} is available in {stage}; {}", asked(rollout, &stage))),
+        Step::Holding => {
+            let token = rollout.promotion.as_ref().map(|p| p.token.clone()).unwrap_or_default();
+            let why = rollout.held.as_ref().map(|c| c.message.as_str()).unwrap_or_default();
+            (
+                Reason::Inconclusive,
+                format!("{tag} in {stage}: {why}; {}", hold::orders(&d.rel.name, &stage, rollout.id, &token)),
+            )
+        }
         Step::Restoring | Step::Ended => match restoring_trouble(rollout, &stage) {
             Some(trouble) => (Reason::RollbackFailed, format!("{tag} failed in {stage} ({why}): {trouble}")),
             None => {

@@ -1,12 +1,9 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{OnInconclusive, ReleaseSpec, RollbackMode, RollbackScope, Stage, TargetKind, WorkloadKind};
+use crate::api::spec::{ReleaseSpec, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
-    if spec.image.require_digest {
-        return Some("spec.image.requireDigest".into());
-    }
     spec.stages.iter().find_map(|stage| of_stage(stage).map(|f| format!("spec.stages[{}].{f}", stage.name)))
 }
 
@@ -17,14 +14,8 @@ fn of_stage(stage: &Stage) -> Option<String> {
         }
         TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
-    let rollback = &stage.rollback;
     target
         .or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
-        .or_else(|| (rollback.mode != RollbackMode::Automatic).then(|| format!("rollback.mode: {:?}", rollback.mode)))
-        .or_else(|| (rollback.scope != RollbackScope::Stage).then(|| format!("rollback.scope: {:?}", rollback.scope)))
-        .or_else(|| {
-            (rollback.on_inconclusive != OnInconclusive::Restore).then(|| "rollback.onInconclusive: Hold".into())
-        })
 }
 
 #[cfg(test)]
@@ -52,19 +43,11 @@ mod tests {
         let stage = "/stages/0";
         let url = json!({"url": "https://shop.example/health"});
         for (pointer, value, said) in [
-            ("/image/requireDigest", json!(true), "spec.image.requireDigest"),
             ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
             ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
-            ("/rollback/mode", json!("Manual"), "rollback.mode: Manual"),
-            ("/rollback/mode", json!("Never"), "rollback.mode: Never"),
-            ("/rollback/scope", json!("Release"), "rollback.scope: Release"),
-            ("/rollback/onInconclusive", json!("Hold"), "rollback.onInconclusive: Hold"),
         ] {
-            let of_image = pointer.starts_with("/image");
-            let found = told(&if of_image { pointer.to_owned() } else { format!("{stage}{pointer}") }, value);
-            let wanted = if of_image { said.to_owned() } else { format!("spec.stages[only].{said}") };
-            assert_eq!(found, Some(wanted));
+            assert_eq!(told(&format!("{stage}{pointer}"), value), Some(format!("spec.stages[only].{said}")));
         }
         assert_eq!(told("/suspend", json!(false)), None);
         for check in ["healthChecks", "smokeTests"] {

@@ -2,40 +2,17 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{bake, ecs, end, entry, foreign, restore, rolling};
+use super::{bake, ecs, end, entry, foreign, hold, restore, rolling};
 use crate::api::Reason;
-use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep};
+use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
-    if ecs::doubted(d, w) {
-        return Flow::Stay;
-    }
-    if let Some(flow) = foreign::changed_by_others(d, w) {
+    if let Some(flow) = disturbed(d, w) {
         return flow;
     }
     let stage = w.stage().clone();
-    let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| observed(d, &stage.name, &t.name)).collect();
-    if seen.iter().any(Option::is_none) {
-        // Not knowing is no answer: the checks wait, and so does the verdict.
-        if !unseen_too_long(d, w) {
-            return Flow::Stay;
-        }
-        let message = "a target could not be read, or its controller did not follow, while its checks were asked";
-        let failure = cause(Reason::Inconclusive, message, false, d.now);
-        return restore::fail_stage(d, w, failure);
-    }
-    w.state_mut().unseen_since = None;
-    if new_revision(w, &seen) {
-        checks::void(w);
-        w.state_mut().available_at = None;
-        w.state_mut().bake_until = None;
-        return w.go(Step::Rolling);
-    }
-    if let Some(failure) = rolling::failed(d, w) {
-        return restore::fail_stage(d, w, failure);
-    }
     let base = w.state().available_at.unwrap_or(d.now);
     match checks::ask(d, w, Purpose::Verify, &checks::of_new_version(&stage), base) {
         Asked::Waiting => make_room(d, w).unwrap_or(Flow::Stay),
@@ -51,10 +28,43 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
             restore::fail_stage(d, w, failure)
         }
         Asked::Inconclusive(check) => {
-            let failure = cause(Reason::Inconclusive, said(&check), false, d.now);
-            restore::fail_stage(d, w, failure)
+            let why = cause(Reason::Inconclusive, said(&check), false, d.now);
+            hold::inconclusive(d, w, why)
         }
     }
+}
+
+/// What happens to a stage that is available, beside the answers of its checks.
+pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    if ecs::doubted(d, w) {
+        d.hold = true;
+        return Some(Flow::Stay);
+    }
+    if let Some(flow) = foreign::changed_by_others(d, w) {
+        return Some(flow);
+    }
+    let stage = w.stage().clone();
+    let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| observed(d, &stage.name, &t.name)).collect();
+    if seen.iter().any(Option::is_none) {
+        // Not knowing is no answer: the checks wait, and so does the verdict.
+        if !unseen_too_long(d, w) {
+            return Some(Flow::Stay);
+        }
+        let message = "a target could not be read, or its controller did not follow, while its checks were asked";
+        let failure = cause(Reason::Inconclusive, message, false, d.now);
+        return Some(restore::fail_stage(d, w, failure));
+    }
+    w.state_mut().unseen_since = None;
+    if new_revision(w, &seen) {
+        checks::void(w);
+        w.state_mut().available_at = None;
+        w.state_mut().bake_until = None;
+        return Some(w.go(Step::Rolling));
+    }
+    if let Some(failure) = rolling::failed(d, w) {
+        return Some(restore::fail_stage(d, w, failure));
+    }
+    None
 }
 
 /// A newer image while the first stage is in work: that stage is taken back first.
@@ -94,7 +104,7 @@ pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
     late
 }
 
-fn passed(d: &mut Draft, w: &mut Work) -> Flow {
+pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
     if let Some(failure) = compare_digests(d, w) {
         return restore::fail_stage(d, w, failure);
     }
@@ -133,6 +143,13 @@ fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<Cause> {
                     return Some(cause(Reason::DigestDiffers, message, false, d.now));
                 }
                 (None, Some(f)) => w.rollout.digest = Some(f),
+                (_, None) if w.spec.image.require_digest => {
+                    let message = format!(
+                        "the digest that {} runs in {} is not known, and image.requireDigest is true",
+                        live.workload, image.container
+                    );
+                    return Some(cause(Reason::DigestUnknown, message, false, d.now));
+                }
                 (_, None) => {
                     let note = format!("the digest that {} runs in {} is not known", live.workload, image.container);
                     d.warning(Reason::DigestUnknown, note);
@@ -147,7 +164,13 @@ fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<Cause> {
 /// Stores what was verified, with the checks that it passed, and pays its debts.
 fn remember(d: &mut Draft, w: &mut Work) {
     let stage = w.stage().clone();
-    let passed: Vec<String> = checks::questions(&stage).iter().map(checks::Question::hash).collect();
+    // A person may have accepted what could not be asked.
+    let asked = |q: &checks::Question| {
+        let mut states = w.state().checks.iter();
+        states.any(|c| c.name == q.name && c.kind == q.kind && c.verdict == Some(Verdict::Passed))
+    };
+    let questions = checks::questions(&stage);
+    let passed: Vec<String> = questions.iter().filter(|q| asked(q)).map(checks::Question::hash).collect();
     for (i, target) in stage.targets.iter().enumerate() {
         let Some(live) = d.live(&stage.name, &target.name) else { continue };
         let stable = Stable {

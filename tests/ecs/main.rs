@@ -13,6 +13,7 @@ mod scenarios_killed;
 mod scenarios_people;
 mod scenarios_refused;
 mod scenarios_registry;
+mod scenarios_row;
 mod scenarios_stage;
 mod scenarios_table;
 mod sim;

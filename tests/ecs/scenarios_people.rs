@@ -86,6 +86,8 @@ async fn a_lost_status_is_read_from_the_tags() {
             s.judge(500).await;
             s.set_tag(NEW).await;
             s.phase(NEW, Phase::Verifying).await;
+            // What is announced and not yet published is lost with the status.
+            s.event(Reason::Verifying).await;
             s.kill();
             s.lose_status().await;
             s.start();
@@ -143,4 +145,35 @@ async fn after_a_way_back_the_next_image_lands() {
         },
     )
     .await;
+}
+
+/// What ECS brings back bears no stamp of a restore; what failed is remembered all the same.
+#[tokio::test]
+async fn a_lost_status_after_a_way_back_does_not_bring_it_again() {
+    for (name, landed, writes) in [("stopped", false, "RUS"), ("landed", true, "RUU")] {
+        on_ecs(
+            &format!("lost-after-{name}"),
+            |s| s,
+            async |s| {
+                s.judged().await;
+                let bad = if landed { Course::lands() } else { Course::fails(Failure::Exits(1)) };
+                s.service.plan([bad.after(SECOND), Course::lands().after(SECOND), Course::lands().after(SECOND)]);
+                if landed {
+                    s.judge(500).await;
+                }
+                s.set_tag(NEW).await;
+                s.phase(NEW, Phase::Restoring).await;
+                s.judge(200).await;
+                let cause = if landed { Reason::HealthCheckFailed } else { Reason::CrashLoop };
+                s.rolled_back(NEW, cause).await;
+                s.event(Reason::RolledBack).await;
+                s.kill();
+                s.lose_status().await;
+                s.start();
+                s.ends(NEW, Phase::Failed, Reason::Quarantined).await;
+                assert_eq!((s.writes().as_str(), s.tag().as_str()), (writes, OLD));
+            },
+        )
+        .await;
+    }
 }

@@ -2,12 +2,13 @@
 
 use crate::scenarios_stage::{ACCOUNT, NEW, OLD, REGION, on_ecs, release};
 use crate::sim::NewService;
-use crate::sim::course::{Course, Somebody};
+use crate::sim::course::{Course, Failure, Somebody};
 use crate::sim::faults::{Fault, On};
+use crate::support::wait::{is, until};
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 use std::time::Duration;
-use tidegate::api::Reason;
+use tidegate::api::{Phase, Reason};
 
 #[tokio::test]
 async fn a_service_that_cannot_be_rolled() {
@@ -57,6 +58,46 @@ async fn a_service_or_a_container_that_is_not_there() {
             s.apply(&spec).await;
             s.blocked(Reason::RepositoryDiffers).await;
             assert_eq!(s.writes(), "");
+        },
+    )
+    .await;
+}
+
+/// Nothing new is brought, so nothing starts where ECS has given up: what to do is said.
+#[tokio::test]
+async fn a_service_whose_deployment_was_stopped_is_not_adopted() {
+    on_ecs(
+        "stopped-before",
+        |s| s.breaker(false).first(Course::fails(Failure::Exits(1)).after(Duration::from_secs(1))),
+        async |s| {
+            until("it is stopped", async || is(s.at_rest(), (), s.service.rollouts())).await;
+            s.apply(&release(OLD)).await;
+            let end = s.ends(OLD, Phase::Failed, Reason::AdoptedUnhealthy).await;
+            assert!(end.message.as_ref().is_some_and(|m| m.contains("force-new-deployment")), "{:?}", end.message);
+            assert_eq!(s.writes(), "");
+        },
+    )
+    .await;
+}
+
+/// One service that may not be read hides no other, though they are asked for together.
+#[tokio::test]
+async fn a_neighbour_that_may_not_be_read_hides_nothing() {
+    on_ecs(
+        "denied-neighbour",
+        |s| s,
+        async |s| {
+            s.account.service("prod", "secret", "app:1").create();
+            s.sim.fault(On::op("DescribeServices").about("secret"), Fault::Deny);
+            let mut neighbour = release(OLD);
+            neighbour["stages"][0]["targets"][0]["ecs"]["service"] = json!("secret");
+            s.apply_as("neighbour", &neighbour).await;
+            s.blocked_of("neighbour", Reason::PermissionDenied).await;
+            s.settled().await;
+            s.service.plan([Course::lands().after(Duration::from_secs(4))]);
+            s.set_tag(NEW).await;
+            s.verified(NEW).await;
+            assert_eq!(s.writes(), "RU");
         },
     )
     .await;

@@ -1,5 +1,6 @@
 //! A scene with one ECS service on a simulator of its own, and controllers of its own that know nothing else.
 
+use crate::sim::record::is_write;
 use crate::sim::{Account, Handle, NewService, Sim};
 use crate::support::manifests::{PORT, REPOSITORY, answers};
 use crate::support::scene::play_with;
@@ -110,15 +111,29 @@ impl Stage<'_> {
         api.patch(&self.ns, &PatchParams::default(), &patch).await.unwrap();
     }
 
-    /// The writes so far, one letter each.
+    /// The writes so far, one letter each. R: RegisterTaskDefinition. U: UpdateService. S: StopServiceDeployment.
     pub fn writes(&self) -> String {
-        let letter = |op: &String| if op == "StopServiceDeployment" { 'S' } else { op.chars().next().unwrap() };
-        self.sim.writes().iter().map(letter).collect()
+        self.sim.writes().iter().map(|op| letter(op)).collect()
+    }
+
+    /// The same with those that ECS refused, as small letters.
+    pub fn tries(&self) -> String {
+        let tried = self.sim.calls().into_iter().filter(|c| is_write(&c.op));
+        tried.map(|c| if c.made { letter(&c.op) } else { letter(&c.op).to_ascii_lowercase() }).collect()
     }
 
     /// The tag that the service names now.
     pub fn tag(&self) -> String {
-        let arn = self.service.task_definition();
+        self.tag_of(&self.service.task_definition())
+    }
+
+    /// Whether no deployment of the service is at work: all have ended, or one stands still for ever.
+    pub fn at_rest(&self) -> bool {
+        self.service.shown()["deployments"].as_array().unwrap().iter().all(|d| d["rolloutState"] != "IN_PROGRESS")
+    }
+
+    /// The tag in this task definition.
+    pub fn tag_of(&self, arn: &str) -> String {
         let all = self.account.revisions("app");
         let (_, text, _) = all.iter().find(|r| r.0 == arn).unwrap();
         let text: Value = serde_json::from_str(text).unwrap();
@@ -135,6 +150,10 @@ impl Stage<'_> {
             assert!(!text.contains(CANARY) && !text.contains("s3cret"), "{what} tells a secret");
         }
     }
+}
+
+fn letter(op: &str) -> char {
+    if op == "StopServiceDeployment" { 'S' } else { op.chars().next().unwrap() }
 }
 
 /// One stage on the service, entered without asking, with nothing to ask.

@@ -1,169 +1,94 @@
 //! What ECS may do with a deployment, each for a first deployment, an ordinary one and a restore: how it ends, and the
-//! exact writes on the way.
+//! exact writes on the way. In every cell there is at most one update forward and one back, and no task definition is
+//! registered twice.
 
-use crate::scenarios_stage::{NEW, OLD, OTHER, Stage, on_ecs};
-use crate::sim::NewService;
+use crate::scenarios_row::{Cell, Row, SECOND, back, lands, left, lost, not_restored, play, restored};
+use crate::scenarios_stage::{NEW, OLD, OTHER, Stage};
 use crate::sim::course::{Back, Course, Failure, Somebody};
 use crate::sim::error::Refusal;
 use crate::sim::faults::{Fault, On};
-use futures::{StreamExt as _, stream};
-use serde_json::json;
+use Cell::{Never, Waits};
+use Reason::{Contended, CrashLoop, DeploymentFailed, ImagePullFailed, ProgressDeadlineExceeded, RollbackBlocked};
+use serde_json::{Value, json};
 use std::time::Duration;
-use tidegate::api::{Phase, Reason};
+use tidegate::api::Reason;
 
-/// In which deployment it happens.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum When {
-    First,
-    Ordinary,
-    Restore,
-}
-use When::{First, Ordinary, Restore};
+const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"];
+const READS: [&str; 2] = ["DescribeServices", "ListServiceDeployments"];
+const NOT_STOPPED: Cell = Never("a way back is never stopped");
+const LANDED_BEFORE: Cell = Never("it follows a deployment that landed, so there is something to go back to");
+const NOT_BROUGHT: Cell = Never("the tag that is moved is one that only a restore brings");
 
-struct Row {
-    name: &'static str,
-    when: &'static [When],
-    service: fn(NewService) -> NewService,
-    course: fn() -> Course,
-    /// What goes wrong beside the deployment.
-    fault: fn(&Stage),
-    phase: Phase,
-    reason: Reason,
-    /// Why it failed, where it did.
-    cause: Option<Reason>,
-    /// R: RegisterTaskDefinition. U: UpdateService. S: StopServiceDeployment.
-    writes: &'static str,
-    runs: &'static str,
-}
-
-const FORWARD: &[When] = &[First, Ordinary];
-const SECOND: Duration = Duration::from_secs(1);
-
-/// It lands, and nothing goes wrong. The other rows say what differs.
-fn lands() -> Row {
-    Row {
-        name: "lands",
-        when: FORWARD,
-        service: |s| s,
-        course: || Course::lands().after(SECOND),
-        fault: |_| {},
-        phase: Phase::Verified,
-        reason: Reason::Verified,
-        cause: None,
-        writes: "RU",
-        runs: NEW,
-    }
-}
-
-/// It fails, and is taken back.
-fn back(cause: Reason, writes: &'static str) -> Row {
-    let (phase, reason) = (Phase::RolledBack, Reason::RolledBack);
-    Row { phase, reason, cause: Some(cause), writes, runs: OLD, ..lands() }
-}
-
-/// It landed and failed its check; its way back lands.
-fn restored() -> Row {
-    Row { when: &[Restore], ..back(Reason::HealthCheckFailed, "RUU") }
-}
-
-/// The same, but the way back does not come.
-fn not_restored() -> Row {
-    Row { phase: Phase::Failed, reason: Reason::RollbackFailed, ..restored() }
+fn good() -> Course {
+    Course::lands().after(SECOND)
 }
 
 fn breaks() -> Course {
     Course::fails(Failure::Exits(1)).after(SECOND)
 }
 
-async fn play(rows: Vec<Row>) {
-    let all: Vec<_> = rows.iter().flat_map(|row| row.when.iter().map(move |when| (row, *when))).collect();
-    assert!(!all.is_empty());
-    stream::iter(all).for_each_concurrent(4, |(row, when)| row.play(when)).await;
+fn cannot_pull() -> Course {
+    Course::fails(Failure::CannotPull(None)).after(SECOND)
 }
 
-impl Row {
-    async fn play(&self, when: When) {
-        let name = format!("{}-{when:?}", self.name).to_lowercase();
-        on_ecs(&name, self.service, async |s| {
-            if when == Restore {
-                s.judged().await;
-            } else if when == Ordinary {
-                s.settled().await;
-            }
-            let courses = if when == Restore {
-                vec![Course::lands().after(SECOND), (self.course)()]
-            } else {
-                vec![(self.course)()]
-            };
-            s.service.plan(courses);
-            if when == Restore {
-                s.judge(500).await;
-                s.set_tag(NEW).await;
-                s.phase(NEW, Phase::Verifying).await;
-                (self.fault)(s);
-                s.phase(NEW, Phase::Restoring).await;
-                s.judge(200).await;
-            } else {
-                (self.fault)(s);
-                s.apply(&crate::scenarios_stage::release(NEW)).await;
-            }
-            let end = s.ended(NEW).await;
-            let rollout = end.rollout.as_ref().unwrap();
-            let cause = rollout.cause.as_ref().map(|c| c.reason);
-            let seen = (end.phase, rollout.reason, cause);
-            assert_eq!(seen, (Some(self.phase), Some(self.reason), self.cause), "{name}: {:?}", end.message);
-            assert_eq!((s.writes().as_str(), s.tag().as_str()), (self.writes, self.runs), "{name}: {:?}", end.message);
-        })
-        .await;
-    }
+/// Failed, rolled back and out of the list of deployments between two polls.
+fn unseen() -> Course {
+    Course::fails(Failure::Unhealthy).after(SECOND / 10).lingers(Duration::ZERO)
+}
+
+/// The same cell for a first and an ordinary deployment.
+fn both(forward: Cell, restore: Cell) -> [Cell; 3] {
+    [forward, forward, restore]
 }
 
 #[tokio::test]
 async fn what_tasks_do() {
-    let hangs = || Row { name: "hangs", course: Course::hangs, ..back(Reason::ProgressDeadlineExceeded, "RUS") };
-    play(vec![
-        lands(),
-        Row { name: "lands", ..restored() },
-        Row { name: "fails", course: breaks, ..back(Reason::CrashLoop, "RUS") },
-        Row { name: "fails", course: breaks, ..not_restored() },
-        Row {
-            name: "cannot-pull",
-            course: || Course::fails(Failure::CannotPull(None)).after(SECOND),
-            ..back(Reason::ImagePullFailed, "RUS")
-        },
-        hangs(),
-        Row { name: "hangs", course: Course::hangs, ..not_restored() },
+    let deadline = ProgressDeadlineExceeded;
+    play([
+        Row::new("lands", good, both(lands("RU"), restored("RUU"))),
+        Row::new("fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RUU", OLD))),
+        Row::new("cannot-pull", cannot_pull, both(back(ImagePullFailed, "RUS"), not_restored("RUU", OLD))),
+        Row::new("hangs", Course::hangs, both(back(deadline, "RUS"), not_restored("RUU", OLD))),
     ])
     .await;
 }
 
 #[tokio::test]
 async fn what_the_circuit_breaker_does() {
-    play(vec![
-        Row { name: "breaks", service: |s| s.breaker(true), course: breaks, ..back(Reason::CrashLoop, "RU") },
-        Row { name: "breaks", service: |s| s.breaker(true), course: breaks, runs: NEW, ..not_restored() },
-        Row {
-            name: "breaks-unseen",
-            service: |s| s.breaker(true),
-            course: || Course::fails(Failure::Unhealthy).after(SECOND / 10).lingers(Duration::ZERO),
-            ..back(Reason::DeploymentFailed, "RU")
-        },
-        Row { name: "stops", service: |s| s.breaker(false), course: breaks, ..back(Reason::CrashLoop, "RUU") },
-        Row {
-            name: "cannot-go-back",
-            service: |s| s.breaker(true),
-            course: || breaks().back(Back::Fails(SECOND)),
-            phase: Phase::Failed,
-            reason: Reason::RollbackFailed,
-            ..back(Reason::CrashLoop, "RU")
-        },
-        Row {
-            name: "stop-cannot-go-back",
-            course: || Course::hangs().back(Back::Fails(SECOND)),
-            phase: Phase::Failed,
-            reason: Reason::RollbackFailed,
-            ..back(Reason::ProgressDeadlineExceeded, "RUS")
-        },
+    play([
+        // It takes a restore back to what it calls the last good one: that is what failed its check.
+        Row::new("breaks", breaks, both(back(CrashLoop, "RU"), not_restored("RUU", NEW))).service(|s| s.breaker(true)),
+        Row::new("breaks-unseen", unseen, both(back(DeploymentFailed, "RU"), not_restored("RUU", NEW)))
+            .service(|s| s.breaker(true)),
+        Row::new("stops", breaks, both(back(CrashLoop, "RUU"), not_restored("RUU", OLD))).service(|s| s.breaker(false)),
+        Row::new(
+            "cannot-go-back",
+            || breaks().back(Back::Fails(SECOND)),
+            both(lost(CrashLoop, "RU", OLD), not_restored("RUU", NEW)),
+        )
+        .service(|s| s.breaker(true)),
+        Row::new(
+            "stop-cannot-go-back",
+            || Course::hangs().back(Back::Fails(SECOND)),
+            both(lost(ProgressDeadlineExceeded, "RUS", OLD), NOT_STOPPED),
+        ),
+    ])
+    .await;
+}
+
+/// The service's own first deployment has failed, so there is none that ECS would go back to.
+#[tokio::test]
+async fn the_circuit_breaker_with_nothing_to_go_back_to() {
+    let only_first = |first: Cell| [first, LANDED_BEFORE, LANDED_BEFORE];
+    play([
+        Row::new("nothing-lands", good, only_first(lands("RU")))
+            .service(|s| s.breaker(true).first(breaks()).set(|s| s.nothing_to_go_back_to_fails = true)),
+        Row::new("nothing-breaks", breaks, only_first(back(CrashLoop, "RUU")))
+            .service(|s| s.breaker(true).first(breaks()).set(|s| s.nothing_to_go_back_to_fails = true)),
+        Row::new("stopped-lands", good, only_first(lands("RU"))).service(|s| s.breaker(false).first(breaks())),
+        // As documented it stands still for ever, and counts as under way.
+        Row::new("nothing-stands", good, only_first(Waits(Reason::DeploymentInFlight)))
+            .service(|s| s.breaker(true).first(breaks())),
     ])
     .await;
 }
@@ -171,112 +96,145 @@ async fn what_the_circuit_breaker_does() {
 #[tokio::test]
 async fn what_others_do() {
     let other = || Course::lands().meanwhile(SECOND, Somebody::Deploys("app:2".into()));
-    let contended = |phase, reason| Row { name: "another", course: other, phase, reason, runs: OTHER, ..lands() };
-    play(vec![
-        Row { cause: Some(Reason::Contended), ..contended(Phase::Failed, Reason::Contended) },
-        Row {
-            when: &[Restore],
-            cause: Some(Reason::HealthCheckFailed),
-            writes: "RUU",
-            ..contended(Phase::Failed, Reason::RollbackBlocked)
-        },
-        Row { name: "again", course: || Course::lands().meanwhile(SECOND, Somebody::Redeploys), ..lands() },
-        Row { name: "again", course: || Course::lands().meanwhile(SECOND, Somebody::Redeploys), ..restored() },
-        Row {
-            name: "stopped",
-            course: || Course::hangs().meanwhile(SECOND, Somebody::StopsIt),
-            ..back(Reason::DeploymentFailed, "RU")
-        },
+    let again = || Course::lands().meanwhile(SECOND, Somebody::Redeploys);
+    let stopped = || Course::hangs().meanwhile(SECOND, Somebody::StopsIt);
+    let blocked = left(RollbackBlocked, Reason::HealthCheckFailed, "RUU", OTHER);
+    play([
+        Row::new("another", other, both(left(Contended, Contended, "RU", OTHER), blocked)),
+        Row::new("again", again, both(lands("RU"), restored("RUU"))),
+        Row::new("stopped", stopped, both(back(DeploymentFailed, "RU"), not_restored("RUU", NEW))),
     ])
     .await;
 }
 
 #[tokio::test]
 async fn reads_that_lag_and_flap() {
-    let lag = |s: &Stage| {
-        for read in ["DescribeServices", "ListServiceDeployments"] {
-            s.sim.fault(On::op(read).times(3), Fault::Stale("UpdateService"));
-        }
-    };
+    let lag = |s: &Stage| READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
     let flap =
         |s: &Stage| s.sim.flap("DescribeServices", "UpdateService", &[true, false, true, false, true, false, true]);
     let flap_all = |s: &Stage| {
-        for read in ["DescribeServices", "ListServiceDeployments"] {
-            s.sim.flap(read, "UpdateService", &[false, true, false, false, true, false]);
-        }
+        READS.iter().for_each(|op| s.sim.flap(op, "UpdateService", &[false, true, false, false, true, false]));
     };
-    play(vec![
-        Row { name: "lag", fault: lag, ..lands() },
-        Row { name: "lag", fault: lag, ..restored() },
-        Row { name: "flap", fault: flap, ..lands() },
-        Row { name: "flap", fault: flap, ..restored() },
-        Row { name: "flap-all", fault: flap_all, ..lands() },
-        Row { name: "flap-all", fault: flap_all, ..restored() },
-        Row { name: "lag-fails", fault: lag, course: breaks, ..back(Reason::CrashLoop, "RUS") },
+    let (good_cells, bad_cells) =
+        (both(lands("RU"), restored("RUU")), both(back(CrashLoop, "RUS"), not_restored("RUU", OLD)));
+    play([
+        Row::new("lag", good, good_cells).fault(lag),
+        Row::new("lag-fails", breaks, bad_cells).fault(lag),
+        Row::new("flap", good, good_cells).fault(flap),
+        Row::new("flap-fails", breaks, bad_cells).fault(flap),
+        Row::new("flap-all", good, good_cells).fault(flap_all),
+        Row::new("flap-all-fails", breaks, bad_cells).fault(flap_all),
     ])
     .await;
 }
 
 #[tokio::test]
 async fn answers_that_do_not_come() {
-    let lost: fn(&Stage) = |s| {
-        for op in ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"] {
-            s.sim.fault(On::op(op).once(), Fault::AnswerLost);
-        }
-    };
-    let refused: fn(&Stage) = |s| {
-        for op in ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"] {
-            s.sim.fault(On::op(op).once(), Fault::Lost);
-        }
-    };
-    let after: fn(&Stage) = |s| {
-        for op in ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"] {
-            s.sim.fault(On::op(op).once(), Fault::server_error_after());
-        }
-    };
-    let before: fn(&Stage) = |s| s.sim.fault(On::any().skip(2).times(3), Fault::server_error());
-    let throttled: fn(&Stage) = |s| {
-        for op in ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "DescribeServices"] {
-            s.sim.fault(On::op(op).times(2), Fault::throttle());
-        }
-    };
-    let mut rows = Vec::new();
-    for (name, fault) in [("lost", lost), ("not-sent", refused), ("500", before), ("throttled", throttled)] {
-        rows.push(Row { name, fault, ..lands() });
-        rows.push(Row { name, fault, ..restored() });
-    }
-    // Writes that are answered by 500 are not counted, though they were made.
-    rows.push(Row { name: "500-after", fault: after, writes: "", ..lands() });
-    rows.push(Row { name: "500-after", fault: after, writes: "RU", ..restored() });
-    rows.push(Row { name: "lost-fails", fault: lost, course: breaks, ..back(Reason::CrashLoop, "RUS") });
-    play(rows).await;
+    let lost = |s: &Stage| WRITES.iter().for_each(|op| s.sim.fault(On::op(op).once(), Fault::AnswerLost));
+    let not_sent = |s: &Stage| WRITES.iter().for_each(|op| s.sim.fault(On::op(op).once(), Fault::Lost));
+    let after = |s: &Stage| WRITES.iter().for_each(|op| s.sim.fault(On::op(op).once(), Fault::server_error_after()));
+    let (good_cells, bad_cells) =
+        (both(lands("RU"), restored("RUU")), both(back(CrashLoop, "RUS"), not_restored("RUU", OLD)));
+    play([
+        Row::new("lost", good, good_cells).fault(lost),
+        Row::new("lost-fails", breaks, bad_cells).fault(lost),
+        Row::new("not-sent", good, good_cells).fault(not_sent),
+        Row::new("not-sent-fails", breaks, bad_cells).fault(not_sent),
+        Row::new("500-after", good, good_cells).fault(after),
+        Row::new("500-after-fails", breaks, bad_cells).fault(after),
+    ])
+    .await;
 }
 
 #[tokio::test]
-async fn what_is_not_known_or_gone() {
-    let unknown = |s: &Stage| {
-        let change = |v: &mut serde_json::Value| {
-            for d in v["serviceDeployments"].as_array_mut().into_iter().flatten() {
-                d["status"] = json!("SOME_FUTURE_STATE");
-            }
-        };
-        s.sim.fault(On::op("ListServiceDeployments").skip(3).times(3), Fault::rewrite(change));
+async fn calls_that_are_refused() {
+    let reads_fail = |s: &Stage| s.sim.fault(On::any().skip(2).times(3), Fault::server_error());
+    let fails = |s: &Stage| WRITES.iter().for_each(|op| s.sim.fault(On::op(op).once(), Fault::server_error()));
+    let throttled = |s: &Stage| {
+        WRITES.iter().chain(&READS).for_each(|op| s.sim.fault(On::op(op).times(2), Fault::throttle()));
     };
-    let inactive = |s: &Stage| s.account.deregister("app:1");
-    let moved = |s: &Stage| s.sim.push(&crate::support::image(OLD), "other bytes");
-    let no_deployments = |s: &Stage| {
-        let refusal = Refusal::new("UnsupportedFeatureException", "not in this partition");
-        s.sim.fault(On::op("ListServiceDeployments"), Fault::Refuse(refusal));
-    };
-    play(vec![
-        Row { name: "unknown", fault: unknown, ..lands() },
-        Row { name: "unknown", fault: unknown, ..restored() },
-        Row { name: "inactive", fault: inactive, ..lands() },
-        Row { name: "inactive", fault: inactive, writes: "RURU", ..restored() },
-        Row { name: "inactive-fails", fault: inactive, course: breaks, ..back(Reason::CrashLoop, "RUS") },
-        Row { name: "moved", fault: moved, ..not_restored() },
-        Row { name: "old-partition", fault: no_deployments, ..lands() },
-        Row { name: "old-partition", fault: no_deployments, ..restored() },
+    let denied = |s: &Stage| WRITES.iter().for_each(|op| s.sim.fault(On::op(op).times(2), Fault::Deny));
+    let denied_reads = |s: &Stage| READS.iter().for_each(|op| s.sim.fault(On::op(op).once(), Fault::Deny));
+    play([
+        Row::new("500-reads", good, both(lands("RU"), restored("RUU"))).fault(reads_fail),
+        Row::new("500", good, both(lands("rRuU"), restored("RUuU"))).fault(fails),
+        Row::new("500-fails", breaks, both(back(CrashLoop, "rRuUsS"), not_restored("RUuU", OLD))).fault(fails),
+        Row::new("throttled", good, both(lands("rrRuuU"), restored("RUuuU"))).fault(throttled),
+        Row::new("throttled-fails", breaks, both(back(CrashLoop, "rrRuuUssS"), not_restored("RUuuU", OLD)))
+            .fault(throttled),
+        Row::new("denied", good, both(lands("rrRuuU"), restored("RUuuU"))).fault(denied),
+        Row::new("denied-fails", breaks, both(back(CrashLoop, "rrRuuUssS"), not_restored("RUuuU", OLD))).fault(denied),
+        Row::new("denied-reads", good, both(lands("RU"), restored("RUU"))).fault(denied_reads),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn values_that_nobody_knows() {
+    let for_now = |s: &Stage| {
+        READS.iter().for_each(|op| s.sim.fault(On::op(op).skip(3).times(3), Fault::rewrite(unknown)));
+    };
+    let for_ever = |s: &Stage| s.sim.fault(On::op("ListServiceDeployments"), Fault::rewrite(unknown));
+    let never = lost(ProgressDeadlineExceeded, "RUU", OLD);
+    play([
+        Row::new("unknown", good, both(lands("RU"), restored("RUU"))).fault(for_now),
+        Row::new("unknown-fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RUU", OLD))).fault(for_now),
+        // Never a success, neither forward nor back.
+        Row::new("unknown-for-ever", good, both(never, not_restored("RUU", OLD))).fault(for_ever),
+    ])
+    .await;
+}
+
+fn unknown(answer: &mut Value) {
+    for d in answer["serviceDeployments"].as_array_mut().into_iter().flatten() {
+        d["status"] = json!("SOME_FUTURE_STATE");
+    }
+    let services = answer["services"].as_array_mut().into_iter().flatten();
+    for d in services.flat_map(|s| s["deployments"].as_array_mut().into_iter().flatten()) {
+        d["rolloutState"] = json!("SOME_FUTURE_STATE");
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone() {
+    let inactive = |s: &Stage| s.account.deregister("app:1");
+    let moved = |s: &Stage| s.sim.push(&crate::support::image(OLD), "other bytes");
+    let unlisted = |s: &Stage| {
+        let none = |answer: &mut Value| answer["serviceDeployments"] = json!([]);
+        s.sim.fault(On::op("ListServiceDeployments").skip(1).times(3), Fault::rewrite(none));
+    };
+    play([
+        Row::new("inactive", good, both(lands("RU"), restored("RURU"))).fault(inactive),
+        Row::new("inactive-fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RURU", OLD))).fault(inactive),
+        Row::new("moved", good, [NOT_BROUGHT, NOT_BROUGHT, not_restored("RUU", OLD)]).fault(moved),
+        Row::new("old-partition", good, both(lands("RU"), restored("RUU"))).fault(no_service_deployments),
+        // Before its answer comes ECS has gone back, and nothing but the older fields tells.
+        Row::new("back-at-once", at_once, both(back(DeploymentFailed, "RU"), not_restored("RUU", NEW)))
+            .service(|s| s.breaker(true))
+            .fault(|s| {
+                no_service_deployments(s);
+                s.sim.fault(On::op("UpdateService").once(), Fault::rewrite(gone_back));
+            }),
+        Row::new("unlisted", good, both(lands("RU"), restored("RUU"))).fault(unlisted),
+        Row::new("unlisted-fails", breaks, both(back(CrashLoop, "RUS"), not_restored("RUU", OLD))).fault(unlisted),
+    ])
+    .await;
+}
+
+fn no_service_deployments(s: &Stage) {
+    let refusal = Refusal::new("UnsupportedFeatureException", "not in this partition");
+    s.sim.fault(On::op("ListServiceDeployments"), Fault::Refuse(refusal));
+}
+
+fn at_once() -> Course {
+    Course::fails(Failure::Unhealthy).after(Duration::from_millis(100)).lingers(SECOND * 5)
+}
+
+/// The same service, the deployment before the newest being PRIMARY again.
+fn gone_back(answer: &mut Value) {
+    for d in answer["service"]["deployments"].as_array_mut().into_iter().flatten() {
+        let old = d["status"] != "PRIMARY";
+        d["status"] = json!(if old { "PRIMARY" } else { "ACTIVE" });
+        d["rolloutState"] = json!(if old { "IN_PROGRESS" } else { "FAILED" });
+    }
 }

@@ -27,6 +27,7 @@ mod quota;
 mod refused;
 mod restore;
 mod revert;
+mod rollback;
 mod sharing;
 mod smoke;
 mod supersede;

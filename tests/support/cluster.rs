@@ -16,7 +16,7 @@ pub const ACCOUNT: &str = "tidegate";
 /// The controller's user name, as the audit log has it.
 pub const CONTROLLER: &str = "system:serviceaccount:tidegate-system:tidegate";
 /// People of the approval tests, beside the administrator.
-const USERS: [&str; 3] = ["ann", "eve", "mallory"];
+const USERS: [&str; 4] = ["ann", "con", "eve", "mallory"];
 
 /// A running control plane.
 pub struct Cluster {

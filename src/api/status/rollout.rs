@@ -25,6 +25,9 @@ pub struct Rollout {
     /// Why it is being taken back, or why it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// What could not be asked, while a person is to decide on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Cause>,
     /// What stops it before its next write, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Cause>,
@@ -56,6 +59,8 @@ pub enum Step {
     Rolling,
     /// Asking the stage's checks.
     Verifying,
+    /// Its checks could not be asked: a person decides whether it stays.
+    Holding,
     /// Writing the ways back and waiting until they are available.
     Restoring,
     /// Asking the checks of the restored version.

@@ -15,6 +15,9 @@ pub struct EcsView {
     pub rollout_state: Option<RolloutState>,
     /// The newest service deployment: the one object that is followed. `None`: ECS knows none.
     pub newest: Option<ServiceDeployment>,
+    /// The one before it; only looked for where the status that would remember it is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<ServiceDeployment>,
     /// The controller of its deployments, where that is not ECS itself.
     pub controller: Option<String>,
     /// It is managed by ECS as an Express service.
@@ -58,6 +61,9 @@ pub struct ServiceDeployment {
     pub images: Vec<ContainerImage>,
     /// The effect that is stamped on that task definition.
     pub effect: Option<EffectId>,
+    /// ARN of the task definition that a restore of it brings, as it is stamped there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

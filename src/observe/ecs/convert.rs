@@ -28,6 +28,8 @@ pub(super) struct Found {
     pub(super) newest: Option<ServiceDeploymentBrief>,
     /// What that one brings.
     pub(super) brought: Option<Arc<Definition>>,
+    /// The one before the newest, and what it brought.
+    pub(super) previous: Option<(ServiceDeploymentBrief, Option<Arc<Definition>>)>,
     pub(super) revisions: Vec<ServiceRevision>,
     pub(super) stopped: Vec<Task>,
     pub(super) health: Lookup<Vec<TargetHealth>>,
@@ -78,6 +80,7 @@ pub(super) fn live(of: &EcsService, service: &Service, found: &Found, poll: Dura
             task_definition: definition.to_owned(),
             rollout_state: primary.and_then(|p| p.rollout_state()).map(rollout_state),
             newest: found.newest.as_ref().map(|n| deployment(n, found.brought.as_deref())),
+            previous: found.previous.as_ref().map(|(p, brought)| deployment(p, brought.as_deref())),
             controller: controller.map(str::to_owned),
             express: service.resource_management_type() == Some(&ResourceManagementType::Ecs),
             no_room: no_room(service),
@@ -125,6 +128,7 @@ fn deployment(brief: &ServiceDeploymentBrief, brought: Option<&Definition>) -> S
         task_definition: brought.map(|d| d.arn.clone()),
         images: brought.map(|d| d.images.clone()).unwrap_or_default(),
         effect: effect.and_then(|e| serde_json::from_value::<EffectId>(e.as_str().into()).ok()),
+        way_back: brought.and_then(|d| d.tags.get(tag::WAY_BACK).cloned()),
     }
 }
 

@@ -35,6 +35,8 @@ impl Default for EcsOptions {
     }
 }
 
+/// This part of a poll a read may wait for others of its cluster.
+const WINDOW: u32 = 10;
 /// Views that are remembered at most.
 const REMEMBERED: usize = 2000;
 /// For one look-up that can be done without: the rest of the look must not wait for it.
@@ -42,11 +44,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// So long ECS shows stopped tasks, in seconds, and so long after its end a deployment is looked at closely.
 const SHOWN: i64 = 3600;
 
+/// What is looked at, and whether what ran there before is of interest too.
+type Look = (EcsService, bool);
+
 #[derive(Debug)]
 pub(super) struct Services {
     aws: Arc<Aws>,
     options: EcsOptions,
-    seen: Mutex<HashMap<EcsService, (Instant, TargetView)>>,
+    seen: Mutex<HashMap<Look, (Instant, TargetView)>>,
     images: image::Images,
 }
 
@@ -57,27 +62,30 @@ impl Services {
 
     /// What was seen of a service is no longer true.
     pub(super) fn forget(&self, service: &EcsService) {
-        self.seen().remove(service);
+        let mut seen = self.seen();
+        for before in [false, true] {
+            seen.remove(&(service.clone(), before));
+        }
     }
 
-    async fn view(&self, service: &EcsService) -> Result<TargetView, aws::Error> {
+    async fn view(&self, look: Look) -> Result<TargetView, aws::Error> {
         let fresh = self.options.poll / 2;
-        let known = self.seen().get(service).filter(|(at, _)| at.elapsed() < fresh).map(|(_, view)| view.clone());
+        let known = self.seen().get(&look).filter(|(at, _)| at.elapsed() < fresh).map(|(_, view)| view.clone());
         if let Some(view) = known {
             return Ok(view);
         }
         let at = Instant::now();
-        let account = self.aws.account(service).await;
-        let view = look(&account, service, self.options.poll).await?;
+        let account = self.aws.account(&look.0).await;
+        let view = self::look(&account, &look, self.options.poll).await?;
         let mut seen = self.seen();
         if seen.len() >= REMEMBERED {
             seen.clear();
         }
-        seen.insert(service.clone(), (at, view.clone()));
+        seen.insert(look, (at, view.clone()));
         Ok(view)
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<EcsService, (Instant, TargetView)>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<Look, (Instant, TargetView)>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,7 +99,9 @@ impl Observer {
         if !self.may_use(release, service, &services.options.allowed).await? {
             return Ok(TargetView::Denied(roles::refusal(&release.name.namespace, service)));
         }
-        let mut view = match services.view(service).await {
+        // What the status would say of earlier rollouts is read from the service itself.
+        let forgotten = release.status.settled.is_none();
+        let mut view = match services.view((service.clone(), forgotten)).await {
             Ok(view) => view,
             Err(aws::Error::Denied(message)) => return Ok(TargetView::Denied(message)),
             Err(other) => return Ok(TargetView::Unreachable(other.to_string())),
@@ -114,14 +124,14 @@ impl Observer {
     }
 }
 
-async fn look(account: &Account, of: &EcsService, poll: Duration) -> Result<TargetView, aws::Error> {
-    let Some(service) = account.service(of).await? else { return Ok(TargetView::Absent) };
+async fn look(account: &Account, (of, before): &Look, poll: Duration) -> Result<TargetView, aws::Error> {
+    let Some(service) = account.service(of, poll / WINDOW).await? else { return Ok(TargetView::Absent) };
     match service.status().unwrap_or_default() {
         "INACTIVE" => return Ok(TargetView::Absent),
         "DRAINING" => return Ok(TargetView::Terminating),
         _ => {}
     }
-    let found = gather(account, of, &service).await?;
+    let found = gather(account, of, &service, *before).await?;
     Ok(match convert::live(of, &service, &found, poll) {
         Some(live) => TargetView::Live(Box::new(live)),
         None => TargetView::Unreachable(format!("{of} has no PRIMARY deployment")),
@@ -129,15 +139,26 @@ async fn look(account: &Account, of: &EcsService, poll: Duration) -> Result<Targ
 }
 
 /// What belongs to a service beside itself.
-async fn gather(account: &Account, of: &EcsService, found: &Service) -> Result<Found, aws::Error> {
+async fn gather(account: &Account, of: &EcsService, found: &Service, before: bool) -> Result<Found, aws::Error> {
     let Some(primary) = service::primary(found) else { return Ok(Found::default()) };
     let running = primary.task_definition().unwrap_or_default();
     let (deployments, definition) = futures::join!(account.deployments(of), account.definition(running));
     let definition = definition?;
-    let newest = newest(deployments)?;
+    let (newest, previous) = newest(deployments)?;
+    let previous = previous.filter(|_| before);
     let revisions = match newest.as_ref().and_then(|n| n.target_service_revision_arn()) {
-        Some(target) => account.revisions(&convert::both(target, primary.id().unwrap_or_default())).await?,
+        Some(target) => {
+            let ended = newest.as_ref().and_then(|n| n.finished_at()).map(|t| t.secs());
+            let mut arns = convert::both(target, primary.id().unwrap_or_default());
+            let earlier = previous.as_ref().and_then(|p| p.target_service_revision_arn()).map(str::to_owned);
+            arns.extend(earlier.filter(|arn| !arns.contains(arn)).into_iter().collect::<Vec<_>>());
+            account.revisions(&arns, ended).await?
+        }
         None => Vec::new(),
+    };
+    let earlier = match brought(previous.as_ref(), &revisions) {
+        Some(arn) => known(account.definition(arn).await)?,
+        None => None,
     };
     let brought = match brought(newest.as_ref(), &revisions) {
         Some(arn) if arn == running => Some(definition.clone()),
@@ -150,20 +171,34 @@ async fn gather(account: &Account, of: &EcsService, found: &Service) -> Result<F
     };
     let health = health::health(account, of, found, newest.as_ref(), &revisions);
     let (stopped, health) = futures::join!(stopped(account, of, newest.as_ref()), health);
-    Ok(Found { definition: Some(definition), before, newest, brought, revisions, stopped: stopped?, health })
+    Ok(Found {
+        definition: Some(definition),
+        before,
+        newest,
+        brought,
+        previous: previous.map(|p| (p, earlier)),
+        revisions,
+        stopped: stopped?,
+        health,
+    })
 }
 
-fn newest(
-    found: Result<Vec<ServiceDeploymentBrief>, aws::Error>,
-) -> Result<Option<ServiceDeploymentBrief>, aws::Error> {
+/// The newest, and the one before it.
+fn newest(found: Result<Vec<ServiceDeploymentBrief>, aws::Error>) -> Result<Newest, aws::Error> {
     let nanos = |d: &ServiceDeploymentBrief| d.created_at().map_or(0, |t| t.as_nanos());
     match found {
-        Ok(all) => Ok(all.into_iter().max_by_key(nanos)),
+        Ok(mut all) => {
+            all.sort_by_key(|d| std::cmp::Reverse(nanos(d)));
+            let mut all = all.into_iter();
+            Ok((all.next(), all.next()))
+        }
         // Where ECS has no service deployments, the older fields must do.
-        Err(aws::Error::Invalid(_)) => Ok(None),
+        Err(aws::Error::Invalid(_)) => Ok((None, None)),
         Err(other) => Err(other),
     }
 }
+
+type Newest = (Option<ServiceDeploymentBrief>, Option<ServiceDeploymentBrief>);
 
 fn brought<'a>(newest: Option<&ServiceDeploymentBrief>, revisions: &'a [ServiceRevision]) -> Option<&'a str> {
     let target = newest?.target_service_revision_arn();

@@ -11,5 +11,6 @@ mod questions;
 mod scenes;
 mod services;
 mod table;
+mod verbs;
 mod workloads;
 mod world;

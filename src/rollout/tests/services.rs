@@ -1,13 +1,14 @@
 //! What is concluded from one look at an ECS service, as tables.
 
 use super::workloads::deployment;
-use super::world::REPOSITORY;
+use super::world::{REPOSITORY, World};
+use crate::api::status::Step;
 use crate::api::status::{Accepted, ContainerImage, EcsService, TargetState, TargetStep, WayBack, Workload, Written};
 use crate::api::time::Duration;
 use crate::api::view::{
     DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment, StopCode, TaskView,
 };
-use crate::api::{Image, Reason};
+use crate::api::{EffectId, Image, Reason, RolloutId, TargetId, Verb};
 use crate::rollout::ecs::{self, Way};
 use crate::rollout::plan;
 use DeploymentStatus::{
@@ -50,7 +51,9 @@ pub(super) fn service(primary: &str, brings: &str, status: DeploymentStatus) -> 
             task_definition: Some(format!("td-{}", tag_of(brings))),
             images: images(tag_of(brings)),
             effect: None,
+            way_back: None,
         }),
+        previous: None,
         controller: None,
         express: false,
         no_room: false,
@@ -94,7 +97,6 @@ fn only_success_of_what_is_primary_is_success() {
         (NEW, NEW, Pending, false),
         (NEW, NEW, InProgress, false),
         (NEW, NEW, Unknown, false),
-        (NEW, NEW, Stopped, false),
         (NEW, NEW, RolledBack, false),
         (NEW, NEW, RollbackFailed, false),
         // ECS is back where it was.
@@ -114,6 +116,18 @@ fn only_success_of_what_is_primary_is_success() {
     assert!(ecs::rolled_out(&old, view(&old)), "where there are no service deployments");
     old.ecs.as_mut().unwrap().rollout_state = None;
     assert!(!ecs::rolled_out(&old, view(&old)), "nothing is known");
+}
+
+#[test]
+fn what_was_stopped_and_is_complete_may_be_adopted() {
+    let mut live = service(NEW, NEW, Stopped);
+    assert!(ecs::rolled_out(&live, view(&live)), "stopped long ago, and ECS calls it complete");
+    let adopted = target(TargetStep::Adopted);
+    assert!(ecs::failure(&live, view(&live), &adopted).is_none());
+    live.ecs.as_mut().unwrap().rollout_state = Some(RolloutState::Failed);
+    assert!(!ecs::rolled_out(&live, view(&live)));
+    let told = ecs::failure(&live, view(&live), &adopted).unwrap().message;
+    assert!(told.contains("force-new-deployment"), "{told}");
 }
 
 #[test]
@@ -179,6 +193,19 @@ fn stopped_tasks_tell_whose_fault_it_is() {
     }
 }
 
+/// What a restore does next, in a word.
+fn next(live: &LiveTarget, accepted: Accepted) -> String {
+    let mut state = target(TargetStep::Restoring);
+    state.accepted = Some(accepted);
+    let back = state.way_back.clone().unwrap();
+    match ecs::way(live, view(live), &state, &back) {
+        Way::Wait => "wait".to_owned(),
+        Way::Stop(arn) => format!("stop {arn}"),
+        Way::Bring => "bring".to_owned(),
+        Way::Lost(_) => "lost".to_owned(),
+    }
+}
+
 #[test]
 fn a_restore_waits_stops_or_brings() {
     let none = Accepted::default;
@@ -201,37 +228,89 @@ fn a_restore_waits_stops_or_brings() {
         (NEW, BACK, RollbackInProgress, updated(), "wait"),
         (NEW, BACK, RolledBack, updated(), "lost"),
     ] {
-        let live = service(primary, brings, status);
-        let mut state = target(TargetStep::Restoring);
-        state.accepted = Some(accepted.clone());
-        let back = state.way_back.clone().unwrap();
-        let said = match ecs::way(&live, view(&live), &state, &back) {
-            Way::Wait => "wait".to_owned(),
-            Way::Stop(arn) => format!("stop {arn}"),
-            Way::Bring => "bring".to_owned(),
-            Way::Lost(_) => "lost".to_owned(),
-        };
+        let said = next(&service(primary, brings, status), accepted.clone());
         assert_eq!(said, wanted, "{primary} {brings} {status:?} {accepted:?}");
+    }
+}
+
+/// In a partition without service deployments.
+#[test]
+fn a_restore_that_ecs_took_back_is_known_by_its_event() {
+    let updated = Accepted { revision: Some(BACK.into()), ..Accepted::default() };
+    for (accepted, failed, state, wanted) in [
+        (Accepted::default(), vec![], RolloutState::Completed, "bring"),
+        (Accepted::default(), vec![], RolloutState::InProgress, "wait"),
+        (updated.clone(), vec![], RolloutState::Completed, "wait"),
+        (updated.clone(), vec![NEW.to_owned()], RolloutState::Completed, "wait"),
+        (updated.clone(), vec![BACK.to_owned()], RolloutState::InProgress, "wait"),
+        (updated, vec![BACK.to_owned()], RolloutState::Completed, "lost"),
+    ] {
+        let mut live = service(NEW, NEW, Successful);
+        let ecs = live.ecs.as_mut().unwrap();
+        (ecs.newest, ecs.rollout_state, ecs.failed) = (None, Some(state), failed);
+        assert_eq!(next(&live, accepted.clone()), wanted, "{accepted:?} {:?}", view(&live));
     }
 }
 
 #[test]
 fn an_unknown_state_is_judged_by_the_older_field() {
     for (state, wanted) in [
-        (Some(RolloutState::InProgress), "stop"),
+        (Some(RolloutState::InProgress), "stop sd-2000"),
         (Some(RolloutState::Completed), "bring"),
         (Some(RolloutState::Unknown), "wait"),
         (None, "wait"),
     ] {
         let mut live = service(NEW, NEW, Unknown);
         live.ecs.as_mut().unwrap().rollout_state = state;
-        let back = target(TargetStep::Restoring).way_back.unwrap();
-        let said = match ecs::way(&live, view(&live), &target(TargetStep::Restoring), &back) {
-            Way::Wait => "wait",
-            Way::Stop(_) => "stop",
-            Way::Bring => "bring",
-            Way::Lost(_) => "lost",
-        };
+        let said = next(&live, Accepted::default());
         assert_eq!(said, wanted, "{state:?}");
     }
+}
+
+/// One read that cannot be true, for all we know, costs no round that is under way.
+#[test]
+fn a_round_outlives_a_read_that_contradicts_what_is_known() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Verifying && !w.results.is_empty());
+    let seen = w.live("staging").clone();
+    let old = w.live("production").containers[0].image.clone();
+    let live = w.live("staging");
+    live.ecs = service(NEW, NEW, Successful).ecs;
+    live.containers[0].image = old;
+    let decision = w.decide();
+    assert!(decision.hold && decision.counted.is_empty() && decision.asks.is_empty(), "{decision:?}");
+    *w.live("staging") = seen;
+    assert!(!w.decide().hold);
+}
+
+/// With the status the quarantine is lost. What ran before bears no stamp of a restore, but the deployments tell.
+#[test]
+fn what_was_taken_back_is_known_without_a_status() {
+    let at = TargetId::new("staging", "web");
+    let rollout = RolloutId { generation: 2, attempt: 1 };
+    let held = |uid: &str, verb, change: &dyn Fn(&mut EcsView)| {
+        let mut w = World::new("old", "new");
+        let mut live = service(OLD, BACK, Successful);
+        let ecs = live.ecs.as_mut().unwrap();
+        ecs.previous = service(NEW, NEW, Successful).ecs.unwrap().newest;
+        let previous = ecs.previous.as_mut().unwrap();
+        let uid = if uid.is_empty() { &w.rel.uid } else { uid };
+        previous.effect = Some(EffectId::new(uid, rollout, &at, verb));
+        previous.way_back = Some("td-old".into());
+        change(ecs);
+        w.live("staging").ecs = live.ecs;
+        w.decide().status.quarantine.iter().map(|q| q.image.short()).collect::<Vec<_>>()
+    };
+    let own = "";
+    assert_eq!(held(own, Verb::Forward, &|_| {}), ["new"], "what ran before was brought over it");
+    assert!(held("somebody", Verb::Forward, &|_| {}).is_empty());
+    assert!(held(own, Verb::Restore, &|_| {}).is_empty());
+    let next = |e: &mut EcsView| e.newest.as_mut().unwrap().task_definition = Some("td-next".into());
+    assert!(held(own, Verb::Forward, &next).is_empty(), "something new was brought over it");
+    let by_ecs = |e: &mut EcsView| {
+        e.newest = e.previous.take();
+        e.newest.as_mut().unwrap().status = RolledBack;
+    };
+    assert_eq!(held(own, Verb::Forward, &by_ecs), ["new"]);
 }

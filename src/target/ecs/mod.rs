@@ -31,7 +31,7 @@ impl EcsWriter {
 
     async fn carry_out(&self, of: &EcsService, write: &TargetWrite) -> Result<Answer, Error> {
         let account = self.aws.account(of).await;
-        let found = account.service(of).await.map_err(nothing_done)?.filter(|s| service::identity(s) == write.uid);
+        let found = account.service_now(of).await.map_err(nothing_done)?.filter(|s| service::identity(s) == write.uid);
         let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
         if service::version(&found) != write.resource_version {
             return Err(Error::Conflict(format!("{of} changed since it was looked at")));
@@ -43,7 +43,9 @@ impl EcsWriter {
         let runs = service::running(&found).1;
         let definition = definition(&account, runs, write).await.map_err(nothing_done)?;
         let updated = account.update(of, &definition).await?;
-        let id = service::running(&updated).0.to_owned();
+        let id = service::bringing(&updated, &definition).map(str::to_owned);
+        // Failed and forgotten already, perhaps: the service deployments tell.
+        let id = id.ok_or_else(|| Error::Unanswered(format!("ECS took the update of {of}, and does not show it")))?;
         Ok(Answer::Applied { generation: id.parse().unwrap_or_default(), resource_version: id })
     }
 }

@@ -91,6 +91,7 @@ fn carry_out(
             _ => ecs(target, &caller, &text, &mut world, now, faults),
         }
     });
+    let made = result.is_ok();
     let done_but = faults.iter().find_map(|f| match f {
         Fault::DoneBut(refusal) => Some(refusal.clone()),
         _ => None,
@@ -120,6 +121,7 @@ fn carry_out(
         request: text,
         answer,
         status,
+        made,
         delivered: !faults.iter().any(|f| matches!(f, Fault::AnswerLost | Fault::Silence)),
         doctored,
     };

@@ -15,7 +15,7 @@ struct Bucket {
 }
 
 /// Name, how much at once, how much each second.
-type Quota = (&'static str, f64, f64);
+pub type Quota = (&'static str, f64, f64);
 
 impl Limits {
     pub fn enforce(&self) {
@@ -36,7 +36,7 @@ impl Limits {
 }
 
 /// As documented for API throttling in ECS, and in Elastic Load Balancing.
-fn quota(op: &str) -> Option<Quota> {
+pub fn quota(op: &str) -> Option<Quota> {
     Some(match op {
         "DescribeServices" => ("cluster service resource read", 100.0, 20.0),
         "UpdateService" | "StopServiceDeployment" | "ContinueServiceDeployment" => ("service modify", 50.0, 5.0),

@@ -23,6 +23,8 @@ pub struct Call {
     pub request: String,
     pub answer: String,
     pub status: u16,
+    /// Whether it was carried out, whatever was answered.
+    pub made: bool,
     /// False if the caller never saw the answer.
     pub delivered: bool,
     /// True if a test has changed the answer, so that it need not be one that AWS would give.
@@ -37,7 +39,7 @@ impl Call {
 
     /// True if something was changed by it.
     pub fn wrote(&self) -> bool {
-        self.status == 200 && is_write(&self.op)
+        self.made && is_write(&self.op)
     }
 }
 

@@ -196,3 +196,18 @@ async fn a_pause_waits_for_an_answer() {
         assert_eq!(scene.rollout(&number).await.status(), Some(&end));
     }
 }
+
+#[tokio::test]
+async fn a_service_shows_its_latest_hundred_events() {
+    let scene = scene().await;
+    let shown = async || scene.described().await.events().iter().map(|e| e.message().unwrap().to_owned()).collect();
+    let mut all: Vec<String> = shown().await;
+    for _ in 0..60 {
+        scene.service.somebody(&Somebody::Redeploys);
+        scene.pass(2000);
+        all = shown().await;
+    }
+    assert_eq!(all.len(), 100);
+    let last = scene.primary().await.id().unwrap().to_owned();
+    assert!(all[..2].iter().any(|text| text.contains(&last)), "the latest is not first: {:?}", &all[..2]);
+}

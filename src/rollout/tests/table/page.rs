@@ -24,6 +24,7 @@ A rollout goes through these steps, once for each stage:
 | Rolling | Rolling | writes the stage's targets, waits until they are available |
 | Verifying | Verifying | asks the stage's checks |
 | Restoring | Restoring | brings the targets to their way back, waits until they are available |
+| Holding | AwaitingPromotion | waits for a person, because checks could not be asked |
 | VerifyingRestore | Restoring | asks the restored version |
 
 It ends once: as Verified, as RolledBack (restored, and verified after it), or as Failed (anything else).

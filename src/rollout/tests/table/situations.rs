@@ -71,6 +71,15 @@ pub(super) const ALL: &[Situation] = &[
         w
     }),
     situation("AwaitingPromotion", "Staging is verified; production waits for an approval.", || quiet(waiting())),
+    situation("Holding", "Staging runs `sha-b2`, and its checks could not be asked; a person decides.", || {
+        let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::CannotAsk);
+        w.edit(|s| {
+            s.image.tag = Some("sha-b2".into());
+            s.stages[0].rollback.on_inconclusive = crate::api::spec::OnInconclusive::Hold;
+        });
+        w.run_until(|w| w.step_name() == Step::Holding);
+        quiet(w)
+    }),
     situation("Baking", "Staging runs `sha-b2` and passed its checks; it bakes for a minute.", || {
         let mut w = World::verified("sha-a1");
         w.edit(|s| {

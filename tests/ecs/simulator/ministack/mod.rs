@@ -1,8 +1,11 @@
 //! A second opinion: the same stories on the scripted ECS and on ministack, which others have written. What they have
 //! in common is what both must tell alike.
 //!
+//! The unchanged controller plays there too: a good image, a crash, one that cannot be pulled, and another account.
+//!
 //! ministack is Python; `make ecs-ministack` installs it and runs what is ignored here.
 
+mod controller;
 mod process;
 mod story;
 

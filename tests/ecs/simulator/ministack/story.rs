@@ -92,6 +92,15 @@ impl Stage {
         self.until("steady", |deployments| deployments.len() == 1 && deployments[0].running_count() == 2).await;
     }
 
+    /// The image that the service is to run.
+    pub async fn runs(&self) -> String {
+        let deployments = self.deployments().await;
+        let call =
+            self.client.describe_task_definition().task_definition(primary(&deployments).task_definition().unwrap());
+        let definition = call.send().await.unwrap().task_definition.unwrap();
+        definition.container_definitions()[0].image().unwrap().to_owned()
+    }
+
     pub async fn exists(&self) -> bool {
         let call = self.client.describe_services().cluster(CLUSTER).services(&self.name);
         call.send().await.is_ok_and(|answer| !answer.services().is_empty())

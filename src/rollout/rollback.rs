@@ -1,0 +1,141 @@
+//! How far a failed stage is taken back, by whose order, and the annotation that takes a finished rollout back.
+
+use super::draft::{Draft, Flow, Work, cause};
+use super::{checks, end, entry, rest, running};
+use crate::api::Reason;
+use crate::api::spec::{RollbackMode, RollbackScope};
+use crate::api::status::{Cause, Phase, Rollout, StageState, Step, TargetState, TargetStep};
+
+/// What ends a stage that is not restored now: `rollback.mode` leaves it as it is.
+///
+/// An abort is a person's order, and restores in any mode; so does a deletion where a person was to decide.
+pub(super) fn held_back(w: &Work, why: &Cause) -> Option<Reason> {
+    match (w.stage().rollback.mode, why.reason) {
+        (RollbackMode::Automatic, _) | (_, Reason::Aborted) | (RollbackMode::Manual, Reason::Deleted) => None,
+        (RollbackMode::Manual, _) => Some(Reason::RollbackAwaited),
+        (RollbackMode::Never, _) => Some(Reason::RollbackForbidden),
+    }
+}
+
+/// With `rollback.scope: Release` the stages before are to be taken back with the one in work.
+pub(super) fn include_earlier(w: &mut Work) {
+    if w.stage().rollback.scope == RollbackScope::Release {
+        let at = w.at;
+        w.rollout.stages[..at].iter_mut().for_each(owe);
+    }
+}
+
+/// Goes on to the nearest earlier stage that is to be taken back, if one is left.
+pub(super) fn next_stage(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let owed = |s: &StageState| s.targets.iter().any(owes);
+    let next = w.rollout.stages[..w.at].iter().rposition(owed)?;
+    end::keep_debts(d, w);
+    w.at = next;
+    w.rollout.stage = Some(w.stage_name());
+    begin(d, w);
+    let note = format!("{}: {} is being restored too", w.rollout.image.short(), w.stage_name());
+    d.normal(Reason::Restoring, note);
+    // Nothing of it was looked at yet.
+    d.look_again(d.now);
+    w.rollout.step = Step::Restoring;
+    Some(Flow::Stay)
+}
+
+/// The clocks of a restore start anew; what was asked before says nothing of it.
+pub(super) fn begin(d: &mut Draft, w: &mut Work) {
+    checks::void(w);
+    let now = d.now;
+    let state = w.state_mut();
+    state.restore_at = Some(now);
+    state.available_at = None;
+    state.bake_until = None;
+    state.unseen_since = None;
+    for target in &mut state.targets {
+        target.refused = None;
+        target.pull_error_since = None;
+        target.create_error_since = None;
+    }
+}
+
+/// A value of the annotation that nobody has answered yet: takes the last finished rollout back, or says why not.
+/// Whether it begins.
+pub(super) fn asked(d: &mut Draft, value: &str) -> bool {
+    let last = d.status.rollout.clone().filter(|r| r.id.to_string() == value && r.ended_at.is_some());
+    let why = match &last {
+        None => format!("{value:?} is not the last finished rollout"),
+        Some(r) if r.stages.iter().flat_map(|s| &s.targets).all(|t| !can_go_back(t)) => {
+            format!("nothing that rollout {value} wrote is left to be taken back")
+        }
+        Some(_) if d.rel.spec.suspend => "spec.suspend is true".into(),
+        Some(_) => String::new(),
+    };
+    match last.filter(|_| why.is_empty()) {
+        Some(last) => take_back(d, last, value),
+        None => {
+            d.warning(Reason::RollbackRefused, format!("{why}; to go back further set the older tag"));
+            d.status.handled.rollback = Some(value.to_owned());
+        }
+    }
+    true
+}
+
+fn take_back(d: &mut Draft, last: Rollout, value: &str) {
+    if !d.rel.finalizer {
+        return entry::set_finalizer(d);
+    }
+    let spec = d.rel.spec.resolved();
+    let mut stages = last.stages;
+    // A rollout that failed has settled the stages before: they stay, unless the scope says otherwise.
+    let failed = last.stage.as_ref().and_then(|s| spec.stage(s)).map_or(0, |(i, _)| i);
+    let all = d.status.phase == Some(Phase::Verified)
+        || spec.stages.get(failed).is_some_and(|s| s.rollback.scope == RollbackScope::Release);
+    let whole = stages.len();
+    stages.iter_mut().skip(if all { 0 } else { failed }).take(whole).for_each(owe);
+    let Some(at) = stages.iter().rposition(|s| s.targets.iter().any(owes)) else { return };
+    let message = format!("a person took rollout {} back", last.id);
+    let id = rest::next_id(d);
+    d.status.attempts = Some(crate::api::status::Attempts { generation: id.generation, highest: id.attempt });
+    d.status.handled.rollback = Some(value.to_owned());
+    d.warning(Reason::RollbackRequested, format!("{message}: {} is being restored", stages[at].name));
+    let rollout = Rollout {
+        id,
+        image: last.image,
+        digest: last.digest,
+        spec: serde_json::to_value(&spec).ok(),
+        step: Step::Restoring,
+        stage: Some(stages[at].name.clone()),
+        cause: Some(cause(Reason::RollbackRequested, message, true, d.now)),
+        held: None,
+        blocked: None,
+        promotion: None,
+        approvals: vec![],
+        stages,
+        started_at: d.now,
+        ended_at: None,
+        reason: None,
+        promote_at_start: None,
+    };
+    let mut work = Work { rollout, spec, at };
+    begin(d, &mut work);
+    d.status.rollout = Some(work.rollout);
+    running::advance(d);
+}
+
+fn owe(stage: &mut StageState) {
+    for target in stage.targets.iter_mut().filter(|t| can_go_back(t)) {
+        target.state = TargetStep::Written;
+        target.trouble = None;
+        target.accepted = None;
+    }
+}
+
+/// Whether what is there is what a rollout wrote, as far as is known, and another version was there before.
+fn can_go_back(t: &TargetState) -> bool {
+    use TargetStep::{Restoring, Verified, Writing, Written};
+    matches!(t.state, Verified | Written | Writing | Restoring) && t.effect.is_some() && t.way_back.is_some()
+}
+
+fn owes(t: &TargetState) -> bool {
+    use TargetStep::{Restoring, Writing, Written};
+    matches!(t.state, Written | Writing | Restoring) && t.effect.is_some()
+}
