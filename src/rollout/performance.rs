@@ -3,9 +3,13 @@
 use crate::api::ask::Outcome;
 use crate::api::spec::{LatencyLimit, Percent, PerformanceCheck, ShareLimit};
 use crate::api::status::Measured;
+use crate::api::text::tidy;
 
 /// A difference of so many microseconds is noise, whatever share of a short time it is.
 const NOISE: i64 = 1000;
+
+/// Characters of what is said of one load.
+const MAX_MESSAGE: usize = 400;
 
 /// What a new version is compared with.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +40,7 @@ pub(super) fn judge(check: &PerformanceCheck, found: &Measured, old: Old, said: 
     } else {
         (Outcome::Pass, limits.iter().map(|l| format!("{} {}", l.name(), l.value(found))).collect())
     };
-    (outcome, format!("{}; {said}", what.join(", ")))
+    (outcome, tidy(&format!("{}; {said}", what.join(", ")), MAX_MESSAGE))
 }
 
 /// Why `old` is nothing to compare with, if it is not.

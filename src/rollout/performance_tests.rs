@@ -136,7 +136,7 @@ fn too_few_requests_say_nothing() {
         assert_eq!(judge(&limit, &some(least), Old::Same, "").0, Outcome::Pass, "{name}");
         let (outcome, said) = judge(&limit, &some(least - 1), Old::Same, "");
         assert_eq!(outcome, Outcome::NoData);
-        assert_eq!(said, format!("{name} needs at least {least} requests, and {} count; ", least - 1));
+        assert_eq!(said, format!("{name} needs at least {least} requests, and {} count;", least - 1));
     }
 }
 

@@ -14,8 +14,7 @@ fn of_stage(stage: &Stage) -> Option<String> {
         }
         TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
-    target
-        .or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
+    target.or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
 }
 
 #[cfg(test)]

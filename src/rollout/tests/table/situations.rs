@@ -49,6 +49,22 @@ pub(super) const ALL: &[Situation] = &[
         },
     ),
     situation(
+        "ChoosingWayBack, under load",
+        "`sha-a1` is verified; before `sha-b2` is written, staging is measured as it is, for a limit that compares with it.",
+        || {
+            let mut w = quiet(World::verified("sha-a1"));
+            w.edit(|s| {
+                let check = serde_json::json!({
+                    "name": "load", "http": {"pods": {"port": 80}}, "thresholds": {"p95": {"maxIncrease": "20%"}},
+                });
+                s.stages[0].performance_checks = vec![serde_json::from_value(check).unwrap()];
+                s.image.tag = Some("sha-b2".into());
+            });
+            w.run_until(|w| w.step_name() == Step::ChoosingWayBack);
+            w
+        },
+    ),
+    situation(
         "Rolling, before the write",
         "The way back and the intent are stored; staging is not written yet.",
         || {
