@@ -142,11 +142,11 @@ async fn what_this_version_cannot_do_is_refused_before_anything_is_touched() {
     scene("not-supported", async |s| {
         s.two_stages().await;
         let mut spec = release(NEW);
-        spec["stages"][1]["bake"] = json!("10m");
+        spec["stages"][1]["hooks"] = json!([{"name": "migrate", "job": {"fromCronJob": {"name": "migrate"}}}]);
         s.apply(&spec).await;
         let status = s.blocked(Reason::NotSupported).await;
         assert_eq!(status.phase, Some(Phase::Pending));
-        assert!(status.message.unwrap_or_default().contains("bake"));
+        assert!(status.message.unwrap_or_default().contains("hooks[migrate]"));
         let stalled = status.conditions.iter().any(|c| c.type_ == "Stalled" && c.status == "True");
         assert!(stalled, "at once: no waiting helps");
         assert_eq!(s.tags("staging").await, [OLD]);
