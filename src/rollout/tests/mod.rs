@@ -6,6 +6,7 @@ mod lookups;
 mod on_and_on;
 mod play;
 mod properties;
+mod review;
 mod scenes;
 mod services;
 mod table;
