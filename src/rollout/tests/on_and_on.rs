@@ -15,6 +15,7 @@ fn baking() -> World {
     w.edit(|s| {
         s.image.tag = Some("sha-b2".into());
         s.stages[0].bake = Some(MINUTE);
+        s.stages[0].health_checks[0].http.timeout = Some(Duration::from_millis(100));
     });
     w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
     w

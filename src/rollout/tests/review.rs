@@ -84,3 +84,41 @@ fn a_new_tag_is_not_lost_in_a_rollback() {
     w.run();
     assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-c3"), "{}", w.message());
 }
+
+#[test]
+fn an_answer_that_takes_longer_than_the_interval_is_waited_for() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| {
+        s.image.tag = Some("sha-b2".into());
+        s.stages[0].bake = Some(MINUTE);
+    });
+    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
+    w.mute = true;
+    // A hung application: each round is answered when its timeout, five seconds, is over.
+    let mut asked: Vec<(crate::api::ask::AskId, crate::api::Time)> = vec![];
+    for _ in 0..600 {
+        let decision = w.decide();
+        // What is not asked any more is cancelled.
+        asked.retain(|(id, _)| decision.asks.iter().any(|a| a.id == *id));
+        for ask in &decision.asks {
+            if asked.iter().all(|(id, _)| *id != ask.id) {
+                asked.push((ask.id.clone(), w.now));
+            }
+        }
+        w.carry_out(decision, super::play::Fate::Done);
+        if w.step_name() != Step::Verifying {
+            break;
+        }
+        w.pass(Duration::from_millis(100));
+        let now = w.now;
+        let over = |at: crate::api::Time| now >= at.plus(Duration::from_millis(5100));
+        for (id, at) in asked.iter().filter(|(_, at)| over(*at)) {
+            let _ = at;
+            let message = "no complete answer within 5s".to_owned();
+            w.results.push(crate::api::ask::AskResult { id: id.clone(), outcome: Outcome::Fail, message, at: now });
+        }
+        asked.retain(|(_, at)| !over(*at));
+    }
+    let cause = w.rel.status.rollout.as_ref().unwrap().cause.as_ref().map(|c| c.reason);
+    assert_eq!(cause, Some(Reason::HealthCheckFailed), "{:?} {}", w.step_name(), w.message());
+}
