@@ -122,3 +122,35 @@ fn an_answer_that_takes_longer_than_the_interval_is_waited_for() {
     let cause = w.rel.status.rollout.as_ref().unwrap().cause.as_ref().map(|c| c.reason);
     assert_eq!(cause, Some(Reason::HealthCheckFailed), "{:?} {}", w.step_name(), w.message());
 }
+
+#[test]
+fn a_check_that_is_edited_at_rest_is_not_said_to_fail_for_ever() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| s.stages[1].every = Some(HOUR));
+    w.run();
+    w.behaviour.insert("production:sha-a1".into(), Behaviour::FailsSmoke);
+    pass(&mut w, Duration::from_secs(2 * 3600));
+    assert!(w.condition(DEGRADED).is_some());
+    w.edit(|s| s.stages[1].smoke_tests[0].http.path = Some("/other".into()));
+    pass(&mut w, MINUTE);
+    assert!(w.condition(DEGRADED).is_none(), "nobody asks it any more: {:?}", w.rel.status.failing);
+}
+
+#[test]
+fn a_rollout_that_was_withdrawn_leaves_the_smoke_tests_at_rest_as_they_were() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| s.stages[1].every = Some(HOUR));
+    w.run();
+    w.live("staging").paused = true;
+    w.tag("sha-b2");
+    pass(&mut w, MINUTE);
+    assert_eq!(w.phase(), Phase::Pending, "{}", w.message());
+    w.live("staging").paused = false;
+    w.tag("sha-a1");
+    pass(&mut w, MINUTE);
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+    assert!(!crate::rollout::rests(&w.rel));
+    w.behaviour.insert("production:sha-a1".into(), Behaviour::FailsSmoke);
+    pass(&mut w, Duration::from_secs(2 * 3600));
+    assert!(w.condition(DEGRADED).is_some());
+}
