@@ -154,3 +154,46 @@ fn a_rollout_that_was_withdrawn_leaves_the_smoke_tests_at_rest_as_they_were() {
     pass(&mut w, Duration::from_secs(2 * 3600));
     assert!(w.condition(DEGRADED).is_some());
 }
+
+#[test]
+fn a_release_that_was_taken_back_says_which_stage_failed_and_holds_the_image() {
+    let w = failed_in_production(|r| r.scope = RollbackScope::Release);
+    assert!(w.message().contains("sha-b2 failed in production: "), "{}", w.message());
+    assert_eq!(w.rel.status.quarantine[0].stage, "production");
+    // A stage before went away meanwhile.
+    let mut w = rolling(|r| r.scope = RollbackScope::Release).behave("production:sha-b2", Behaviour::FailsHealth);
+    w.run();
+    w.approve();
+    w.run_until(|w| w.step_name() == Step::VerifyingRestore);
+    w.targets.insert(TargetId::new("staging", "web"), TargetView::Absent);
+    w.run();
+    assert_eq!(w.reason(), Reason::TargetGone, "{}", w.message());
+    assert_eq!(w.rel.status.quarantine.len(), 1, "it failed by its own fault: {}", w.message());
+    // Production is not well on the old version either.
+    let w = rolling(|r| r.scope = RollbackScope::Release).behave("production:sha-b2", Behaviour::FailsHealth);
+    let mut w = w;
+    w.run();
+    w.approve();
+    w.behaviour.insert("production:sha-a1".into(), Behaviour::FailsHealth);
+    w.run();
+    assert_eq!((w.reason(), w.runs("staging").as_str()), (Reason::RollbackFailed, "sha-a1"));
+    assert!(w.message().contains("look at production now"), "{}", w.message());
+    assert!(w.message().contains("the restored version is not well"), "{}", w.message());
+}
+
+#[test]
+fn what_was_verified_and_taken_back_by_order_may_be_brought_again_without_a_history() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| {
+        s.history_limit = 0;
+        s.image.tag = Some("sha-b2".into());
+    });
+    w.run();
+    w.approve();
+    w.run();
+    let last = id(&w);
+    w.annotate(annotation::ROLLBACK, &last);
+    w.run();
+    assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
+    assert!(w.rel.status.quarantine[0].verified_before);
+}
