@@ -20,12 +20,17 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
         w.rollout.cause = Some(why.clone());
     }
     if !w.wrote() {
-        if matches!(reason, Reason::Aborted | Reason::Deleted | Reason::PromotionExpired) {
+        let ordered = matches!(reason, Reason::Aborted | Reason::Deleted | Reason::PromotionExpired);
+        if ordered && rollback::held_back(w, &why).is_none() {
             rollback::include_earlier(w);
         }
         return done(d, w, reason);
     }
     if let Some(left) = rollback::held_back(w, &why) {
+        if !w.state().targets.iter().any(rollback::owes) {
+            // Somebody else took it back: nothing is left to be restored, now or by order.
+            return done(d, w, reason);
+        }
         end::finish(d, w, left);
         return Flow::Go;
     }

@@ -197,3 +197,24 @@ fn what_was_verified_and_taken_back_by_order_may_be_brought_again_without_a_hist
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
     assert!(w.rel.status.quarantine[0].verified_before);
 }
+
+#[test]
+fn never_means_never_for_the_stages_before_too() {
+    for mode in [RollbackMode::Never, RollbackMode::Manual] {
+        let mut w = rolling(|r| (r.scope, r.mode) = (RollbackScope::Release, mode));
+        w.run();
+        w.pass(Duration::from_secs(25 * 3600));
+        w.run();
+        assert_eq!((w.reason(), w.runs("staging").as_str()), (Reason::PromotionExpired, "sha-b2"), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_person_is_not_told_to_take_back_what_somebody_else_took_back() {
+    let mut w = rolling(|r| r.mode = RollbackMode::Manual);
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("sha-a1"), None), "argocd-controller");
+    w.converge();
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::Contended), "{}", w.message());
+}
