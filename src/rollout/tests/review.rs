@@ -218,3 +218,30 @@ fn a_person_is_not_told_to_take_back_what_somebody_else_took_back() {
     w.run();
     assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::Contended), "{}", w.message());
 }
+
+#[test]
+fn drift_that_is_over_is_not_said_on_because_of_what_is_never_read_at_rest() {
+    let mut w = brought(|_| {});
+    // As if staging were a service on AWS.
+    let service = crate::api::status::EcsService {
+        region: "eu-west-1".into(),
+        cluster: "c".into(),
+        service: "s".into(),
+        role_arn: None,
+        external_id: None,
+    };
+    w.rel.status.stable.iter_mut().find(|s| s.stage == "staging").unwrap().workload = Workload::Ecs(service);
+    let observed = |w: &World| {
+        let mut o = w.observed();
+        o.targets.retain(|id, _| id.stage == "production");
+        o
+    };
+    set_image(w.live("production"), "app", Image::build(REPOSITORY, Some("x9"), None), "kubectl");
+    let d = crate::rollout::step(&w.rel, &observed(&w), w.now);
+    w.store(&d);
+    assert!(w.condition("Drifted").is_some());
+    set_image(w.live("production"), "app", Image::build(REPOSITORY, Some("sha-b2"), None), "kubectl");
+    let d = crate::rollout::step(&w.rel, &observed(&w), w.now);
+    w.store(&d);
+    assert!(w.condition("Drifted").is_none());
+}
