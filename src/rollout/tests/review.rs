@@ -245,3 +245,39 @@ fn drift_that_is_over_is_not_said_on_because_of_what_is_never_read_at_rest() {
     w.store(&d);
     assert!(w.condition("Drifted").is_none());
 }
+
+#[test]
+fn rounds_of_an_older_revision_count_nothing_in_the_bake_of_the_next() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| {
+        s.image.tag = Some("sha-b2".into());
+        s.stages[0].bake = Some(MINUTE);
+        s.stages[0].health_checks[0].http.timeout = Some(Duration::from_millis(100));
+    });
+    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
+    w.behaviour.insert("staging:sha-b2".into(), Behaviour::FailsHealth);
+    pass(&mut w, Duration::from_secs(2));
+    assert_eq!(w.rel.status.failing[0].fails, 2);
+    w.behaviour.clear();
+    w.edits.insert(TargetId::new("staging", "web"), 1);
+    w.live("staging").generation += 1;
+    w.converge();
+    w.turn();
+    assert!(w.rel.status.failing.is_empty(), "{:?}", w.rel.status.failing);
+}
+
+#[test]
+fn a_stage_that_nobody_can_see_is_held_too() {
+    let mut w = rolling(|r| r.on_inconclusive = OnInconclusive::Hold);
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    let id = TargetId::new("staging", "web");
+    let seen = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    pass(&mut w, HOUR);
+    assert_eq!((w.step_name(), w.phase()), (Step::Holding, Phase::AwaitingPromotion), "{}", w.message());
+    w.approve();
+    pass(&mut w, HOUR);
+    assert_eq!(w.step_name(), Step::Holding, "what cannot be seen cannot be accepted");
+    w.targets.insert(id, seen);
+    w.run();
+    assert_eq!((w.step_name(), w.runs("staging").as_str()), (Step::AwaitingPromotion, "sha-b2"), "{}", w.message());
+}
