@@ -3,6 +3,7 @@
 use super::draft::{Draft, Flow, Work, cause};
 use super::{checks, end, entry, plan, rest, running};
 use crate::api::Reason;
+use crate::api::effect::{Answer, Refused};
 use crate::api::spec::{RollbackMode, RollbackScope};
 use crate::api::status::{Cause, Phase, Rollout, StageState, Step, TargetState, TargetStep};
 
@@ -96,6 +97,11 @@ fn reach(d: &Draft, last: &Rollout) -> Option<(usize, usize)> {
 fn take_back(d: &mut Draft, last: Rollout, value: &str) {
     let Some((from, at)) = reach(d, &last) else { return };
     if !d.rel.finalizer {
+        if let Some(Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid }) = &d.obs.answer {
+            d.warning(Reason::RollbackRefused, format!("the finalizer cannot be set: {message}; then order it anew"));
+            d.status.handled.rollback = Some(value.to_owned());
+            return;
+        }
         return entry::set_finalizer(d);
     }
     let spec = d.rel.spec.resolved();

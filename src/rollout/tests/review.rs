@@ -1,9 +1,11 @@
 //! What a hostile reader found: each of these went wrong once.
 
+use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
 use super::world::{REPOSITORY, World};
 use crate::api::ask::Outcome;
 use crate::api::condition::DEGRADED;
+use crate::api::effect::{Answer, Refused};
 use crate::api::spec::{OnInconclusive, RollbackMode, RollbackScope};
 use crate::api::status::{Phase, Step, Workload};
 use crate::api::time::Duration;
@@ -280,4 +282,213 @@ fn a_stage_that_nobody_can_see_is_held_too() {
     w.targets.insert(id, seen);
     w.run();
     assert_eq!((w.step_name(), w.runs("staging").as_str()), (Step::AwaitingPromotion, "sha-b2"), "{}", w.message());
+}
+
+#[test]
+fn what_was_verified_before_a_stranger_came_is_not_forgotten_when_the_stranger_is_restored_and_not_well() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("x9"), None), "kubectl");
+    w.converge();
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Restoring);
+    w.behaviour.insert("x9".into(), Behaviour::FailsHealth);
+    w.run();
+    assert_eq!((w.reason(), w.runs("staging").as_str()), (Reason::RollbackFailed, "x9"), "{}", w.message());
+    w.behaviour.insert("sha-c3".into(), Behaviour::FailsHealth);
+    w.tag("sha-c3");
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
+
+#[test]
+fn an_image_that_is_left_where_it_failed_is_held_by_its_digest() {
+    let mut w = rolling(|r| r.mode = RollbackMode::Manual).behave("sha-b2", Behaviour::FailsHealth);
+    w.run();
+    assert_eq!(w.reason(), Reason::RollbackAwaited);
+    assert!(w.rel.status.quarantine[0].digest.is_some());
+}
+
+#[test]
+fn an_order_that_cannot_be_begun_is_answered() {
+    let mut w = brought(|_| {});
+    let last = id(&w);
+    w.annotate(annotation::ROLLBACK, &last);
+    let message = "User cannot patch resource".to_owned();
+    w.answer = Some(Answer::Refused { kind: Refused::Forbidden, message });
+    w.turn();
+    assert!(w.announced(Reason::RollbackRefused), "{:?}", w.events);
+}
+
+/// Whatever may become of the n-th decision of what `begin` begins and `act` helps on.
+fn whatever_happens_to_one_decision(begin: impl Fn() -> World, act: impl Fn(&mut World), end: (Phase, &str, &str)) {
+    let waits = |w: &World| matches!(w.step_name(), Step::Holding | Step::AwaitingPromotion | Step::Ended);
+    for fate in [Fate::Crash, Fate::CrashAfter, Fate::AnswerLost, Fate::NotDone] {
+        let mut tried = 0;
+        for n in 0..60 {
+            let mut w = begin();
+            w.forget();
+            let mut over = false;
+            for _ in 0..n {
+                act(&mut w);
+                if !w.turn() && !w.converge() {
+                    let again = w.again.filter(|at| *at > w.now && w.rel.status.running().is_some());
+                    over |= again.is_none();
+                    w.now = again.unwrap_or(w.now);
+                }
+            }
+            if over {
+                break;
+            }
+            tried += 1;
+            act(&mut w);
+            let decision = w.decide();
+            w.carry_out(decision, fate);
+            while w.turn() && !waits(&w) {}
+            for _ in 0..6 {
+                w.run_until(waits);
+                act(&mut w);
+                w.turn();
+            }
+            w.run();
+            let found = (w.phase(), w.runs("staging"), w.runs("production"));
+            let told = format!("{fate:?} at {n}: {}", w.message());
+            assert_eq!((found.0, found.1.as_str(), found.2.as_str()), end, "{told}");
+            let effects: std::collections::BTreeSet<_> = w.writes.iter().map(|w| w.stamp.effect.to_string()).collect();
+            assert_eq!(effects.len(), w.writes.len(), "a write was made twice; {told}");
+            assert!(w.rel.status.debts.is_empty() && !w.rel.finalizer && w.rel.status.failing.is_empty(), "{told}");
+        }
+        assert!(tried > 5, "{tried} decisions were tried");
+    }
+}
+
+#[test]
+fn a_rollback_by_order_survives_whatever_happens_to_one_decision() {
+    let begin = || {
+        let mut w = brought(|_| {});
+        let last = id(&w);
+        w.annotate(annotation::ROLLBACK, &last);
+        w
+    };
+    whatever_happens_to_one_decision(begin, |_| {}, (Phase::RolledBack, "sha-a1", "sha-a1"));
+}
+
+#[test]
+fn the_whole_release_goes_back_whatever_happens_to_one_decision() {
+    let begin = || {
+        let mut w = rolling(|r| r.scope = RollbackScope::Release).behave("production:sha-b2", Behaviour::FailsHealth);
+        w.run();
+        w.approve();
+        w
+    };
+    whatever_happens_to_one_decision(begin, |_| {}, (Phase::RolledBack, "sha-a1", "sha-a1"));
+}
+
+#[test]
+fn baking_and_holding_survive_whatever_happens_to_one_decision() {
+    let begin = || {
+        let mut w = rolling(|r| r.on_inconclusive = OnInconclusive::Hold);
+        w.edit(|s| s.stages[0].bake = Some(Duration::from_secs(10)));
+        w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
+        w.behave("sha-b2", Behaviour::CannotAsk)
+    };
+    let act = |w: &mut World| {
+        if w.step_name() == Step::Holding || w.step_name() == Step::AwaitingPromotion {
+            w.approve();
+        }
+    };
+    whatever_happens_to_one_decision(begin, act, (Phase::Verified, "sha-b2", "sha-b2"));
+}
+
+#[test]
+fn a_new_tag_an_abort_or_a_deletion_in_the_midst_of_a_release_that_goes_back() {
+    for n in 0..40 {
+        for what in 0..3 {
+            let mut w =
+                rolling(|r| r.scope = RollbackScope::Release).behave("production:sha-b2", Behaviour::FailsHealth);
+            w.run();
+            w.approve();
+            w.run_until(|w| w.step_name() == Step::Restoring);
+            for _ in 0..n {
+                if !w.turn() && !w.converge() {
+                    let Some(at) = w.again.filter(|at| *at > w.now && w.rel.status.running().is_some()) else { break };
+                    w.now = at;
+                }
+            }
+            match what {
+                0 => w.tag("sha-c3"),
+                1 => {
+                    let id = id(&w);
+                    w.annotate(annotation::ABORT, &id);
+                }
+                _ => w.rel.deleting = true,
+            }
+            w.run();
+            let told = format!("{what} at {n}: {}", w.message());
+            if what == 0 {
+                assert_eq!((w.runs("staging").as_str(), w.runs("production").as_str()), ("sha-c3", "sha-a1"), "{told}");
+                assert_eq!(w.phase(), Phase::AwaitingPromotion, "{told}");
+            } else {
+                assert_eq!((w.runs("staging").as_str(), w.runs("production").as_str()), ("sha-a1", "sha-a1"), "{told}");
+                assert!(!w.rel.finalizer && w.rel.status.debts.is_empty(), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_happens_to_an_earlier_target_while_the_release_goes_back() {
+    let back = |change: &dyn Fn(&mut World)| {
+        let mut w = rolling(|r| r.scope = RollbackScope::Release).behave("production:sha-b2", Behaviour::FailsHealth);
+        w.run();
+        w.approve();
+        w.run_until(|w| w.step_name() == Step::VerifyingRestore);
+        w.forget();
+        change(&mut w);
+        for _ in 0..4 {
+            w.run();
+        }
+        assert!(w.rel.status.running().is_none(), "{}", w.message());
+        assert!(!w.rel.finalizer && w.rel.status.quarantine.len() == 1, "{}", w.message());
+        w
+    };
+    let mut w = back(&|w| {
+        set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("x9"), None), "kubectl");
+        w.converge();
+    });
+    assert_eq!((w.reason(), w.runs("staging").as_str()), (Reason::RollbackBlocked, "x9"), "{}", w.message());
+    assert!(w.message().contains("look at staging now"), "{}", w.message());
+    let w = back(&|w| w.live("staging").uid.push('x'));
+    assert_eq!((w.reason(), w.writes.len()), (Reason::TargetGone, 0), "{}", w.message());
+    let mut w = back(&|w| w.live("staging").paused = true);
+    assert_eq!((w.reason(), w.runs("staging").as_str()), (Reason::RollbackBlocked, "sha-a1"), "{}", w.message());
+    let w = back(&|w| {
+        let live = w.live("staging");
+        live.replicas.wanted = 0;
+        live.generation += 1;
+        w.converge();
+    });
+    assert_eq!((w.reason(), w.writes.len()), (Reason::RollbackFailed, 1), "{}", w.message());
+    let w = back(&|w| w.behaviour = [("sha-a1".to_owned(), Behaviour::NeverReady)].into());
+    assert_eq!(w.reason(), Reason::RollbackFailed, "{}", w.message());
+}
+
+#[test]
+fn an_old_order_does_nothing_later() {
+    // There when the Release was made.
+    let mut w = World::new("sha-a1", "sha-b2");
+    w.annotate(annotation::ROLLBACK, "1-1");
+    w.run();
+    w.approve();
+    w.run();
+    assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::Verified, "sha-b2"), "{}", w.message());
+    // Set while it runs, and still there.
+    let mut w = rolling(|_| {});
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    let now = id(&w);
+    w.annotate(annotation::ROLLBACK, &now);
+    w.run();
+    w.approve();
+    w.run();
+    assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::Verified, "sha-b2"), "{}", w.message());
+    assert!(w.announced(Reason::RollbackRefused));
 }
