@@ -492,3 +492,50 @@ fn an_old_order_does_nothing_later() {
     assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::Verified, "sha-b2"), "{}", w.message());
     assert!(w.announced(Reason::RollbackRefused));
 }
+
+#[test]
+fn three_stages_go_back_one_after_the_other() {
+    let mut spec = super::world::two_stages("sha-a1");
+    let mut third = spec.stages[1].clone();
+    third.name = "last".into();
+    if let crate::api::spec::TargetKind::Kubernetes(k) = &mut third.targets[0].kind {
+        k.name = "last".into();
+    }
+    spec.stages.push(third);
+    let mut w = World::of(spec, "sha-a1");
+    w.run();
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+    w.edit(|s| {
+        s.image.tag = Some("sha-b2".into());
+        s.stages.iter_mut().for_each(|s| s.rollback.scope = RollbackScope::Release);
+    });
+    w.behaviour.insert("last:sha-b2".into(), Behaviour::FailsHealth);
+    w.run();
+    w.approve();
+    w.run();
+    w.approve();
+    w.run();
+    assert_eq!(
+        (w.phase(), w.runs("staging").as_str(), w.runs("production").as_str(), w.runs("last").as_str()),
+        (Phase::RolledBack, "sha-a1", "sha-a1", "sha-a1"),
+        "{}",
+        w.message()
+    );
+    assert!(w.message().contains("failed in last"), "{}", w.message());
+    assert!(w.condition("Drifted").is_none());
+}
+
+#[test]
+fn each_hold_and_each_promotion_needs_a_token_of_its_own() {
+    let mut w = rolling(|r| r.on_inconclusive = OnInconclusive::Hold).behave("sha-b2", Behaviour::CannotAsk);
+    w.annotate(annotation::PROMOTE, "sha-b2");
+    for step in [Step::Holding, Step::AwaitingPromotion, Step::Holding] {
+        w.run_until(|w| w.step_name() == step);
+        while w.turn() {}
+        assert_eq!(w.step_name(), step, "an older value counts for nothing: {}", w.message());
+        w.approve();
+        w.turn();
+    }
+    w.run();
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+}
