@@ -539,3 +539,22 @@ fn each_hold_and_each_promotion_needs_a_token_of_its_own() {
     w.run();
     assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
 }
+
+#[test]
+fn an_order_that_was_given_up_can_be_given_again_for_all_that_it_meant() {
+    let mut w = brought(|_| {});
+    let last = id(&w);
+    w.annotate(annotation::ROLLBACK, &last);
+    w.refuse = Some((Refused::Forbidden, "User cannot patch resource".into()));
+    pass(&mut w, HOUR);
+    assert_eq!(w.condition("Stalled").unwrap().1, "RollbackFailed", "{}", w.message());
+    let order = id(&w);
+    w.annotate(annotation::ABORT, &order);
+    pass(&mut w, MINUTE);
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::RollbackFailed), "{}", w.message());
+    w.refuse = None;
+    w.annotate(annotation::ROLLBACK, &order);
+    w.run();
+    assert_eq!((w.runs("staging").as_str(), w.runs("production").as_str()), ("sha-a1", "sha-a1"), "{}", w.message());
+    assert!(w.rel.status.debts.is_empty());
+}
