@@ -248,7 +248,9 @@ impl Laws {
             return Ok(());
         }
         let Some(rollout) = w.rel.status.running() else { return self.owes_nothing_unsaid(w) };
-        let blocked = rollout.step == Step::Preflight && rollout.blocked.is_some();
+        // One whose first write is refused chooses its way back anew for each try.
+        let before = matches!(rollout.step, Step::Preflight | Step::ChoosingWayBack);
+        let blocked = before && rollout.blocked.is_some();
         let said = w.condition("Stalled").is_some_and(|c| c.1 == "RollbackFailed");
         law(blocked || said, || format!("{:?} goes on for ever (at rest: {rested}): {}", rollout.step, w.message()))?;
         law(!w.rel.deleting, || format!("a deletion waits in {:?}: {}", rollout.step, w.message()))
@@ -292,6 +294,6 @@ impl Laws {
 }
 
 fn expiry(w: &World) -> Option<crate::api::Time> {
-    let waits = w.rel.status.running().filter(|r| r.step == Step::AwaitingPromotion)?;
+    let waits = w.rel.status.running().filter(|r| matches!(r.step, Step::AwaitingPromotion | Step::Holding))?;
     Some(waits.promotion.as_ref()?.since.plus(DAY))
 }
