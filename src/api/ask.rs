@@ -2,7 +2,7 @@
 
 use super::spec::{GrpcCheck, HttpCheck, HttpLoad, Peer, PodsProbe, Probe, Question, ServiceProbe, TcpCheck};
 use super::status::{KubernetesWorkload, Measured, Purpose};
-use super::time::Time;
+use super::time::{Duration, Time};
 use super::{NsName, RolloutId};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,16 @@ impl Query {
                 Peer::Pods(pods) => Addressee::Pods(pods),
                 Peer::Service(service) => Addressee::Service(service),
             },
+        }
+    }
+
+    /// For one request.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Self::Http(check) => check.timeout(),
+            Self::Load(load) => load.timeout.unwrap_or(Duration::from_secs(5)),
+            Self::Tcp(check) => check.timeout(),
+            Self::Grpc(check) => check.timeout(),
         }
     }
 

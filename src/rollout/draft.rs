@@ -206,14 +206,27 @@ impl Work {
     }
     /// Whether a target of the stage in work may run what this rollout wrote.
     pub(super) fn wrote(&self) -> bool {
-        use crate::api::status::TargetStep::{Foreign, Restored, Restoring, Verified, Writing, Written};
-        let touched = [Writing, Written, Verified, Restoring, Restored, Foreign];
-        self.state().targets.iter().any(|t| touched.contains(&t.state) && t.effect.is_some())
+        wrote(self.state())
+    }
+    /// The same of any stage that was in work or is taken back.
+    pub(super) fn wrote_anywhere(&self) -> bool {
+        self.rollout.stages[self.at..].iter().any(wrote)
+    }
+    /// The stage that was in work before any was taken back.
+    pub(super) fn failed(&self) -> &str {
+        let taken = self.rollout.stages.iter().rposition(|s| s.restore_at.is_some());
+        &self.rollout.stages[taken.unwrap_or(self.at).max(self.at)].name
     }
     pub(super) fn go(&mut self, step: Step) -> Flow {
         self.rollout.step = step;
         Flow::Go
     }
+}
+
+fn wrote(stage: &StageState) -> bool {
+    use crate::api::status::TargetStep::{Foreign, Restored, Restoring, Verified, Writing, Written};
+    let touched = [Writing, Written, Verified, Restoring, Restored, Foreign];
+    stage.targets.iter().any(|t| touched.contains(&t.state) && t.effect.is_some())
 }
 
 pub(super) fn cause(reason: Reason, message: impl Into<String>, fault: bool, at: Time) -> Cause {

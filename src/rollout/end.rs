@@ -35,7 +35,7 @@ pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
             d.status.handled.retry = Some(value);
             d.normal(Reason::RetryDropped, "the rollout that was running is verified, so nothing is tried again");
         }
-    } else if fault && w.wrote() {
+    } else if fault && w.wrote_anywhere() {
         let why = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
         quarantine::add(d, w, why);
     }
@@ -177,10 +177,14 @@ pub(super) fn said_of(last: &HistoryEntry) -> String {
 
 fn message(w: &Work, phase: Phase, reason: Reason) -> String {
     let tag = w.rollout.image.short();
-    let stage = w.stage_name();
+    let stage = w.failed();
     let cause = w.rollout.cause.as_ref().map(|c| c.message.clone()).unwrap_or_default();
-    let trouble = w.state().targets.iter().filter_map(|t| t.trouble.as_ref()).map(|c| c.message.as_str());
-    let trouble = trouble.collect::<Vec<_>>().join("; ");
+    let targets = w.rollout.stages[w.at..].iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
+    let troubles: Vec<_> = targets.filter_map(|(s, t)| Some((&s.name, t.trouble.as_ref()?))).collect();
+    let trouble = troubles.iter().map(|(_, c)| c.message.as_str()).collect::<Vec<_>>().join("; ");
+    let mut bad: Vec<&str> = troubles.iter().map(|(s, _)| s.as_str()).collect();
+    bad.dedup();
+    let look_at = if bad.is_empty() { stage.to_owned() } else { bad.join(" and ") };
     let again = AGAIN;
     match (phase, reason) {
         (Phase::Verified, _) => verified(&w.rollout.image),
@@ -201,7 +205,7 @@ fn message(w: &Work, phase: Phase, reason: Reason) -> String {
         }
         (_, Reason::RollbackFailed | Reason::RollbackBlocked) => {
             format!(
-                "{tag} failed in {stage} ({cause}) and was not brought back: {trouble}; look at {stage} now; {again}"
+                "{tag} failed in {stage} ({cause}) and was not brought back: {trouble}; look at {look_at} now; {again}"
             )
         }
         _ => format!("{tag} ended in {stage}: {cause}; {again}"),

@@ -27,19 +27,21 @@ pub(super) fn inconclusive(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
 }
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    if let (Some(held), Some(why)) = (&w.rollout.promotion, w.rollout.held.clone())
+        && d.due(held.since.plus(w.spec.promotion(w.at).timeout))
+    {
+        return restore::fail_stage(d, w, why);
+    }
     if let Some(flow) = verify::disturbed(d, w) {
         if w.rollout.step != Step::Holding {
             release(w);
         }
         return flow;
     }
-    let (Some(held), Some(why)) = (w.rollout.promotion.clone(), w.rollout.held.clone()) else {
+    let Some(held) = w.rollout.promotion.clone() else {
         return w.go(Step::Verifying);
     };
     let value = d.rel.annotations.get(annotation::PROMOTE).filter(|v| !v.is_empty()).cloned();
-    if d.due(held.since.plus(w.spec.promotion(w.at).timeout)) {
-        return restore::fail_stage(d, w, why);
-    }
     match value {
         Some(value) if value == held.token => accepted(d, w, value),
         value => {

@@ -27,8 +27,10 @@ pub(super) fn add(d: &mut Draft, w: &Work, reason: Reason) {
         d.status.stable.iter().any(runs)
     };
     let held = d.status.quarantine.iter().any(|q| q.verified_before && matches(q, &image, digest.as_ref()));
-    let before = known || held || w.spec.stages.iter().all(|s| stable(&s.name));
-    let (rollout, stage, at) = (w.rollout.id, w.stage_name(), d.now);
+    // One that was taken back by order has been there itself.
+    let whole = w.rollout.stages.iter().all(|s| s.verified_at.is_some());
+    let before = whole || known || held || w.spec.stages.iter().all(|s| stable(&s.name));
+    let (rollout, stage, at) = (w.rollout.id, w.failed().to_owned(), d.now);
     d.status.quarantine.retain(|q| !matches(q, &image, digest.as_ref()));
     d.status.quarantine.push(Quarantined { image, digest, rollout, stage, reason, verified_before: before, at });
     let extra = d.status.quarantine.len().saturating_sub(MAX);

@@ -19,12 +19,20 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
         w.rollout.cause = Some(why.clone());
     }
     if !w.wrote() {
-        if matches!(reason, Reason::Aborted | Reason::Deleted | Reason::PromotionExpired) {
+        let ordered = matches!(reason, Reason::Aborted | Reason::Deleted | Reason::PromotionExpired);
+        if ordered && rollback::held_back(w, &why).is_none() {
             rollback::include_earlier(w);
         }
         return done(d, w, reason);
     }
+    if why.fault && w.rollout.digest.is_none() {
+        w.rollout.digest = quarantine::digest_seen(d, w);
+    }
     if let Some(left) = rollback::held_back(w, &why) {
+        if !w.state().targets.iter().any(rollback::owes) {
+            // Somebody else took it back: nothing is left to be restored, now or by order.
+            return done(d, w, reason);
+        }
         end::finish(d, w, left);
         return Flow::Go;
     }
@@ -32,9 +40,6 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
     let note = format!("{}: {}; {} is being restored", w.rollout.image.short(), why.message, w.stage_name());
     d.warning(reason, note);
     rollback::begin(d, w);
-    if why.fault && w.rollout.digest.is_none() {
-        w.rollout.digest = quarantine::digest_seen(d, w);
-    }
     (w.rollout.blocked, w.rollout.held) = (None, None);
     w.go(Step::Restoring)
 }
@@ -123,7 +128,10 @@ fn stable_again(d: &mut Draft, w: &Work) {
         let generation = d.live(&stage, &target.name).map_or(written.generation, |l| l.generation);
         let of_it = |s: &Stable| s.stage == stage && s.target == target.name && s.images != back.images;
         if target.trouble.is_some() {
-            d.status.stable.retain(|s| !of_it(s));
+            // What somebody else had brought is not well again; what was verified before that is not forgotten.
+            let taken = |s: &Stable| s.images.iter().all(|i| written.images.iter().any(|t| t.image == i.image));
+            d.status.stable.retain(|s| !(of_it(s) && taken(s)));
+            continue;
         }
         for stable in d.status.stable.iter_mut().filter(|s| of_it(s)) {
             stable.images = back.images.clone();

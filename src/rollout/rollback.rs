@@ -1,8 +1,9 @@
 //! How far a failed stage is taken back, by whose order, and the annotation that takes a finished rollout back.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{checks, end, entry, rest, running};
+use super::{checks, end, entry, plan, rest, running};
 use crate::api::Reason;
+use crate::api::effect::{Answer, Refused};
 use crate::api::spec::{RollbackMode, RollbackScope};
 use crate::api::status::{Cause, Phase, Rollout, StageState, Step, TargetState, TargetStep};
 
@@ -61,9 +62,12 @@ pub(super) fn begin(d: &mut Draft, w: &mut Work) {
 /// Whether it begins.
 pub(super) fn asked(d: &mut Draft, value: &str) -> bool {
     let last = d.status.rollout.clone().filter(|r| r.id.to_string() == value && r.ended_at.is_some());
+    let changed = d.status.settled.as_ref().is_none_or(|s| plan::differs(s, &d.rel.spec));
     let why = match &last {
         None => format!("{value:?} is not the last finished rollout"),
-        Some(r) if r.stages.iter().flat_map(|s| &s.targets).all(|t| !can_go_back(t)) => {
+        // What is frozen is what the last one was for: a rollout of something else is another one.
+        Some(_) if changed => format!("the spec asks for something else by now, {}", d.rel.spec.image.short()),
+        Some(r) if reach(d, r).is_none() => {
             format!("nothing that rollout {value} wrote is left to be taken back")
         }
         Some(_) if d.rel.spec.suspend => "spec.suspend is true".into(),
@@ -79,19 +83,30 @@ pub(super) fn asked(d: &mut Draft, value: &str) -> bool {
     true
 }
 
+/// From which stage on `last` is taken back, and the latest stage in which there is something to take.
+fn reach(d: &Draft, last: &Rollout) -> Option<(usize, usize)> {
+    // A rollout that failed has settled the stages before: they stay, unless the scope says otherwise.
+    let failed = last.stage.as_ref().and_then(|s| d.rel.spec.stage(s)).map_or(0, |(i, _)| i);
+    let all = d.status.phase == Some(Phase::Verified)
+        || d.rel.spec.stages.get(failed).is_some_and(|s| s.rollback.scope == RollbackScope::Release);
+    let from = if all { 0 } else { failed };
+    let at = last.stages.iter().rposition(|s| s.targets.iter().any(can_go_back))?;
+    (at >= from).then_some((from, at))
+}
+
 fn take_back(d: &mut Draft, last: Rollout, value: &str) {
+    let Some((from, at)) = reach(d, &last) else { return };
     if !d.rel.finalizer {
+        if let Some(Answer::Refused { message, kind: Refused::Forbidden | Refused::Invalid }) = &d.obs.answer {
+            d.warning(Reason::RollbackRefused, format!("the finalizer cannot be set: {message}; then order it anew"));
+            d.status.handled.rollback = Some(value.to_owned());
+            return;
+        }
         return entry::set_finalizer(d);
     }
     let spec = d.rel.spec.resolved();
     let mut stages = last.stages;
-    // A rollout that failed has settled the stages before: they stay, unless the scope says otherwise.
-    let failed = last.stage.as_ref().and_then(|s| spec.stage(s)).map_or(0, |(i, _)| i);
-    let all = d.status.phase == Some(Phase::Verified)
-        || spec.stages.get(failed).is_some_and(|s| s.rollback.scope == RollbackScope::Release);
-    let whole = stages.len();
-    stages.iter_mut().skip(if all { 0 } else { failed }).take(whole).for_each(owe);
-    let Some(at) = stages.iter().rposition(|s| s.targets.iter().any(owes)) else { return };
+    stages.iter_mut().skip(from).for_each(owe);
     let message = format!("a person took rollout {} back", last.id);
     let id = rest::next_id(d);
     d.status.attempts = Some(crate::api::status::Attempts { generation: id.generation, highest: id.attempt });
@@ -135,7 +150,8 @@ fn can_go_back(t: &TargetState) -> bool {
     matches!(t.state, Verified | Written | Writing | Restoring) && t.effect.is_some() && t.way_back.is_some()
 }
 
-fn owes(t: &TargetState) -> bool {
+/// Whether what a rollout wrote there may still run and is not verified.
+pub(super) fn owes(t: &TargetState) -> bool {
     use TargetStep::{Restoring, Writing, Written};
     matches!(t.state, Written | Writing | Restoring) && t.effect.is_some()
 }

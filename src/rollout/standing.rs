@@ -10,6 +10,7 @@ use crate::api::condition::{DEGRADED, Wanted};
 use crate::api::spec::{ReleaseSpec, Stage};
 use crate::api::status::{CheckKind, Phase, Purpose, Rollout, Step};
 use crate::api::time::Time;
+use crate::api::{ReleaseStatus, RolloutId};
 
 /// While a rollout waits, a health check is asked so many times more rarely than while its stage was verified.
 const WAITING: i64 = 12;
@@ -19,9 +20,12 @@ pub(super) fn advance(d: &mut Draft) {
     if d.effect.is_some() || d.discarded || d.rel.deleting {
         return;
     }
+    if let Some((id, since)) = stands_since(&d.status) {
+        return all_at_rest(d, id, since);
+    }
     let Some(rollout) = d.status.rollout.clone() else { return };
-    match (&rollout.promotion, rollout.ended_at) {
-        (Some(promotion), None) if rollout.step == Step::AwaitingPromotion => {
+    match &rollout.promotion {
+        Some(promotion) if rollout.step == Step::AwaitingPromotion => {
             let since = promotion.since;
             let spec = rollout.spec.clone().and_then(|s| serde_json::from_value::<ReleaseSpec>(s).ok());
             let before =
@@ -30,20 +34,14 @@ pub(super) fn advance(d: &mut Draft) {
                 waiting(d, &rollout, &stage, since);
             }
         }
-        (_, Some(ended)) if stands(d.status.phase) => {
-            let asked = d.rel.spec.stages.iter().filter(|s| s.every.is_some());
-            asked.for_each(|stage| at_rest(d, &rollout, stage, ended));
-            let every = |name: &str| d.rel.spec.stage(name).is_some_and(|(_, s)| s.every.is_some());
-            d.status.failing.retain(|f| every(&f.stage));
-        }
         _ => {}
     }
 }
 
 /// Whether smoke tests are asked of it again and again while nothing is done.
 pub(super) fn watched(release: &ReleaseView) -> bool {
-    let ended = release.status.rollout.as_ref().is_some_and(|r| r.ended_at.is_some());
-    ended && !release.deleting && stands(release.status.phase) && release.spec.stages.iter().any(|s| s.every.is_some())
+    let stands = stands_since(&release.status).is_some();
+    stands && !release.deleting && release.spec.stages.iter().any(|s| s.every.is_some())
 }
 
 pub(super) fn degraded(d: &Draft, wanted: &mut Vec<Wanted>) {
@@ -53,8 +51,30 @@ pub(super) fn degraded(d: &Draft, wanted: &mut Vec<Wanted>) {
     wanted.push(say::want(DEGRADED, "True", watching::reason(first), &message.join("; ")));
 }
 
-fn stands(phase: Option<Phase>) -> bool {
-    matches!(phase, Some(Phase::Verified | Phase::RolledBack))
+/// Since when what was verified stands, and by which rollout. One that was withdrawn before it began changes nothing.
+fn stands_since(status: &ReleaseStatus) -> Option<(RolloutId, Time)> {
+    if !matches!(status.phase, Some(Phase::Verified | Phase::RolledBack)) {
+        return None;
+    }
+    match &status.rollout {
+        Some(rollout) => Some((rollout.id, rollout.ended_at?)),
+        None => {
+            let last = status.attempts?;
+            let since = status.stable.iter().map(|s| s.at).max()?;
+            Some((RolloutId { generation: last.generation, attempt: last.highest }, since))
+        }
+    }
+}
+
+fn all_at_rest(d: &mut Draft, id: RolloutId, since: Time) {
+    let mut asked = Vec::new();
+    for stage in d.rel.spec.stages.iter().filter(|s| s.every.is_some()) {
+        let questions = passed(d, stage, CheckKind::Smoke);
+        asked.extend(questions.iter().map(|q| (stage.name.clone(), q.name.clone())));
+        at_rest(d, id, stage, questions, since);
+    }
+    // What is not asked any more, since the spec was edited, will never be heard to pass.
+    d.status.failing.retain(|f| asked.iter().any(|(stage, name)| f.stage == *stage && f.name == *name));
 }
 
 fn waiting(d: &mut Draft, rollout: &Rollout, stage: &Stage, since: Time) {
@@ -70,11 +90,10 @@ fn waiting(d: &mut Draft, rollout: &Rollout, stage: &Stage, since: Time) {
     watching::say(d, &words);
 }
 
-fn at_rest(d: &mut Draft, rollout: &Rollout, stage: &Stage, since: Time) {
+fn at_rest(d: &mut Draft, id: RolloutId, stage: &Stage, questions: Vec<Question>, since: Time) {
     let every = stage.every.unwrap_or_default();
-    let questions = passed(d, stage, CheckKind::Smoke);
     let questions: Vec<_> = questions.into_iter().map(|q| (q, Grid { since, every, until: None })).collect();
-    let words = watching::ask(d, rollout.id, stage, Purpose::Rest, &questions);
+    let words = watching::ask(d, id, stage, Purpose::Rest, &questions);
     watching::say(d, &words);
 }
 

@@ -52,13 +52,18 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         }
         let message = "a target could not be read, or its controller did not follow, while its checks were asked";
         let failure = cause(Reason::Inconclusive, message, false, d.now);
-        return Some(restore::fail_stage(d, w, failure));
+        if w.rollout.step == Step::Holding {
+            // It waits for a person already. What cannot be seen can neither be accepted nor judged.
+            return Some(Flow::Stay);
+        }
+        return Some(hold::inconclusive(d, w, failure));
     }
     w.state_mut().unseen_since = None;
     if new_revision(w, &seen) {
         checks::void(w);
         w.state_mut().available_at = None;
         w.state_mut().bake_until = None;
+        d.status.failing.clear();
         return Some(w.go(Step::Rolling));
     }
     if let Some(failure) = rolling::failed(d, w) {

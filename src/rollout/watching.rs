@@ -15,6 +15,11 @@ use crate::api::{Reason, RolloutId};
 const LATER: Duration = Duration::from_secs(60);
 /// Rounds are numbered by the time at which they were due, in so many milliseconds.
 const TICK: i64 = 100;
+/// Beside the timeout of a request, in milliseconds: connecting, and the looks before and after.
+const SLACK: i64 = 900;
+/// Pods that one round asks, and how many of them at once.
+const MOST_PODS: i32 = 100;
+const AT_ONCE: i32 = 8;
 
 /// When rounds are due.
 pub(super) struct Grid {
@@ -47,7 +52,8 @@ pub(super) fn ask(
     let mut words = Vec::new();
     for (question, grid) in questions {
         let before = position(d, stage, question).map(|i| d.status.failing[i].clone());
-        let Some((number, at)) = slot(d, grid, before.as_ref().map(|f| pace(f, question, grid))) else {
+        let every = before.as_ref().map_or(grid.every, |f| pace(f, question, grid));
+        let Some((number, at)) = slot(d, grid, every.max(room(d, stage, question))) else {
             words.push(Word::Open);
             continue;
         };
@@ -130,8 +136,8 @@ pub(super) fn told(failing: &Failing) -> String {
 }
 
 /// The round that is due, by number and time; asks to be woken for the next one.
-fn slot(d: &mut Draft, grid: &Grid, retry: Option<Duration>) -> Option<(i32, Time)> {
-    let every = retry.unwrap_or(grid.every).millis().max(1);
+fn slot(d: &mut Draft, grid: &Grid, every: Duration) -> Option<(i32, Time)> {
+    let every = every.millis().max(1);
     let passed = d.now.since(grid.since).millis() / every;
     let next = grid.since.plus(Duration::from_millis(every).times(passed + 1));
     d.look_again(grid.until.filter(|u| *u > d.now).map_or(next, |u| next.min(u)));
@@ -142,6 +148,14 @@ fn slot(d: &mut Draft, grid: &Grid, retry: Option<Duration>) -> Option<(i32, Tim
         return None;
     }
     Some((i32::try_from(at.since(grid.since).millis() / TICK).unwrap_or(i32::MAX), at))
+}
+
+/// The time that a round may take. The next one ends it: come sooner, what hangs would never be heard to fail.
+fn room(d: &Draft, stage: &Stage, q: &Question) -> Duration {
+    let pods = || stage.targets.iter().filter_map(|t| d.live(&stage.name, &t.name)).map(|l| l.replicas.wanted).max();
+    let most = if q.query.pods().is_some() { pods().unwrap_or(1).clamp(1, MOST_PODS) } else { 1 };
+    let waves = (most + AT_ONCE - 1) / AT_ONCE;
+    Duration::from_millis(q.query.timeout().millis() + SLACK).times(waves.into())
 }
 
 /// How soon what fails is asked again: as its `retry` says, and when that is spent once a minute.

@@ -8,6 +8,7 @@ mod on_and_on;
 mod play;
 mod properties;
 mod questions;
+mod review;
 mod scenes;
 mod services;
 mod table;

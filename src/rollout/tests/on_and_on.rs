@@ -1,7 +1,7 @@
 //! Checks that are asked on and on: while a stage bakes, while the rollout waits, at rest.
 
 use super::workloads::Behaviour;
-use super::world::World;
+use super::world::{World, timeout};
 use crate::api::Reason;
 use crate::api::condition::DEGRADED;
 use crate::api::status::{Phase, Purpose, Step};
@@ -15,6 +15,7 @@ fn baking() -> World {
     w.edit(|s| {
         s.image.tag = Some("sha-b2".into());
         s.stages[0].bake = Some(MINUTE);
+        timeout(&mut s.stages[0].health_checks[0].question, Duration::from_millis(100));
     });
     w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
     w

@@ -4,14 +4,16 @@ mod adversary;
 mod laws;
 
 use super::world::{World, spec};
+use crate::api::spec::{OnInconclusive, RollbackMode, RollbackScope};
 use crate::api::status::Step;
 use crate::api::time::Duration;
 use adversary::{Move, moves};
 use laws::Laws;
+use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// Two targets of several containers in staging, two in production.
-fn release() -> World {
+fn release(orders: &Orders) -> World {
     let target = |stage: &str, name: &str, containers: &str| {
         format!("{{name: {name}, kubernetes: {{kind: Deployment, name: {stage}-{name}, containers: [{containers}]}}}}")
     };
@@ -20,8 +22,6 @@ fn release() -> World {
             "
 - name: {name}
   progressDeadline: 2m
-  bake: 5s
-  every: 48h
   targets: [{}, {}]
   healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}, retry: {{attempts: 3, interval: 2s, successes: 2}}}}]
   smokeTests: [{{name: items, http: {{service: {{name: web, port: 80}}, path: /items}}}}]",
@@ -35,11 +35,50 @@ fn release() -> World {
         stage("staging"),
         stage("production")
     );
-    World::of(spec(&yaml), "sha-a1")
+    let mut spec = spec(&yaml);
+    for (stage, o) in spec.stages.iter_mut().zip(orders) {
+        stage.bake = o.bake.map(Duration::from_secs);
+        stage.every = o.every.then(|| Duration::from_secs(48 * 3600));
+        (stage.rollback.mode, stage.rollback.scope, stage.rollback.on_inconclusive) = (o.mode, o.scope, o.hold);
+    }
+    World::of(spec, "sha-a1")
 }
 
-fn check(moves: &[Move]) -> Result<(), TestCaseError> {
-    let mut w = release();
+/// How a stage goes on asking, and what becomes of it when it fails.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    bake: Option<i64>,
+    every: bool,
+    mode: RollbackMode,
+    scope: RollbackScope,
+    hold: OnInconclusive,
+}
+type Orders = [Order; 2];
+
+const USUAL: Orders = [Order {
+    bake: Some(5),
+    every: true,
+    mode: RollbackMode::Automatic,
+    scope: RollbackScope::Stage,
+    hold: OnInconclusive::Restore,
+}; 2];
+
+fn orders() -> impl Strategy<Value = Orders> {
+    let mode = prop_oneof![
+        4 => Just(RollbackMode::Automatic),
+        1 => Just(RollbackMode::Manual),
+        1 => Just(RollbackMode::Never)
+    ];
+    let scope = prop_oneof![Just(RollbackScope::Stage), Just(RollbackScope::Release)];
+    let hold = prop_oneof![2 => Just(OnInconclusive::Restore), 1 => Just(OnInconclusive::Hold)];
+    let bake = prop_oneof![Just(None), Just(Some(5)), Just(Some(300))];
+    let order = (bake, any::<bool>(), mode, scope, hold);
+    let order = order.prop_map(|(bake, every, mode, scope, hold)| Order { bake, every, mode, scope, hold });
+    [order.clone(), order]
+}
+
+fn check(orders: &Orders, moves: &[Move]) -> Result<(), TestCaseError> {
+    let mut w = release(orders);
     let mut laws = Laws::default();
     for m in moves {
         m.make(&mut w, &mut laws)?;
@@ -63,12 +102,12 @@ fn the_laws_hold_whatever_happens() {
         Some(_) => TestRunner::new(config),
         None => TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default())),
     };
-    runner.run(&moves(), |moves| check(&moves)).unwrap_or_else(|e| panic!("{e}"));
+    runner.run(&(orders(), moves()), |(orders, moves)| check(&orders, &moves)).unwrap_or_else(|e| panic!("{e}"));
 }
 
 #[test]
 fn with_no_adversary_a_rollout_is_verified() {
-    let mut w = release();
+    let mut w = release(&USUAL);
     w.run();
     w.tag("sha-b2");
     w.run();

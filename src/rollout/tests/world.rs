@@ -5,9 +5,9 @@
 use super::workloads::{Behaviour, deployment};
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Refused, TargetWrite};
-use crate::api::spec::ReleaseSpec;
+use crate::api::spec::{Question, ReleaseSpec};
 use crate::api::status::{Phase, Step};
-use crate::api::time::Time;
+use crate::api::time::{Duration, Time};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{NsName, Reason, ReleaseStatus, TargetId};
 use crate::rollout::ReleaseView;
@@ -183,5 +183,17 @@ impl World {
     }
     pub(super) fn announced(&self, reason: Reason) -> bool {
         self.events.iter().any(|e| e.0 == reason)
+    }
+}
+
+pub(super) fn timeout(question: &mut Question, timeout: Duration) {
+    if let Question::Http(http) = question {
+        http.timeout = Some(timeout);
+    }
+}
+
+pub(super) fn path(question: &mut Question, path: &str) {
+    if let Question::Http(http) = question {
+        http.path = Some(path.into());
     }
 }

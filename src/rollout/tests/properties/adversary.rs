@@ -42,6 +42,8 @@ pub(super) enum Move {
     Suspend,
     Abort,
     ForgedAbort,
+    /// The last rollout shall be taken back; or one that there never was.
+    Rollback(bool),
     Delete,
     Retry(u8),
     StatusLost,
@@ -82,6 +84,8 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
         Just(Suspend),
         Just(Abort),
         Just(ForgedAbort),
+        any::<bool>().prop_map(Rollback),
+        Just(Rollback(true)),
         Just(Delete),
         (0u8..3).prop_map(Retry),
         Just(StatusLost),
@@ -156,6 +160,10 @@ impl Move {
                 }
             }
             Self::ForgedAbort => w.annotate(annotation::ABORT, "7-7"),
+            Self::Rollback(last) => {
+                let id = w.rel.status.rollout.as_ref().filter(|_| last).map(|r| r.id.to_string());
+                w.annotate(annotation::ROLLBACK, &id.unwrap_or_else(|| "7-7".into()));
+            }
             Self::Delete => w.rel.deleting = true,
             Self::Retry(n) => w.annotate(annotation::RETRY, &format!("again-{n}")),
             Self::StatusLost => {

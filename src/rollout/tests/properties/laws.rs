@@ -4,7 +4,7 @@ use super::super::play::Fate;
 use super::super::world::World;
 use crate::api::effect::{Effect, TargetWrite};
 use crate::api::spec::{PromotionMode, ReleaseSpec};
-use crate::api::status::{ContainerImage, Phase, Rollout, Step, TargetStep, Verdict};
+use crate::api::status::{Approval, ContainerImage, Phase, Rollout, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
 use crate::api::{ReleaseStatus, TargetId, Verb};
@@ -233,6 +233,11 @@ impl Laws {
                 format!("{step:?} though {} runs something else", target.workload)
             })?;
         }
+        // A person accepted it as it is.
+        let accepted = |a: &Approval| a.stage == stage.name && a.token.starts_with("accept/");
+        if step == TargetStep::Verified && rollout.approvals.iter().any(accepted) {
+            return Ok(());
+        }
         let open = stage.checks.iter().find(|c| !c.informative && c.verdict != Some(Verdict::Passed));
         law(open.is_none() && !stage.checks.is_empty(), || format!("{step:?} though {open:?}"))
     }
@@ -243,7 +248,9 @@ impl Laws {
             return Ok(());
         }
         let Some(rollout) = w.rel.status.running() else { return self.owes_nothing_unsaid(w) };
-        let blocked = rollout.step == Step::Preflight && rollout.blocked.is_some();
+        // One whose first write is refused chooses its way back anew for each try.
+        let before = matches!(rollout.step, Step::Preflight | Step::ChoosingWayBack);
+        let blocked = before && rollout.blocked.is_some();
         let said = w.condition("Stalled").is_some_and(|c| c.1 == "RollbackFailed");
         law(blocked || said, || format!("{:?} goes on for ever (at rest: {rested}): {}", rollout.step, w.message()))?;
         law(!w.rel.deleting, || format!("a deletion waits in {:?}: {}", rollout.step, w.message()))
@@ -287,6 +294,6 @@ impl Laws {
 }
 
 fn expiry(w: &World) -> Option<crate::api::Time> {
-    let waits = w.rel.status.running().filter(|r| r.step == Step::AwaitingPromotion)?;
+    let waits = w.rel.status.running().filter(|r| matches!(r.step, Step::AwaitingPromotion | Step::Holding))?;
     Some(waits.promotion.as_ref()?.since.plus(DAY))
 }
