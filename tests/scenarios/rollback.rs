@@ -32,7 +32,7 @@ async fn fails_in_production(s: &Scene, rollback: Value) {
 
 async fn take_back(s: &Scene) -> String {
     let id = s.status().await.rollout.unwrap().id.to_string();
-    s.annotate(json!({annotation::ROLLBACK: id})).await;
+    s.annotate(json!({annotation::ROLLBACK: id, annotation::PROMOTED_BY: "admin"})).await;
     s.until_status("a rollout of its own has ended", |s| {
         s.rollout.as_ref().is_some_and(|r| r.id.to_string() != id && r.ended_at.is_some())
     })

@@ -52,7 +52,7 @@ impl Scene {
     }
 
     pub async fn retry(&self, value: &str) {
-        self.annotate(json!({annotation::RETRY: value})).await;
+        self.annotate(json!({annotation::RETRY: value, annotation::PROMOTED_BY: "admin"})).await;
     }
 
     pub async fn annotate(&self, annotations: Value) {
