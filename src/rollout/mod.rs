@@ -34,6 +34,8 @@ mod rolling;
 mod running;
 mod say;
 mod standing;
+mod strategy;
+mod stuck;
 mod unsupported;
 mod verify;
 mod warnings;

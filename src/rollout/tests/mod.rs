@@ -11,6 +11,8 @@ mod questions;
 mod review;
 mod scenes;
 mod services;
+mod strategy;
+mod stuck;
 mod table;
 mod verbs;
 mod workloads;
