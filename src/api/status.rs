@@ -16,8 +16,8 @@ pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use rollout::{
-    Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState, StuckPod,
-    Step, TargetState, TargetStep, WayBack, Written,
+    Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
+    Step, StuckPod, TargetState, TargetStep, WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.

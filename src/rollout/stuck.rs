@@ -93,7 +93,9 @@ fn heard_of(d: &mut Draft, w: &mut Work) {
         let namespace = target.workload.kubernetes().map(|k| k.namespace.clone()).unwrap_or_default();
         for pod in target.stuck_pods.iter_mut().filter(|p| p.asked) {
             pod.asked = false;
-            let Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid, message }) = &answer else { continue };
+            let Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid, message }) = &answer else {
+                continue;
+            };
             if pod.refused.replace(tidy(message, MESSAGE)).is_none() {
                 notes.push(format!(
                     "pod {} of {} holds it up and may not be deleted: {message}; kubectl delete pod {} -n {namespace}",

@@ -161,8 +161,18 @@ fn the_revision_of_a_daemon_set_is_that_of_the_template_as_it_stands() {
     empty["data"] = json!({});
     for (what, status, all, revision) in [
         ("the one that holds the template", scheduled(), vec![old(), new()], Some("h2")),
-        ("taken back, the old one is the newest", scheduled(), vec![history("h2", 3, "reg/app:2", "w-uid"), old()], Some("h2")),
-        ("two of one template: the newest", scheduled(), vec![history("h3", 5, "reg/app:2", "w-uid"), new()], Some("h3")),
+        (
+            "taken back, the old one is the newest",
+            scheduled(),
+            vec![history("h2", 3, "reg/app:2", "w-uid"), old()],
+            Some("h2"),
+        ),
+        (
+            "two of one template: the newest",
+            scheduled(),
+            vec![history("h3", 5, "reg/app:2", "w-uid"), new()],
+            Some("h3"),
+        ),
         ("its controller has not seen it yet", unseen, vec![new()], None),
         ("none made yet", scheduled(), vec![old()], None),
         ("another DaemonSet's", scheduled(), vec![history("hx", 9, "reg/app:2", "other")], None),

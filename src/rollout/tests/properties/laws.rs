@@ -215,7 +215,9 @@ impl Laws {
         let runs = app(&pod.images);
         let debts = decision.status.debts.iter().any(|b| b.target == state.name && app(&b.written) == runs);
         let failed = decision.status.quarantine.iter().any(|q| q.image.to_string() == runs);
-        law(runs == rollout.image.to_string() || debts || failed, || format!("{} runs {runs}, which was never ours", what()))?;
+        law(runs == rollout.image.to_string() || debts || failed, || {
+            format!("{} runs {runs}, which was never ours", what())
+        })?;
         law(!live.runs(&pod.images), || format!("{} runs what is wanted", what()))
     }
 
