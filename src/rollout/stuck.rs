@@ -14,7 +14,8 @@ use crate::api::text::{MESSAGE, tidy};
 use crate::api::time::{Duration, Time};
 use crate::api::view::{LiveTarget, OutdatedPod, StatefulView};
 
-/// So long its own controller may take to replace a pod: with `Parallel` it does, at once.
+/// So long its own controller may take to replace a pod, and no longer than a quarter of the stage's deadline: with
+/// `Parallel` it does, at once.
 const GRACE: Duration = Duration::from_secs(10);
 /// Pods that are remembered of one target.
 const MOST: usize = 20;
@@ -23,6 +24,7 @@ const MOST: usize = 20;
 pub(super) fn free(d: &mut Draft, w: &mut Work, since: Time) {
     heard_of(d, w);
     let stage = w.stage_name();
+    let grace = GRACE.min(Duration::from_millis(w.stage().progress_deadline.millis() / 4));
     for i in (0..w.state().targets.len()).rev() {
         let state = &w.state().targets[i];
         let Some(live) = verify::observed(d, &stage, &state.name) else { continue };
@@ -35,7 +37,7 @@ pub(super) fn free(d: &mut Draft, w: &mut Work, since: Time) {
         let containers = w.stage().targets[i].containers();
         let held_up = |p: &&OutdatedPod| holds_up(p) && ours(d, &stage, &w.state().targets[i], live, containers, p);
         let held_up: Vec<&OutdatedPod> = set.outdated.iter().filter(held_up).collect();
-        if held_up.is_empty() || d.effect.is_some() || live.on_delete || !d.due(since.plus(GRACE)) {
+        if held_up.is_empty() || d.effect.is_some() || live.on_delete || !d.due(since.plus(grace)) {
             continue;
         }
         for pod in held_up {

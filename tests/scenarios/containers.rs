@@ -57,7 +57,7 @@ async fn where_one_fails_all_come_back_in_reverse() {
         s.row_runs("db", &[OLD, OLD]).await;
         s.behaves(NEW, json!({"http": [{"path": "/ready", "status": 503}]})).await;
         let mut spec = s.release().await.spec;
-        spec.stages[0].progress_deadline = tidegate::api::time::Duration::from_secs(8);
+        spec.stages[0].progress_deadline = tidegate::api::time::Duration::from_secs(16);
         spec.image.tag = Some(NEW.into());
         s.apply(&serde_json::to_value(&spec).unwrap()).await;
         let end = s.rolled_back(NEW, Reason::ProgressDeadlineExceeded).await;
