@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 
 mod checks;
 mod rollout;
+mod target;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
-pub use rollout::{
-    Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
-    Step, StuckPod, TargetState, TargetStep, WayBack, Written,
+pub use rollout::{Approval, Cause, PromotionState, Rollout, StageState, Step};
+pub use target::{
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, StuckPod, TargetState, TargetStep, WayBack,
+    Written,
 };
 
 /// What the controller says, and what it must remember.

@@ -36,10 +36,10 @@ mod say;
 mod standing;
 mod strategy;
 mod stuck;
+mod supersede;
 mod unsupported;
 mod verify;
 mod warnings;
-
 mod watching;
 mod write;
 

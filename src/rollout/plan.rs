@@ -54,6 +54,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         stuck_pods: vec![],
         trouble: None,
         accepted: None,
+        inherited: None,
         doubted_since: None,
     };
     let stage = |s: &Stage| StageState {

@@ -6,13 +6,13 @@
 //! others brought is never deleted, only named.
 
 use super::draft::{Draft, Work};
-use super::{quarantine, verify, write};
-use crate::api::Reason;
+use super::{verify, write};
 use crate::api::effect::{Answer, Effect, PodDeletion, Refused};
-use crate::api::status::{ContainerImage, StuckPod, TargetState, TargetStep};
+use crate::api::status::{ContainerImage, Phase, StuckPod, TargetState, TargetStep};
 use crate::api::text::{MESSAGE, tidy};
 use crate::api::time::{Duration, Time};
 use crate::api::view::{LiveTarget, OutdatedPod, StatefulView};
+use crate::api::{Image, Reason};
 
 /// So long its own controller may take to replace a pod, and no longer than a quarter of the stage's deadline: with
 /// `Parallel` it does, at once.
@@ -67,8 +67,8 @@ fn holds_up(pod: &OutdatedPod) -> bool {
     !pod.ready && !pod.terminating
 }
 
-/// Whether it runs what was ours and is not wanted any more: what this rollout brought and took back, what an earlier one
-/// brought and left to this, or an image that failed here.
+/// Whether it runs what was ours and is not wanted any more: what this rollout brought and took back, or took over, or
+/// what an earlier one brought and did not verify. What is stable there is nobody's leftover.
 fn ours(
     d: &Draft,
     stage: &str,
@@ -78,13 +78,27 @@ fn ours(
     pod: &OutdatedPod,
 ) -> bool {
     let runs: Vec<ContainerImage> = pod.images.iter().filter(|i| containers.contains(&i.container)).cloned().collect();
-    if live.runs(&runs) {
+    let mut stable = d.status.stable.iter().filter(|s| s.stage == stage && s.target == state.name);
+    if live.runs(&runs) || stable.any(|s| pod.runs(&s.images)) {
         return false;
     }
-    let own = state.written.iter().filter(|_| state.state == TargetStep::Restored).map(|x| &x.images);
+    let taken = state.written.iter().filter(|_| state.state == TargetStep::Restored);
+    let inherited = state.inherited.iter().map(|i| &i.written);
+    let brought = taken.chain(inherited).any(|x| pod.runs(&x.images));
     let debts = d.status.debts.iter().filter(|b| b.stage == stage && b.target == state.name && b.uid == live.uid);
     let written = matches!(state.state, TargetStep::Written | TargetStep::Restored);
-    written && (own.chain(debts.map(|b| &b.written)).any(|images| pod.runs(images)) || quarantine::holds_any(d, &runs))
+    written && (brought || debts.into_iter().any(|b| pod.runs(&b.written)) || failed_before(d, live, &runs))
+}
+
+/// Whether all of `images` are those of a rollout of this Release that was not verified.
+fn failed_before(d: &Draft, live: &LiveTarget, images: &[ContainerImage]) -> bool {
+    let repository = |i: &ContainerImage| live.container(&i.container).map(|c| c.image.repository().to_owned());
+    let of = |i: &ContainerImage, brought: &Image| {
+        repository(i).as_deref() == Some(i.image.repository()) && i.image.short() == brought.short()
+    };
+    let adopted = |r: Reason| r == Reason::AdoptedUnhealthy;
+    let mut unverified = d.status.history.iter().filter(|h| h.phase != Phase::Verified && !adopted(h.reason));
+    !images.is_empty() && unverified.any(|h| images.iter().all(|i| of(i, &h.image)))
 }
 
 /// A refusal is said once, with what a person can do.

@@ -128,6 +128,34 @@ fn the_next_rollout_frees_what_the_last_one_could_not() {
     assert_eq!((w.phase(), w.deleted.len()), (Phase::Verified, 1), "{}", w.message());
 }
 
+/// The first stage is taken over at once, without a restore in between: the broken pod is in the new one's way.
+#[test]
+fn a_newer_tag_that_takes_over_at_once_frees_what_it_took_over() {
+    let stage = |name: &str| {
+        format!(
+            "
+- name: {name}
+  targets: [{{name: web, kubernetes: {{kind: StatefulSet, name: {name}, containers: [app]}}}}]
+  healthChecks: [{{name: health, http: {{pods: {{port: 8080}}, path: /health}}, retry: {{attempts: 3, interval: 1s}}}}]"
+        )
+    };
+    let image = "image: {repository: ghcr.io/acme/shop, tag: sha-a1}";
+    let mut w = World::of(spec(&format!("{image}\nstages:{}{}", stage("staging"), stage("production"))), "sha-a1");
+    w.run();
+    w = w.behave("sha-b2", Behaviour::NeverReady).behave("sha-c3", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.converge();
+    // Twice: the pod is of the one before the one before.
+    w.tag("sha-c3");
+    w.run_until(|w| w.writes.len() == 2);
+    w.converge();
+    w.tag("sha-d4");
+    w.run();
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+    assert_eq!((w.runs("staging").as_str(), w.writes.len(), w.deleted.len()), ("sha-d4", 3, 1));
+}
+
 /// The next pod of a StatefulSet has the name of the one before, and none of its restarts.
 #[test]
 fn restarts_of_the_pod_before_excuse_nobody() {
