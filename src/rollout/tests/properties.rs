@@ -1,6 +1,7 @@
 //! A random adversary against the laws that every rollout must keep.
 
 mod adversary;
+mod deletions;
 mod laws;
 
 use super::world::{World, spec};
