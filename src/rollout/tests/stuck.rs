@@ -61,6 +61,28 @@ fn one_that_is_ready_is_left_to_its_controller() {
 }
 
 #[test]
+fn only_one_that_is_not_ready_not_going_and_not_wanted_is_deleted() {
+    let mut w = verified().behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 2);
+    let live = w.live("staging");
+    (live.observed_generation, live.revision) = (live.generation, Some("old".into()));
+    w.pass(Duration::from_secs(20));
+    for (what, ready, terminating, tag, deleted) in [
+        ("ready, and waits its turn", true, false, "sha-b2", false),
+        ("going", false, true, "sha-b2", false),
+        ("of another revision of what is wanted", false, false, "sha-a1", false),
+        ("of an image that nobody brought through us", false, false, "human", false),
+        ("in the way", false, false, "sha-b2", true),
+    ] {
+        let pod = &mut w.live("staging").stateful.as_mut().unwrap().outdated[0];
+        (pod.ready, pod.terminating) = (ready, terminating);
+        pod.images[0].image = Image::new(format!("ghcr.io/acme/shop:{tag}"));
+        assert_eq!(matches!(w.decide().effect, Some(Effect::DeletePod(_))), deleted, "{what}");
+    }
+}
+
+#[test]
 fn it_is_recorded_before_it_is_deleted_and_deleted_once_whatever_becomes_of_the_answer() {
     for fate in [Fate::Crash, Fate::CrashAfter, Fate::AnswerLost, Fate::NotDone] {
         let mut w = stuck();
