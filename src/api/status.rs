@@ -17,7 +17,7 @@ pub use workload::{EcsService, KubernetesWorkload, Workload};
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use rollout::{
     Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
-    Step, TargetState, TargetStep, WayBack, Written,
+    Step, TargetState, TargetStep, Unanswered, WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.
