@@ -20,7 +20,8 @@ pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Ve
 pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
 pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
-    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, WayBack, Written,
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, Unanswered, WayBack,
+    Written,
 };
 
 /// What the controller says, and what it must remember.

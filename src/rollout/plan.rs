@@ -53,6 +53,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         refused: None,
         trouble: None,
         accepted: None,
+        unanswered: None,
         inherited: None,
         doubted_since: None,
     };
