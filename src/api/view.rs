@@ -7,9 +7,11 @@ use super::{Digest, Image, NsName};
 use serde::{Deserialize, Serialize};
 
 mod ecs;
+mod evidence;
 mod lookup;
 mod stateful;
 pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
+pub use evidence::EvidenceView;
 pub use lookup::{HealthState, Lookup, RegistryImage, TargetHealth};
 pub use stateful::{OutdatedPod, StatefulView};
 

@@ -14,6 +14,7 @@ mod orders;
 mod play;
 mod properties;
 mod questions;
+mod readiness;
 mod scenes;
 mod services;
 mod strategy;
