@@ -67,6 +67,7 @@ pub enum Reason {
     HealthCheckFailed,
     SmokeTestFailed,
     PerformanceCheckFailed,
+    MetricGateFailed,
     Inconclusive,
     ImagePullFailed,
     CrashLoop,
@@ -314,6 +315,12 @@ impl Reason {
             Kind::Cause,
             "Under load the new version broke a threshold.",
             "The message names the threshold, what was measured and the limit; compare the two versions under the same load.",
+        ),
+        Entry(
+            Self::MetricGateFailed,
+            Kind::Cause,
+            "While the stage baked a metric was out of its bounds, or a CloudWatch alarm was raised, as often as `limits.fail` allows.",
+            "The message names the gate, the value and the bound; look at the metric since the stage was written.",
         ),
         Entry(
             Self::Inconclusive,

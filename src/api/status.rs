@@ -10,11 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod checks;
+mod gates;
 mod rollout;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
+pub use gates::{GateState, RoundCount};
 pub use rollout::{
     Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
     Step, TargetState, TargetStep, WayBack, Written,
@@ -188,7 +190,7 @@ pub struct HistoryEntry {
     pub approvals: Vec<Approval>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<String>,
-    /// What its performance checks measured, in words, at most 8.
+    /// What its performance checks and metric gates measured, in words, at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measured: Vec<String>,
     pub started_at: Time,

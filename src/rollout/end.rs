@@ -154,12 +154,14 @@ fn remember(d: &mut Draft, w: &Work, phase: Phase, reason: Reason) {
     d.status.history.truncate(usize::try_from(d.rel.spec.history_limit).unwrap_or(0));
 }
 
-/// What the performance checks of verified stages came to; that of a failed one stands in the cause.
+/// What performance checks and metric gates came to; what failed stands in the cause.
 fn measured(w: &Work) -> Vec<String> {
     let stages = w.rollout.stages.iter().flat_map(|s| s.checks.iter().map(move |c| (s, c)));
     let loads = stages.filter(|(_, c)| c.kind == CheckKind::Performance);
     let words = loads.filter_map(|(s, c)| Some(format!("{}/{}: {}", s.name, c.name, c.message.as_ref()?)));
-    words.map(|text| tidy(&text, MAX_MEASURED)).take(MOST_MEASURED).collect()
+    let gates = w.rollout.stages.iter().flat_map(|s| s.gates.iter().map(move |g| (s, g)));
+    let gates = gates.map(|(s, g)| format!("{}/{}: {}", s.name, g.name, g.message));
+    words.chain(gates).map(|text| tidy(&text, MAX_MEASURED)).take(MOST_MEASURED).collect()
 }
 
 pub(super) fn verified(image: &Image) -> String {

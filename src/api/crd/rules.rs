@@ -26,13 +26,19 @@ pub const LIST_KEYS: &[(&str, &str)] = &[
     ("spec.stages[].healthChecks", "name"),
     ("spec.stages[].smokeTests", "name"),
     ("spec.stages[].performanceChecks", "name"),
+    ("spec.stages[].metricGates", "name"),
+    ("spec.stages[].metricGates[].prometheus.headers", "name"),
     ("spec.stages[].healthChecks[].http.headers", "name"),
     ("spec.stages[].smokeTests[].http.headers", "name"),
     ("spec.stages[].performanceChecks[].http.headers", "name"),
 ];
 
 /// Lists in which a value may occur once.
-pub const SETS: &[&str] = &["spec.stages[].targets[].kubernetes.containers", "spec.stages[].targets[].ecs.containers"];
+pub const SETS: &[&str] = &[
+    "spec.stages[].targets[].kubernetes.containers",
+    "spec.stages[].targets[].ecs.containers",
+    "spec.stages[].metricGates[].cloudwatch.alarmNames",
+];
 
 /// Every rule, with each word in braces filled in.
 pub fn all() -> Vec<Rule> {
@@ -71,7 +77,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "http needs exactly one of pods, service and url",
     ),
     (
-        "spec.stages[].{list}[].http",
+        "spec.stages[].{request}",
         "!has(self.url) || !has(self.path)",
         "path is not for url: write it at the end of the url itself",
     ),
@@ -92,9 +98,48 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "job needs exactly one of fromCronJob, fromJob and template",
     ),
     (
-        "spec.stages[].{list}[].http.headers[]",
+        "spec.stages[].{request}.headers[]",
         "has(self.value) != has(self.secret)",
         "a header needs exactly one of value and secret",
+    ),
+    // metric gates
+    (
+        "spec.stages[].metricGates[]",
+        "has(self.prometheus) != has(self.cloudwatch)",
+        "a metric gate needs exactly one of prometheus and cloudwatch",
+    ),
+    (
+        "spec.stages[].metricGates[].prometheus",
+        "has(self.service) != has(self.url)",
+        "prometheus needs exactly one of service and url",
+    ),
+    (
+        "spec.stages[].metricGates[].prometheus.condition",
+        "has(self.max) || has(self.min)",
+        "condition needs max, min, or both",
+    ),
+    (
+        "spec.stages[].metricGates[].prometheus.condition",
+        "!has(self.max) || !has(self.min) || double(self.min) <= double(self.max)",
+        "condition.min must not be above condition.max: no value could hold both",
+    ),
+    ("spec.stages[].metricGates[].prometheus.query", "self.matches('[^ \\t\\r\\n]')", "query must not be empty"),
+    (
+        "spec.stages[].metricGates[].prometheus.query",
+        "self.findAll('[$][(]TIDEGATE_[A-Za-z0-9_]*[)]?').all(p, p in ['$(TIDEGATE_TAG)', '$(TIDEGATE_IMAGE)', \
+         '$(TIDEGATE_STAGE)', '$(TIDEGATE_NAMESPACE)', '$(TIDEGATE_REVISION)'])",
+        "query has a placeholder that is not known: there are $(TIDEGATE_TAG), $(TIDEGATE_IMAGE), $(TIDEGATE_STAGE), \
+         $(TIDEGATE_NAMESPACE) and $(TIDEGATE_REVISION)",
+    ),
+    (
+        "spec.stages[].metricGates[].prometheus.url",
+        "!self.matches('[?#]')",
+        "url must end before /api/v1/query, without ? and #",
+    ),
+    (
+        "spec.stages[]",
+        "!has(self.metricGates) || size(self.metricGates) == 0 || has(self.bake)",
+        "metricGates are asked while the stage bakes: say for how long, such as bake: 10m",
     ),
     // stages
     (
@@ -126,24 +171,24 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ),
     // strings
     (
-        "spec.stages[].{list}[].http.url",
+        "spec.stages[].{request}.url",
         "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
         "url must be a whole http:// or https:// address, such as https://shop.example/health",
     ),
     (
-        "spec.stages[].{list}[].http.url",
+        "spec.stages[].{request}.url",
         "!self.matches('^[a-z]+://[^/?#]*@')",
         "url must not carry a user name or password: send them as a header from a secret",
     ),
     (
-        "spec.stages[].{list}[].http.url",
+        "spec.stages[].{request}.url",
         r"!self.matches('[\\s\\\\]')",
         "url must not hold blanks or backslashes: write them as %20 and %5C",
     ),
-    ("spec.stages[].{list}[].http.url", URL_HOST, URL_HOST_SAYS),
-    ("spec.stages[].{list}[].http.url", URL_PORT, "the port of url must be between 1 and 65535"),
+    ("spec.stages[].{request}.url", URL_HOST, URL_HOST_SAYS),
+    ("spec.stages[].{request}.url", URL_PORT, "the port of url must be between 1 and 65535"),
     (
-        "spec.stages[].{list}[].http.headers[].name",
+        "spec.stages[].{request}.headers[].name",
         "!(self.lowerAscii() in ['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', \
          'te', 'trailer', 'expect', 'proxy-connection', 'proxy-authorization'])",
         "this header belongs to the connection and cannot be set: remove it",
@@ -259,7 +304,8 @@ const NEEDS_TARGET: &str = "{form}.pods needs a target where the stage has sever
 const NO_TARGET: &str = "{form}.pods.target names no target of this stage";
 const NO_PODS: &str = "{form}.pods asks pods, and an ECS service has none: use http with a url";
 
-const STANDS_FOR: [(&str, &[&str]); 4] = [
+const STANDS_FOR: [(&str, &[&str]); 5] = [
+    ("{request}", &["{list}[].http", "metricGates[].prometheus"]),
     ("{list}", &["healthChecks", "smokeTests", "performanceChecks"]),
     ("{check}", &["healthChecks", "smokeTests"]),
     ("{form}", &["http", "tcp", "grpc"]),

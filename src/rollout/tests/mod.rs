@@ -2,6 +2,7 @@
 
 mod doubts;
 mod edges;
+mod gates;
 mod load;
 mod lookups;
 mod on_and_on;

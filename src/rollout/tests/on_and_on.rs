@@ -31,7 +31,7 @@ fn watched() -> World {
 }
 
 /// Lets `span` pass, looking whenever the decision wants to.
-fn pass(w: &mut World, span: Duration) {
+pub(super) fn pass(w: &mut World, span: Duration) {
     let end = w.now.plus(span);
     loop {
         while w.turn() {}
