@@ -325,7 +325,7 @@ impl Reason {
         Entry(
             Self::Inconclusive,
             Kind::Cause,
-            "The checks' budget was spent without anybody being able to ask.",
+            "The checks' budget was spent without anybody being able to ask, or a metric gate reached its limit of Errors or NoData.",
             "Read the check's message: an address, Secret or Service stood in the way.",
         ),
         Entry(

@@ -72,7 +72,7 @@ fn what_is_no_answer_is_an_error_and_nothing_of_it_is_told() {
         (200, json!({"status": "canary"}), "it could not evaluate the query"),
         (200, json!({"status": "success"}), "its answer holds no data"),
         (200, json!({"status": "success", "data": null}), "its answer holds no data"),
-        (200, json!(["canary"]), nothing),
+        (200, json!("canary"), nothing),
         (200, data("canary", json!([])), nothing),
         (200, data("vector", json!([{"value": [1, 0.5]}])), nothing),
         (200, data("vector", json!([{"value": [1, "canary"]}])), "a sample's value is not a number"),

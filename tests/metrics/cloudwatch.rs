@@ -1,0 +1,91 @@
+//! CloudWatch alarms while a stage bakes, on moto.
+
+use crate::gates::{NEW, OLD, bakes, baking};
+use crate::moto::{Moto, REGION};
+use crate::support::scene::play_with;
+use crate::support::{Cluster, Controller, Scene};
+use aws_sdk_cloudwatch::types::StateValue::{Alarm, InsufficientData, Ok};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use tidegate::api::{Reason, ReleaseStatus};
+
+/// Plays a scene with a controller that may use its own credentials on moto, and a settled Release.
+async fn on_moto(name: &str, play: impl AsyncFn(&Scene, &Moto)) {
+    let moto = Moto::start().await;
+    let controllers: RefCell<Vec<Controller>> = RefCell::default();
+    let log = |ns: &str| controllers.borrow().iter().map(|c| c.tail(ns)).collect::<String>();
+    let whole = async |s: &Scene| {
+        let namespace = format!("--watch-namespace={}", s.ns);
+        let environment = [
+            ("AWS_ENDPOINT_URL", moto.endpoint.clone()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ];
+        let arguments = ["--no-lease", "--allow-role=own", &namespace];
+        controllers.borrow_mut().push(Controller::start_with(s.cluster, &arguments, &environment));
+        s.settled().await;
+        play(s, &moto).await;
+    };
+    play_with(Cluster::get(), &format!("alarms-{name}"), whole, log).await;
+}
+
+fn gates(names: &[&str], limits: Value) -> Value {
+    let alarms = json!({"region": REGION, "alarmNames": names});
+    json!([{"name": "alarms", "interval": "5s", "cloudwatch": alarms, "limits": limits}])
+}
+
+fn message(status: &ReleaseStatus) -> String {
+    status.message.clone().unwrap_or_default()
+}
+
+#[tokio::test]
+#[ignore = "needs moto: make cloudwatch-moto"]
+async fn alarms_that_stay_quiet_let_it_pass() {
+    on_moto("quiet", async |s, moto| {
+        moto.alarm("errors", Ok).await;
+        moto.alarm("latency", Ok).await;
+        baking(s, "6s", gates(&["errors", "latency"], json!({}))).await;
+        let token = s.awaiting(NEW).await;
+        s.promote(&token).await;
+        s.verified(NEW).await;
+        assert_eq!(s.status().await.history[0].measured, ["staging/alarms: 2 alarms are OK"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs moto: make cloudwatch-moto"]
+async fn an_alarm_that_is_raised_brings_the_old_version_back() {
+    on_moto("raised", async |s, moto| {
+        moto.alarm("errors", Ok).await;
+        baking(s, "10m", gates(&["errors"], json!({"fail": {"consecutive": 2}}))).await;
+        moto.alarm("errors", Alarm).await;
+        let end = s.rolled_back(NEW, Reason::MetricGateFailed).await;
+        let said = message(&end);
+        assert!(said.contains("alarms failed for 2 rounds in a row: alarm \"errors\" is in ALARM;"), "{said}");
+        assert_eq!((s.tags("staging").await, end.quarantine.len()), (vec![OLD.into(), NEW.into(), OLD.into()], 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs moto: make cloudwatch-moto"]
+async fn what_alarms_cannot_tell_is_no_fault_of_the_image() {
+    on_moto("open", async |s, moto| {
+        moto.alarm("before", Alarm).await;
+        moto.alarm("silent", InsufficientData).await;
+        let limits = json!({"error": {"consecutive": 1}, "noData": {"consecutive": 1}});
+        for (tag, name, said) in [
+            ("sha-0000002", "before", "alarm \"before\" is in ALARM since before the stage was written"),
+            ("sha-0000003", "silent", "had no data for 1 round in a row: alarm \"silent\" is in INSUFFICIENT_DATA"),
+            ("sha-0000004", "missing", "there is no alarm \"missing\" in eu-west-1"),
+        ] {
+            bakes(s, tag, "10m", gates(&[name], limits.clone()), "Restore").await;
+            let end = s.rolled_back(tag, Reason::Inconclusive).await;
+            assert!(message(&end).contains(said), "{}", message(&end));
+            assert!(end.quarantine.is_empty());
+        }
+    })
+    .await;
+}
