@@ -12,8 +12,8 @@ pub const NEW: &str = "sha-0000002";
 
 /// Of what the new version answers, the share that is an error.
 pub const ERRORS: &str = r#"
-(sum(rate(http_requests_total{namespace="$(TIDEGATE_NAMESPACE)",image=~".+:$(TIDEGATE_TAG)",code=~"5.."}[4s])) or vector(0))
-/ sum(rate(http_requests_total{namespace="$(TIDEGATE_NAMESPACE)",image=~".+:$(TIDEGATE_TAG)"}[4s]))"#;
+(sum(rate(http_requests_total{namespace="$(TIDEGATE_NAMESPACE)",image=~".+:$(TIDEGATE_TAG)",code=~"5.."}[6s])) or vector(0))
+/ sum(rate(http_requests_total{namespace="$(TIDEGATE_NAMESPACE)",image=~".+:$(TIDEGATE_TAG)"}[6s]))"#;
 /// The pods of the new version that are scraped.
 const PODS: &str = r#"count(up{namespace="$(TIDEGATE_NAMESPACE)",pod=~".*-$(TIDEGATE_REVISION)-.*"} == 1)"#;
 

@@ -1,4 +1,4 @@
-//! Metric gates against what they are made for: a real Prometheus that finds and scrapes the pods, and moto's CloudWatch.
+//! Metric gates against what they are made for: a real Prometheus that scrapes the pods, and moto's CloudWatch.
 
 // A test that panics has failed; that is what it is for.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

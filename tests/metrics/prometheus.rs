@@ -1,16 +1,23 @@
-//! A Prometheus of one scene's own, which finds the pods of its namespace and scrapes them.
+//! A Prometheus of one scene's own, which scrapes the pods of its namespace.
 
 use crate::support::Scene;
 use crate::support::cluster::repository;
 use crate::support::held::Held;
+use crate::support::manifests::PORT;
 use crate::support::wait::{Look, until};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::task::JoinHandle;
 
 pub struct Prometheus {
     pub url: String,
     _process: Held,
+    discovery: JoinHandle<()>,
 }
 
 impl Prometheus {
@@ -20,14 +27,16 @@ impl Prometheus {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
         let file = dir.join("prometheus.yaml");
-        fs::write(&file, config(s).to_string()).unwrap();
+        let targets = dir.join("targets.json");
+        fs::write(&file, config(&targets).to_string()).unwrap();
+        let discovery = tokio::spawn(discover(s.api(), targets));
         let args = [
             format!("--config.file={}", file.display()),
             format!("--storage.tsdb.path={}", dir.join("data").display()),
             format!("--web.listen-address=127.0.0.1:{free}"),
         ];
         let process = Held::start(&binary(), &args, &[], &dir.join("log"));
-        let up = Self { url: format!("http://127.0.0.1:{free}"), _process: process };
+        let up = Self { url: format!("http://127.0.0.1:{free}"), _process: process, discovery };
         until("Prometheus is ready", async || -> Look<()> {
             let answer = s.http.get(format!("{}/-/ready", up.url)).send().await.map_err(|e| e.to_string())?;
             if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
@@ -35,37 +44,44 @@ impl Prometheus {
         .await;
         up
     }
+}
 
-    /// Waits until the query comes to `value`.
-    pub async fn says(&self, s: &Scene, query: &str, value: &str) {
-        until(&format!("{query} is {value}"), async || -> Look<()> {
-            let url = format!("{}/api/v1/query", self.url);
-            let answer = s.http.get(url).query(&[("query", query)]).send().await.map_err(|e| e.to_string())?;
-            let answer: Value = answer.json().await.map_err(|e| e.to_string())?;
-            let found = &answer["data"]["result"][0]["value"][1];
-            if found == value { Ok(()) } else { Err(answer.to_string()) }
-        })
-        .await;
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.discovery.abort();
     }
 }
 
-fn config(s: &Scene) -> Value {
-    let label = |source: &str, target: &str| json!({"source_labels": [source], "target_label": target});
+fn config(targets: &Path) -> Value {
     json!({
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
-        "scrape_configs": [{
-            "job_name": "pods",
-            "kubernetes_sd_configs": [{
-                "role": "pod", "kubeconfig_file": s.cluster.kubeconfig, "namespaces": {"names": [s.ns]},
-            }],
-            "relabel_configs": [
-                {"source_labels": ["__meta_kubernetes_pod_container_name"], "regex": "app", "action": "keep"},
-                label("__meta_kubernetes_namespace", "namespace"),
-                label("__meta_kubernetes_pod_name", "pod"),
-                label("__meta_kubernetes_pod_container_image", "image"),
-            ],
-        }],
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        // Debian's server is built without the discovery of pods.
+        "scrape_configs": [{"job_name": "pods", "file_sd_configs": [{"files": [targets]}]}],
     })
+}
+
+/// Tells Prometheus of the scene's pods, as its own discovery would.
+async fn discover(pods: Api<Pod>, targets: PathBuf) {
+    let mut told = Value::Null;
+    loop {
+        if let Ok(list) = pods.list(&ListParams::default()).await {
+            let now: Vec<Value> = list.items.iter().filter_map(target).collect();
+            if told != json!(now) {
+                told = json!(now);
+                let written = targets.with_extension("new");
+                fs::write(&written, told.to_string()).unwrap();
+                fs::rename(&written, &targets).unwrap();
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+fn target(pod: &Pod) -> Option<Value> {
+    let ip = pod.status.as_ref()?.pod_ip.as_ref()?;
+    let app = pod.spec.as_ref()?.containers.iter().find(|c| c.name == "app")?;
+    let labels = json!({"namespace": pod.namespace(), "pod": pod.name_any(), "image": app.image});
+    Some(json!({"targets": [format!("{ip}:{PORT}")], "labels": labels}))
 }
 
 fn binary() -> PathBuf {

@@ -126,8 +126,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("spec.stages[].metricGates[].prometheus.query", "self.matches('[^ \\t\\r\\n]')", "query must not be empty"),
     (
         "spec.stages[].metricGates[].prometheus.query",
-        "self.findAll('[$][(]TIDEGATE_[A-Za-z0-9_]*[)]?').all(p, p in ['$(TIDEGATE_TAG)', '$(TIDEGATE_IMAGE)', \
-         '$(TIDEGATE_STAGE)', '$(TIDEGATE_NAMESPACE)', '$(TIDEGATE_REVISION)'])",
+        "self.findAll('[$][(]TIDEGATE_').size() \
+         == self.findAll('[$][(]TIDEGATE_(TAG|IMAGE|STAGE|NAMESPACE|REVISION)[)]').size()",
         "query has a placeholder that is not known: there are $(TIDEGATE_TAG), $(TIDEGATE_IMAGE), $(TIDEGATE_STAGE), \
          $(TIDEGATE_NAMESPACE) and $(TIDEGATE_REVISION)",
     ),
