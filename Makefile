@@ -7,14 +7,13 @@ IMAGE ?= tidegate:$(VERSION)
 HONEST := target/honest
 MINISTACK := target/ministack
 PROMETHEUS := target/prometheus
-MOTO := target/moto
 # What is in a requirements file, into an environment of its own: $(call pip_install,DIRECTORY,FILE)
 pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 # The control plane needs no C compiler.
 export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-moto ecs-honest ecs-ministack bench lint generate generate-check cluster image image-files clean
+.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench lint generate generate-check cluster image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -51,9 +50,9 @@ prometheus: $(PROMETHEUS)/bin/prometheus ## the Prometheus server that metric ga
 $(PROMETHEUS)/bin/prometheus:
 	@tests/metrics/fetch-prometheus $(PROMETHEUS)
 
-cloudwatch-moto: cluster prometheus ## CloudWatch alarms as metric gates, on moto, which others have written (Python)
-	@$(call pip_install,$(MOTO),tests/metrics/requirements.txt)
-	cargo test --test metrics -- --include-ignored alarms
+cloudwatch-ministack: cluster prometheus ## CloudWatch alarms as metric gates, on ministack (Python)
+	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)
+	cargo test --test metrics -- --include-ignored cloudwatch
 
 bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle,ecs)
 	cargo build --release --bin tidegate

@@ -1,7 +1,7 @@
-//! CloudWatch alarms while a stage bakes, on moto.
+//! CloudWatch alarms while a stage bakes, on ministack.
 
+use crate::alarms::{Alarms, REGION};
 use crate::gates::{NEW, OLD, bakes, baking};
-use crate::moto::{Moto, REGION};
 use crate::support::scene::play_with;
 use crate::support::{Cluster, Controller, Scene};
 use aws_sdk_cloudwatch::types::StateValue::{Alarm, InsufficientData, Ok};
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use tidegate::api::{Reason, ReleaseStatus};
 
-/// Plays a scene with a controller that may use its own credentials on moto, and a settled Release.
-async fn on_moto(name: &str, play: impl AsyncFn(&Scene, &Moto)) {
-    let moto = Moto::start().await;
+/// Plays a scene with a controller that may use its own credentials on ministack, and a settled Release.
+async fn on_aws(name: &str, play: impl AsyncFn(&Scene, &Alarms)) {
+    let aws = Alarms::start().await;
     let controllers: RefCell<Vec<Controller>> = RefCell::default();
     let log = |ns: &str| controllers.borrow().iter().map(|c| c.tail(ns)).collect::<String>();
     let whole = async |s: &Scene| {
         let namespace = format!("--watch-namespace={}", s.ns);
         let environment = [
-            ("AWS_ENDPOINT_URL", moto.endpoint.clone()),
+            ("AWS_ENDPOINT_URL", aws.ministack.endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
@@ -25,7 +25,7 @@ async fn on_moto(name: &str, play: impl AsyncFn(&Scene, &Moto)) {
         let arguments = ["--no-lease", "--allow-role=own", &namespace];
         controllers.borrow_mut().push(Controller::start_with(s.cluster, &arguments, &environment));
         s.settled().await;
-        play(s, &moto).await;
+        play(s, &aws).await;
     };
     play_with(Cluster::get(), &format!("alarms-{name}"), whole, log).await;
 }
@@ -40,12 +40,13 @@ fn message(status: &ReleaseStatus) -> String {
 }
 
 #[tokio::test]
-#[ignore = "needs moto: make cloudwatch-moto"]
+#[ignore = "needs ministack: make cloudwatch-ministack"]
 async fn alarms_that_stay_quiet_let_it_pass() {
-    on_moto("quiet", async |s, moto| {
-        moto.alarm("errors", Ok).await;
-        moto.alarm("latency", Ok).await;
-        baking(s, "6s", gates(&["errors", "latency"], json!({}))).await;
+    on_aws("quiet", async |s, aws| {
+        aws.alarm("errors", Ok).await;
+        aws.alarm("latency", Ok).await;
+        aws.composite("any", &["errors", "latency"]).await;
+        baking(s, "6s", gates(&["errors", "any"], json!({}))).await;
         let token = s.awaiting(NEW).await;
         s.promote(&token).await;
         s.verified(NEW).await;
@@ -55,12 +56,12 @@ async fn alarms_that_stay_quiet_let_it_pass() {
 }
 
 #[tokio::test]
-#[ignore = "needs moto: make cloudwatch-moto"]
+#[ignore = "needs ministack: make cloudwatch-ministack"]
 async fn an_alarm_that_is_raised_brings_the_old_version_back() {
-    on_moto("raised", async |s, moto| {
-        moto.alarm("errors", Ok).await;
+    on_aws("raised", async |s, aws| {
+        aws.alarm("errors", Ok).await;
         baking(s, "10m", gates(&["errors"], json!({"fail": {"consecutive": 2}}))).await;
-        moto.alarm("errors", Alarm).await;
+        aws.alarm("errors", Alarm).await;
         let end = s.rolled_back(NEW, Reason::MetricGateFailed).await;
         let said = message(&end);
         assert!(said.contains("alarms failed for 2 rounds in a row: alarm \"errors\" is in ALARM;"), "{said}");
@@ -70,11 +71,25 @@ async fn an_alarm_that_is_raised_brings_the_old_version_back() {
 }
 
 #[tokio::test]
-#[ignore = "needs moto: make cloudwatch-moto"]
+#[ignore = "needs ministack: make cloudwatch-ministack"]
+async fn a_composite_alarm_counts_as_any_other() {
+    on_aws("composite", async |s, aws| {
+        aws.alarm("errors", Ok).await;
+        aws.composite("any", &["errors"]).await;
+        baking(s, "10m", gates(&["any"], json!({"fail": {"consecutive": 1}}))).await;
+        aws.alarm("errors", Alarm).await;
+        let said = message(&s.rolled_back(NEW, Reason::MetricGateFailed).await);
+        assert!(said.contains("alarm \"any\" is in ALARM;"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: make cloudwatch-ministack"]
 async fn what_alarms_cannot_tell_is_no_fault_of_the_image() {
-    on_moto("open", async |s, moto| {
-        moto.alarm("before", Alarm).await;
-        moto.alarm("silent", InsufficientData).await;
+    on_aws("open", async |s, aws| {
+        aws.alarm("before", Alarm).await;
+        aws.alarm("silent", InsufficientData).await;
         let limits = json!({"error": {"consecutive": 1}, "noData": {"consecutive": 1}});
         for (tag, name, said) in [
             ("sha-0000002", "before", "alarm \"before\" is in ALARM since before the stage was written"),
@@ -86,6 +101,12 @@ async fn what_alarms_cannot_tell_is_no_fault_of_the_image() {
             assert!(message(&end).contains(said), "{}", message(&end));
             assert!(end.quarantine.is_empty());
         }
+        let mut denied = gates(&["before"], json!({"error": {"consecutive": 1}}));
+        denied[0]["cloudwatch"]["roleArn"] = json!("arn:aws:iam::123456789012:role/other");
+        bakes(s, "sha-0000005", "10m", denied, "Restore").await;
+        let end = s.rolled_back("sha-0000005", Reason::Inconclusive).await;
+        let said = "the role arn:aws:iam::123456789012:role/other may not be used from the namespace";
+        assert!(message(&end).contains(said), "{}", message(&end));
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Metric gates against what they are made for: a real Prometheus that scrapes the pods, and moto's CloudWatch.
+//! Metric gates against what they are made for: a real Prometheus that scrapes the pods, and a CloudWatch that others have written.
 
 // A test that panics has failed; that is what it is for.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -12,6 +12,9 @@ mod prometheus;
 mod traffic;
 
 #[cfg(feature = "cloudwatch")]
+mod alarms;
+#[cfg(feature = "cloudwatch")]
 mod cloudwatch;
 #[cfg(feature = "cloudwatch")]
-mod moto;
+#[path = "../ecs/simulator/ministack/process.rs"]
+mod process;
