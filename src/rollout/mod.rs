@@ -20,6 +20,7 @@ mod entry;
 mod evidence;
 mod foreign;
 mod gates;
+mod history;
 mod hold;
 mod lost;
 mod observed;
@@ -35,10 +36,10 @@ mod rolling;
 mod running;
 mod say;
 mod standing;
+mod supersede;
 mod unsupported;
 mod verify;
 mod warnings;
-
 mod watching;
 mod write;
 

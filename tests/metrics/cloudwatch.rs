@@ -50,7 +50,7 @@ async fn alarms_that_stay_quiet_let_it_pass() {
         let token = s.awaiting(NEW).await;
         s.promote(&token).await;
         s.verified(NEW).await;
-        assert_eq!(s.status().await.history[0].measured, ["staging/alarms: 2 alarms are OK"]);
+        assert_eq!(s.status().await.history[0].stages[0].gates[0].message, "2 alarms are OK");
     })
     .await;
 }

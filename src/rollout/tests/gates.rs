@@ -1,6 +1,5 @@
 //! Metric gates: four outcomes, each with its own limits.
 
-use super::on_and_on::pass;
 use super::world::{World, timeout};
 use crate::api::Reason;
 use crate::api::ask::{Outcome, Query};
@@ -42,7 +41,7 @@ fn state(w: &World) -> Option<GateState> {
 fn rounds(w: &mut World, outcomes: &[Outcome]) {
     for outcome in outcomes {
         w.metrics = Some(*outcome);
-        pass(w, ROUND);
+        w.look_on(ROUND);
     }
 }
 
@@ -55,7 +54,7 @@ fn cause(w: &World) -> (Reason, bool, String) {
 fn what_metrics_say_is_asked_on_a_grid_and_passes_cost_no_write() {
     let mut w = baking(MINUTE, json!({}));
     let (since, writes) = (w.now, w.status_writes);
-    pass(&mut w, Duration::from_secs(59));
+    w.look_on(Duration::from_secs(59));
     assert_eq!((w.step_name(), w.status_writes), (Step::Verifying, writes));
     assert!(state(&w).is_none(), "what passes is not stored");
     w.run();
@@ -65,7 +64,8 @@ fn what_metrics_say_is_asked_on_a_grid_and_passes_cost_no_write() {
     assert_eq!((last.outcome, last.number, last.message.as_str()), (Outcome::Pass, 600, "Pass"));
     w.approve();
     w.run();
-    assert_eq!(w.rel.status.history[0].measured, ["staging/errors: Pass"]);
+    let kept = &w.rel.status.history[0].stages[0].gates[0];
+    assert_eq!((kept.name.as_str(), kept.outcome, kept.message.as_str()), ("errors", Outcome::Pass, "Pass"));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn no_data_can_count_as_a_failure_and_never_passes() {
         // The bake is over after the first round, and only that one counts.
         let mut w = baking(ROUND, json!({"onNoData": on_no_data}));
         w.metrics = Some(Outcome::NoData);
-        pass(&mut w, ROUND);
+        w.look_on(ROUND);
         assert_eq!(w.step_name(), Step::Verifying, "zero samples passed: {}", w.message());
         w.metrics = None;
         w.run();
@@ -168,9 +168,9 @@ fn no_data_can_count_as_a_failure_and_never_passes() {
 fn the_last_word_is_a_pass_from_after_the_bake() {
     let mut w = baking(MINUTE, json!({"interval": "45s"}));
     // It passed within the bake; at its end nobody answers any more.
-    pass(&mut w, Duration::from_secs(50));
+    w.look_on(Duration::from_secs(50));
     w.metrics = Some(Outcome::Error);
-    pass(&mut w, Duration::from_secs(15));
+    w.look_on(Duration::from_secs(15));
     assert_eq!((w.step_name(), state(&w).unwrap().number), (Step::Verifying, 600));
     w.metrics = None;
     w.run();
@@ -183,7 +183,7 @@ fn failures_outlive_a_crash() {
     let mut w = baking(MINUTE.times(10), json!({}));
     rounds(&mut w, &[Outcome::Fail; 2]);
     w.results.clear();
-    pass(&mut w, Duration::ZERO);
+    w.look_on(Duration::ZERO);
     assert_eq!(state(&w).unwrap().fails.consecutive, 2, "a round that is stored is not counted again");
     rounds(&mut w, &[Outcome::Fail]);
     assert_eq!(cause(&w).0, Reason::MetricGateFailed);
@@ -212,7 +212,7 @@ fn another_revision_counts_from_the_beginning() {
     w.live("staging").generation += 1;
     w.converge();
     w.metrics = None;
-    pass(&mut w, Duration::ZERO);
+    w.look_on(Duration::ZERO);
     assert_eq!(w.step_name(), Step::Verifying);
     assert!(state(&w).is_none(), "{:?}", state(&w));
 }
@@ -237,7 +237,7 @@ fn placeholders_are_filled_in() {
     let url = json!({"url": "https://metrics.example", "query": query, "condition": {"max": "0"}});
     let mut w = baking(MINUTE, json!({"prometheus": url}));
     w.mute = true;
-    pass(&mut w, ROUND);
+    w.look_on(ROUND);
     let revision = w.live("staging").revision.clone().unwrap();
     let asks = w.decide().asks;
     let asked =
