@@ -38,6 +38,11 @@ impl Alarms {
         let alarm = self.client.put_metric_alarm().alarm_name(name).namespace("shop").metric_name("5xx");
         let alarm = alarm.statistic(Statistic::Sum).period(60).evaluation_periods(1).threshold(5.0);
         alarm.comparison_operator(ComparisonOperator::GreaterThanThreshold).send().await.unwrap();
+        self.set(name, state).await;
+    }
+
+    /// Changes its state alone.
+    pub async fn set(&self, name: &str, state: StateValue) {
         let set = self.client.set_alarm_state().alarm_name(name).state_value(state).state_reason("a test says so");
         set.send().await.unwrap();
     }

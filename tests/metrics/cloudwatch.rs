@@ -2,32 +2,22 @@
 
 use crate::alarms::{Alarms, REGION};
 use crate::gates::{NEW, OLD, bakes, baking};
-use crate::support::scene::play_with;
-use crate::support::{Cluster, Controller, Scene};
+use crate::own::settled;
+use crate::support::Scene;
 use aws_sdk_cloudwatch::types::StateValue::{Alarm, InsufficientData, Ok};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use tidegate::api::{Reason, ReleaseStatus};
 
 /// Plays a scene with a controller that may use its own credentials on ministack, and a settled Release.
 async fn on_aws(name: &str, play: impl AsyncFn(&Scene, &Alarms)) {
     let aws = Alarms::start().await;
-    let controllers: RefCell<Vec<Controller>> = RefCell::default();
-    let log = |ns: &str| controllers.borrow().iter().map(|c| c.tail(ns)).collect::<String>();
-    let whole = async |s: &Scene| {
-        let namespace = format!("--watch-namespace={}", s.ns);
-        let environment = [
-            ("AWS_ENDPOINT_URL", aws.ministack.endpoint.clone()),
-            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ];
-        let arguments = ["--no-lease", "--allow-role=own", &namespace];
-        controllers.borrow_mut().push(Controller::start_with(s.cluster, &arguments, &environment));
-        s.settled().await;
-        play(s, &aws).await;
-    };
-    play_with(Cluster::get(), &format!("alarms-{name}"), whole, log).await;
+    let environment = [
+        ("AWS_ENDPOINT_URL", aws.ministack.endpoint.clone()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    settled(&format!("alarms-{name}"), &environment, async |s, _| play(s, &aws).await).await;
 }
 
 fn gates(names: &[&str], limits: Value) -> Value {
@@ -77,7 +67,7 @@ async fn a_composite_alarm_counts_as_any_other() {
         aws.alarm("errors", Ok).await;
         aws.composite("any", &["errors"]).await;
         baking(s, "10m", gates(&["any"], json!({"fail": {"consecutive": 1}}))).await;
-        aws.alarm("errors", Alarm).await;
+        aws.set("errors", Alarm).await;
         let said = message(&s.rolled_back(NEW, Reason::MetricGateFailed).await);
         assert!(said.contains("alarm \"any\" is in ALARM;"), "{said}");
     })

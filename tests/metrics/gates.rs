@@ -1,7 +1,7 @@
 //! What Prometheus says while a stage bakes decides, and each of the four outcomes in its own way.
 
+use crate::own::settled;
 use crate::prometheus::Prometheus;
-use crate::support::scene;
 use crate::support::scene::Scene;
 use crate::traffic::Traffic;
 use serde_json::{Value, json};
@@ -48,8 +48,7 @@ fn message(status: &ReleaseStatus) -> String {
 
 #[tokio::test]
 async fn a_stage_whose_metrics_are_well_is_verified() {
-    scene("gates-well", async |s| {
-        s.settled().await;
+    settled("gates-well", &[], async |s, _| {
         let (prometheus, _traffic) = (Prometheus::start(s).await, Traffic::on(s, "staging").await);
         let exactly = json!({"min": "2", "max": "2"});
         let gates = [
@@ -80,8 +79,7 @@ async fn a_stage_whose_metrics_are_well_is_verified() {
 
 #[tokio::test]
 async fn errors_that_rise_while_it_bakes_bring_the_old_version_back() {
-    scene("gates-errors", async |s| {
-        s.settled().await;
+    settled("gates-errors", &[], async |s, _| {
         let (prometheus, _traffic) = (Prometheus::start(s).await, Traffic::on(s, "staging").await);
         let limits = json!({"fail": {"consecutive": 2}});
         baking(s, "10m", json!([gate("errors", &prometheus, ERRORS, json!({"max": "0.05"}), limits)])).await;
@@ -102,8 +100,7 @@ async fn errors_that_rise_while_it_bakes_bring_the_old_version_back() {
 
 #[tokio::test]
 async fn a_value_just_above_the_bound_fails_and_one_round_can_be_enough() {
-    scene("gates-bound", async |s| {
-        s.settled().await;
+    settled("gates-bound", &[], async |s, _| {
         let prometheus = Prometheus::start(s).await;
         let limits = json!({"fail": {"consecutive": 1}});
         baking(s, "10m", json!([gate("number", &prometheus, "vector(0.5)", json!({"max": "0.4999999"}), limits)]))
@@ -116,8 +113,7 @@ async fn a_value_just_above_the_bound_fails_and_one_round_can_be_enough() {
 
 #[tokio::test]
 async fn no_samples_are_no_pass_and_no_fault_of_the_image() {
-    scene("gates-no-data", async |s| {
-        s.settled().await;
+    settled("gates-no-data", &[], async |s, _| {
         let prometheus = Prometheus::start(s).await;
         let limits = json!({"noData": {"consecutive": 2}});
         let nothing = "sum(rate(orders_total[1m]))";
@@ -133,8 +129,7 @@ async fn no_samples_are_no_pass_and_no_fault_of_the_image() {
 
 #[tokio::test]
 async fn a_prometheus_that_is_gone_is_no_fault_of_the_image() {
-    scene("gates-down", async |s| {
-        s.settled().await;
+    settled("gates-down", &[], async |s, _| {
         let prometheus = Prometheus::start(s).await;
         let (url, limits) = (prometheus.url.clone(), json!({"error": {"consecutive": 2}}));
         baking(s, "10m", json!([gate("number", &prometheus, "vector(0)", json!({"max": "0"}), limits)])).await;
@@ -150,8 +145,7 @@ async fn a_prometheus_that_is_gone_is_no_fault_of_the_image() {
 
 #[tokio::test]
 async fn a_query_that_cannot_be_evaluated_can_wait_for_a_person() {
-    scene("gates-hold", async |s| {
-        s.settled().await;
+    settled("gates-hold", &[], async |s, _| {
         let prometheus = Prometheus::start(s).await;
         let limits = json!({"error": {"consecutive": 2}});
         let gates = json!([gate("typo", &prometheus, "sum(", json!({"max": "0"}), limits)]);

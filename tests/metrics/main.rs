@@ -8,6 +8,7 @@ mod support;
 
 mod gates;
 mod killed;
+mod own;
 mod prometheus;
 mod traffic;
 
