@@ -4,6 +4,7 @@
 //! fields: see [`STANDS_FOR`].
 //! Rules stay off the object's root (there they would run at every status write), all but the one on the name.
 
+mod gates;
 mod strings;
 
 /// One rule at one place.
@@ -42,7 +43,7 @@ pub const SETS: &[&str] = &[
 
 /// Every rule, with each word in braces filled in.
 pub fn all() -> Vec<Rule> {
-    let fields = FIELDS.iter().map(|&(at, cel, says)| rule(at, None, cel, says));
+    let fields = FIELDS.iter().chain(gates::FIELDS).map(|&(at, cel, says)| rule(at, None, cel, says));
     let placed = PLACED.iter().map(|&(at, field, cel, says)| rule(at, Some(field), cel, says));
     let durations = strings::DURATIONS.iter().map(|&(at, least, most, example)| duration(at, least, most, example));
     let strings = strings::PATTERNS.iter().flat_map(|&(pattern, says, places)| {
@@ -102,45 +103,6 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "has(self.value) != has(self.secret)",
         "a header needs exactly one of value and secret",
     ),
-    // metric gates
-    (
-        "spec.stages[].metricGates[]",
-        "has(self.prometheus) != has(self.cloudwatch)",
-        "a metric gate needs exactly one of prometheus and cloudwatch",
-    ),
-    (
-        "spec.stages[].metricGates[].prometheus",
-        "has(self.service) != has(self.url)",
-        "prometheus needs exactly one of service and url",
-    ),
-    (
-        "spec.stages[].metricGates[].prometheus.condition",
-        "has(self.max) || has(self.min)",
-        "condition needs max, min, or both",
-    ),
-    (
-        "spec.stages[].metricGates[].prometheus.condition",
-        "!has(self.max) || !has(self.min) || double(self.min) <= double(self.max)",
-        "condition.min must not be above condition.max: no value could hold both",
-    ),
-    ("spec.stages[].metricGates[].prometheus.query", "self.matches('[^ \\t\\r\\n]')", "query must not be empty"),
-    (
-        "spec.stages[].metricGates[].prometheus.query",
-        "self.findAll('[$][(]TIDEGATE_').size() \
-         == self.findAll('[$][(]TIDEGATE_(TAG|IMAGE|STAGE|NAMESPACE|REVISION)[)]').size()",
-        "query has a placeholder that is not known: there are $(TIDEGATE_TAG), $(TIDEGATE_IMAGE), $(TIDEGATE_STAGE), \
-         $(TIDEGATE_NAMESPACE) and $(TIDEGATE_REVISION)",
-    ),
-    (
-        "spec.stages[].metricGates[].prometheus.url",
-        "!self.matches('[?#]')",
-        "url must end before /api/v1/query, without ? and #",
-    ),
-    (
-        "spec.stages[]",
-        "!has(self.metricGates) || size(self.metricGates) == 0 || has(self.bake)",
-        "metricGates are asked while the stage bakes: say for how long, such as bake: 10m",
-    ),
     // stages
     (
         "spec.stages",
@@ -168,6 +130,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "spec.stages[]",
         "!has(self.every) || (has(self.smokeTests) && size(self.smokeTests) > 0)",
         "every asks the smoke tests again at rest, and there are none: add smokeTests, or remove every",
+    ),
+    (
+        "spec.stages[].readiness.weights",
+        "self.ci + self.coverage + self.security + self.quality > 0",
+        "weights must not all be 0: a score of nothing says nothing",
     ),
     // strings
     (

@@ -89,7 +89,12 @@ impl World {
         let needed = need(&self.rel, true).targets;
         let found =
             needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
-        Observed { targets: found.collect(), results: self.results.clone(), answer: self.answer.clone() }
+        Observed {
+            targets: found.collect(),
+            evidence: self.evidence.clone(),
+            results: self.results.clone(),
+            answer: self.answer.clone(),
+        }
     }
 
     pub(super) fn decide(&self) -> Decision {
