@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod checks;
+mod gates;
 mod history;
 mod rollout;
 mod target;
@@ -17,7 +18,8 @@ mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
-pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
+pub use gates::{GateState, RoundCount};
+pub use history::{CheckRecord, GateRecord, HistoryEntry, StageRecord, TargetRecord};
 pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
     Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, StuckPod, TargetState, TargetStep, Unanswered,
