@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 mod ecs;
 mod lookup;
 pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
-pub use lookup::{HealthState, Lookup, RegistryImage, TargetHealth};
+pub use lookup::{HealthState, ImageQuery, Lookup, Manifest, RegistryImage, TargetHealth};
 
 /// One target as it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub struct LiveContainer {
     pub orphaned: bool,
     /// What its running pods report, if all agree.
     pub digest: Option<Digest>,
+    /// What they report if they do not agree, at most 16: nodes of several platforms may report several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +116,13 @@ pub enum ContainerRun {
 pub struct Exit {
     pub code: i32,
     pub reason: String,
+}
+
+impl LiveContainer {
+    /// Every digest that its pods report; none: it is not known.
+    pub fn reported(&self) -> impl Iterator<Item = &Digest> {
+        self.digest.iter().chain(&self.digests)
+    }
 }
 
 impl LiveTarget {

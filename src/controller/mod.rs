@@ -23,8 +23,9 @@ mod work;
 
 use crate::api::Release;
 use crate::aws::Aws;
-use crate::check::{self, Pool};
+use crate::check::{self, Directory, Outbound, Pool};
 use crate::observe::{ClusterDirectory, EcsOptions, Limits, Observer, client};
+use crate::registry::Registries;
 use crate::target::Writers;
 use crate::target::ecs::EcsWriter;
 use crate::target::kubernetes::KubernetesWriter;
@@ -95,13 +96,19 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let memory = Arc::new(Memory::default());
     let clock = Clock::start();
     let aws = Arc::new(Aws::default());
-    let pool = pool(&config, &acting, &options, clock, &queue)?;
+    let directory: Arc<dyn Directory> = Arc::new(ClusterDirectory::new(acting.clone(), &config, Limits::default()));
+    let outside = check::Outside::default();
+    let outbound = Outbound::new(directory.clone(), outside.clone(), options.policy.clone());
+    let registries = Registries::new(outbound.context("no client for registries")?);
+    let pool = pool(directory, outside, &options, clock, &queue)?;
     let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone()));
     let health = Arc::new(Health::default());
     let context = Arc::new(Context {
         clock,
         memory,
-        observer: Observer::new(acting.clone(), Limits::default()).with_ecs(aws.clone(), options.ecs.clone()),
+        observer: Observer::new(acting.clone(), Limits::default())
+            .with_ecs(aws.clone(), options.ecs.clone())
+            .with_registries(registries),
         writer: status::Writer::new(acting.clone(), WRITE),
         target: Arc::new(Writers { kubernetes: KubernetesWriter::new(acting, WRITE), ecs: EcsWriter::new(aws, WRITE) }),
         pool,
@@ -149,15 +156,14 @@ fn lead(elector: Option<Elector>) -> Lead {
 }
 
 fn pool(
-    config: &Config,
-    client: &Client,
+    directory: Arc<dyn Directory>,
+    outside: check::Outside,
     options: &Options,
     clock: Clock,
     queue: &Arc<Queue>,
 ) -> anyhow::Result<Arc<Pool>> {
-    let directory = Arc::new(ClusterDirectory::new(client.clone(), config, Limits::default()));
     let (wake, mut woken) = mpsc::unbounded_channel();
-    let (outside, limits) = (check::Outside::default(), check::Limits::default());
+    let limits = check::Limits::default();
     let now = Arc::new(move || clock.now());
     let pool = Pool::with_clock(directory, outside, options.policy.clone(), limits, wake, now);
     let pool = pool.context("no pool of checks")?;

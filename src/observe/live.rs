@@ -133,6 +133,7 @@ fn container(deployment: &Deployment, pods: &[&Pod], init: bool, container: &Con
         owners: ownership.image,
         orphaned: ownership.orphaned,
         digest: pods::digest(pods, &container.name, init),
+        digests: pods::digests(pods, &container.name, init),
     }
 }
 

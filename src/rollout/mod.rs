@@ -20,6 +20,7 @@ mod entry;
 mod evidence;
 mod foreign;
 mod hold;
+mod identity;
 mod lost;
 mod observed;
 mod performance;

@@ -59,6 +59,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         name: s.name.clone(),
         first_write_at: None,
         choosing_since: None,
+        resolved_at: None,
         available_at: None,
         bake_until: None,
         restore_at: None,

@@ -2,6 +2,7 @@
 
 mod doubts;
 mod edges;
+mod identity;
 mod load;
 mod lookups;
 mod on_and_on;
