@@ -12,15 +12,16 @@ use serde::{Deserialize, Serialize};
 mod checks;
 mod resolved;
 mod rollout;
+mod target;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use resolved::ResolvedImage;
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
-pub use rollout::{
-    Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
-    Step, TargetState, TargetStep, WayBack, Written,
+pub use rollout::{Approval, Cause, PromotionState, Rollout, StageState, Step};
+pub use target::{
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.

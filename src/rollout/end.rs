@@ -101,18 +101,20 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
 ///
 /// A debt of an earlier rollout stays until its target is verified, restored, changed by others, or gone.
 pub(super) fn keep_debts(d: &mut Draft, w: &Work) {
-    use TargetStep::{Adopted, Restoring, Untouched, Writing, Written};
+    use TargetStep::{Adopted, Inherited, Restoring, Untouched, Writing, Written};
     let stage = w.stage().clone();
     for (state, target) in w.state().targets.iter().zip(&stage.targets) {
         let of_it = |b: &Debt| b.stage == stage.name && b.target == state.name;
-        if !matches!(state.state, Untouched | Writing | Adopted) {
+        if !matches!(state.state, Untouched | Inherited | Writing | Adopted) {
             d.status.debts.retain(|b| !of_it(b));
         }
         let (Some(effect), Some(way_back), Some(uid)) = (&state.effect, &state.way_back, &state.uid) else { continue };
-        if !matches!(state.state, Writing | Written | Restoring) {
+        if !matches!(state.state, Inherited | Writing | Written | Restoring) {
             continue;
         }
-        let written = state.written.as_ref().map_or_else(|| plan::wanted(&w.spec, target), |x| x.images.clone());
+        let inherited = state.inherited.as_ref().filter(|_| state.state == Inherited).map(|i| &i.written);
+        let written = state.written.as_ref().or(inherited);
+        let written = written.map_or_else(|| plan::wanted(&w.spec, target), |x| x.images.clone());
         d.status.debts.retain(|b| !of_it(b) || b.written != written);
         d.status.debts.push(Debt {
             stage: stage.name.clone(),

@@ -35,10 +35,10 @@ mod rolling;
 mod running;
 mod say;
 mod standing;
+mod supersede;
 mod unsupported;
 mod verify;
 mod warnings;
-
 mod watching;
 mod write;
 
