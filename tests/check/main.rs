@@ -12,6 +12,7 @@ mod load;
 mod objects;
 mod outside;
 mod pooling;
+mod registry;
 mod rounds;
 mod secrets;
 mod tcp;

@@ -25,6 +25,7 @@ mod pods;
 mod policy;
 mod quota;
 mod refused;
+mod registry;
 mod restore;
 mod revert;
 mod rollback;

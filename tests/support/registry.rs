@@ -1,8 +1,8 @@
 //! A real registry on loopback, as a process of its own, and what people push there.
 
 use super::cluster::repository;
-use sha2::{Digest as _, Sha256};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -57,9 +57,11 @@ impl Registry {
     pub async fn push(&self, name: &str, tag: &str, content: &str) -> Pushed {
         let amd64 = self.put(name, None, IMAGE, &image(content, "amd64")).await;
         let arm64 = self.put(name, None, IMAGE, &image(content, "arm64")).await;
-        let member = |digest: &str, architecture: &str, os: &str| json!({
-            "mediaType": IMAGE, "digest": digest, "size": 1, "platform": {"os": os, "architecture": architecture},
-        });
+        let member = |digest: &str, architecture: &str, os: &str| {
+            json!({
+                "mediaType": IMAGE, "digest": digest, "size": 1, "platform": {"os": os, "architecture": architecture},
+            })
+        };
         let members = [member(&amd64, "amd64", "linux"), member(&arm64, "arm64", "linux")];
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": members});
         let index = self.put(name, Some(tag), INDEX, &index).await;
@@ -105,7 +107,8 @@ impl Drop for Registry {
 
 fn image(content: &str, architecture: &str) -> Value {
     let blob = |what: &str| {
-        let hex: String = Sha256::digest(format!("{what} {content} {architecture}")).iter().map(|b| format!("{b:02x}")).collect();
+        let hex: String =
+            Sha256::digest(format!("{what} {content} {architecture}")).iter().map(|b| format!("{b:02x}")).collect();
         format!("sha256:{hex}")
     };
     json!({
