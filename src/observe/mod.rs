@@ -35,11 +35,13 @@ use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// Objects of one list that are read; more are left out.
 const LIST: u32 = 500;
-/// Images that are asked for at once for one Release.
+/// Images that are asked for at once for one Release, and how long all of them may take.
 const IMAGES: usize = 4;
+const ALL_IMAGES: Duration = Duration::from_secs(20);
 
 /// Reads Releases and their targets.
 #[derive(Clone)]
@@ -103,9 +105,13 @@ impl Observer {
     /// What registries say of these images, each as the Release's namespace may see it.
     pub async fn images(&self, release: &ReleaseView, queries: &[ImageQuery]) -> BTreeMap<Image, Lookup<Manifest>> {
         let namespace = &release.name.namespace;
+        let until = Instant::now() + ALL_IMAGES;
+        let late = || Lookup::Unanswered(format!("its turn did not come within {ALL_IMAGES:?}"));
         let looks = queries.iter().cloned().map(|query| async move {
             let said = match &self.registries {
-                Some(registries) => registries.look(namespace, &query).await,
+                Some(registries) => {
+                    timeout_at(until, registries.look(namespace, &query)).await.unwrap_or_else(|_| late())
+                }
                 None => Lookup::Unanswered("this controller asks no registry".to_owned()),
             };
             (query.image, said)

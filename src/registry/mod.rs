@@ -21,7 +21,8 @@ use tokio::time::Instant;
 
 /// For everything that one look at one image takes.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For so long an answer serves whoever decides again.
+/// For so long an answer serves whoever asks again, unless an image was found: a tag may move at any time, and what is
+/// about to be written must be what it is now.
 const FRESH: Duration = Duration::from_secs(5);
 /// Answers that are remembered at most.
 const REMEMBERED: usize = 500;
@@ -60,6 +61,9 @@ impl Registries {
             Err(error) => Lookup::Unanswered(error.to_string()),
         };
         tracing::debug!(image = %query.image, ?found, "asked a registry");
+        if matches!(found, Lookup::Known(Manifest::Found(_))) {
+            return found;
+        }
         let mut seen = lock(&self.seen);
         if seen.len() >= REMEMBERED {
             seen.clear();

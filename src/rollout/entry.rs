@@ -121,7 +121,7 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
             | Reason::DigestDiffers
     ) {
         // Nothing that is watched tells when these are mended.
-        d.look_again_in(Duration::from_secs(10));
+        d.look_again_in(identity::pause(b.reason, d.now.since(since)));
     }
     w.rollout.blocked = Some(cause(b.reason, b.message, false, since));
     Flow::Stay

@@ -15,6 +15,9 @@ use crate::api::{Digest, Image, Reason};
 
 /// Indexes that a status remembers.
 const MAX_INDEXES: usize = 8;
+/// Between two looks at what nobody tells of, at first and in the end.
+const PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// After which it is tried again where too much is asked at once.
 const TURN: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,16 @@ pub(super) fn confirm(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 /// What the registry says that the image is.
 pub(super) fn said(w: &Work) -> Option<&Digest> {
     w.rollout.digest.as_ref().filter(|_| w.spec.image.resolve == Resolve::Registry)
+}
+
+/// When to look again at what stops a rollout. Registries count what they are asked, and a push that did not come for
+/// an hour will not come in the next ten seconds.
+pub(super) fn pause(reason: Reason, stopped: Duration) -> Duration {
+    if matches!(reason, Reason::ImageNotFound | Reason::DigestUnknown | Reason::DigestDiffers) {
+        let sixth = i64::try_from(stopped.std().as_millis() / 6).unwrap_or(i64::MAX);
+        return Duration::from_millis(sixth).clamp(PAUSE, LONGEST_PAUSE);
+    }
+    PAUSE
 }
 
 /// Whether what runs may count as the wanted image, as far as digests are known.

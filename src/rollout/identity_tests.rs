@@ -39,3 +39,17 @@ fn two_digests_are_one_image_if_one_index_holds_both() {
     }
     assert!(!differ(&[], None, Some(&digest('a'))) && !differ(&[], Some(&digest('a')), None));
 }
+
+#[test]
+fn a_registry_is_asked_less_often_the_longer_nothing_changes() {
+    for (reason, stopped, wanted) in [
+        (Reason::ImageNotFound, 0, 10),
+        (Reason::ImageNotFound, 60, 10),
+        (Reason::DigestUnknown, 600, 100),
+        (Reason::DigestDiffers, 7200, 300),
+        (Reason::TargetBusy, 7200, 10),
+    ] {
+        let seen = pause(reason, Duration::from_secs(stopped));
+        assert_eq!(seen, Duration::from_secs(wanted), "{reason} {stopped}");
+    }
+}

@@ -233,12 +233,15 @@ async fn a_silent_registry_holds_up_nobody() {
     assert!(matches!(registries.look("shop", &more).await, Lookup::Known(_)), "its place is free again");
 }
 
+/// What is not there is asked for every few seconds at most; what is there, each time, because tags move.
 #[tokio::test]
-async fn an_answer_serves_for_seconds_and_for_its_namespace_alone() {
-    let app = App::start(HERE, |_| answer(200, "", MANIFEST)).await;
-    let registries = registries(World::default(), loopback());
-    for namespace in ["shop", "shop", "bank"] {
-        registries.look(namespace, &query(&shop(app.addr), None)).await;
+async fn only_what_is_missing_is_remembered_and_for_its_namespace_alone() {
+    for (status, body, asked) in [(404, MISSING, 2), (500, "", 2), (200, MANIFEST, 3)] {
+        let app = App::start(HERE, move |_| answer(status, "", body)).await;
+        let registries = registries(World::default(), loopback());
+        for namespace in ["shop", "shop", "bank"] {
+            registries.look(namespace, &query(&shop(app.addr), None)).await;
+        }
+        assert_eq!(app.seen.requests().len(), asked, "{status}");
     }
-    assert_eq!(app.seen.requests().len(), 2);
 }

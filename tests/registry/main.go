@@ -66,8 +66,6 @@ func run(args []string) error {
 	config := &configuration.Configuration{Auth: auth, Storage: configuration.Storage{"inmemory": nil}}
 	config.HTTP.Secret = "of this process only"
 	config.Catalog.MaxEntries = 100
-	// The tests push manifests without what they name.
-	config.Validation.Disabled = true
 	app := handlers.NewApp(context.Background(), config)
 	go http.Serve(listener, app)
 	fmt.Println(listener.Addr())

@@ -1,6 +1,7 @@
 //! A real registry on loopback, as a process of its own, and what people push there.
 
 use super::cluster::repository;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io::{BufRead, BufReader};
@@ -53,42 +54,64 @@ impl Registry {
         format!("{}/{name}", self.addr)
     }
 
-    /// An index of two platforms, whose layers nobody reads. `content`: what makes it this image.
+    /// An index of two platforms. `content`: what makes it this image.
     pub async fn push(&self, name: &str, tag: &str, content: &str) -> Pushed {
-        let amd64 = self.put(name, None, IMAGE, &image(content, "amd64")).await;
-        let arm64 = self.put(name, None, IMAGE, &image(content, "arm64")).await;
-        let member = |digest: &str, architecture: &str, os: &str| {
-            json!({
-                "mediaType": IMAGE, "digest": digest, "size": 1, "platform": {"os": os, "architecture": architecture},
-            })
+        let amd64 = self.image(name, None, content, "amd64").await;
+        let arm64 = self.image(name, None, content, "arm64").await;
+        let member = |(digest, size): &(String, usize), architecture: &str| {
+            let platform = json!({"os": "linux", "architecture": architecture});
+            json!({"mediaType": IMAGE, "digest": digest, "size": size, "platform": platform})
         };
-        let members = [member(&amd64, "amd64", "linux"), member(&arm64, "arm64", "linux")];
+        let members = [member(&amd64, "amd64"), member(&arm64, "arm64")];
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": members});
-        let index = self.put(name, Some(tag), INDEX, &index).await;
-        Pushed { index, amd64, arm64 }
+        let (index, _) = self.manifest(name, Some(tag), INDEX, &index).await;
+        Pushed { index, amd64: amd64.0, arm64: arm64.0 }
     }
 
     /// The image of one platform alone.
     pub async fn push_one(&self, name: &str, tag: &str, content: &str) -> String {
-        self.put(name, Some(tag), IMAGE, &image(content, "amd64")).await
+        self.image(name, Some(tag), content, "amd64").await.0
     }
 
-    /// As any client pushes it. Gives its digest.
-    async fn put(&self, name: &str, tag: Option<&str>, kind: &str, manifest: &Value) -> String {
+    async fn image(&self, name: &str, tag: Option<&str>, content: &str, architecture: &str) -> (String, usize) {
+        let config = json!({"architecture": architecture, "os": "linux", "author": content}).to_string();
+        let layer = format!("{content} for {architecture}");
+        let mut blobs = Vec::new();
+        for (kind, blob) in [("config.v1+json", config), ("layer.v1.tar", layer)] {
+            let digest = digest(&blob);
+            let uploads = format!("http://{}/v2/{name}/blobs/uploads/", self.addr);
+            let begun = self.send(Method::POST, &uploads, "application/octet-stream", "", name).await;
+            let at = begun.headers()["location"].to_str().unwrap();
+            let at = format!("{at}{}digest={digest}", if at.contains('?') { "&" } else { "?" });
+            self.send(Method::PUT, &at, "application/octet-stream", &blob, name).await;
+            let kind = format!("application/vnd.oci.image.{kind}");
+            blobs.push(json!({"mediaType": kind, "digest": digest, "size": blob.len()}));
+        }
+        let manifest = json!({"schemaVersion": 2, "mediaType": IMAGE, "config": blobs[0], "layers": [blobs[1]]});
+        self.manifest(name, tag, IMAGE, &manifest).await
+    }
+
+    /// Its digest and size.
+    async fn manifest(&self, name: &str, tag: Option<&str>, kind: &str, manifest: &Value) -> (String, usize) {
         let bytes = manifest.to_string();
-        let hex: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let digest = format!("sha256:{hex}");
+        let digest = digest(&bytes);
         let url = format!("http://{}/v2/{name}/manifests/{}", self.addr, tag.unwrap_or(&digest));
-        let put = || self.http.put(&url).header("content-type", kind).body(bytes.clone());
-        let mut answer = put().basic_auth(USER, Some(PASSWORD)).send().await.unwrap();
+        self.send(Method::PUT, &url, kind, &bytes, name).await;
+        (digest, bytes.len())
+    }
+
+    /// As any client pushes.
+    async fn send(&self, method: Method, url: &str, kind: &str, body: &str, name: &str) -> Response {
+        let request = || self.http.request(method.clone(), url).header("content-type", kind).body(body.to_owned());
+        let mut answer = request().basic_auth(USER, Some(PASSWORD)).send().await.unwrap();
         if answer.status() == 401 {
-            answer = put().bearer_auth(self.token(&answer, name).await).send().await.unwrap();
+            answer = request().bearer_auth(self.token(&answer, name).await).send().await.unwrap();
         }
         assert!(answer.status().is_success(), "{url}: {} {}", answer.status(), answer.text().await.unwrap());
-        digest
+        answer
     }
 
-    async fn token(&self, refused: &reqwest::Response, name: &str) -> String {
+    async fn token(&self, refused: &Response, name: &str) -> String {
         let said = refused.headers()["www-authenticate"].to_str().unwrap();
         let realm = said.split("realm=\"").nth(1).unwrap().split('"').next().unwrap();
         let scope = format!("repository:{name}:pull,push");
@@ -105,15 +128,7 @@ impl Drop for Registry {
     }
 }
 
-fn image(content: &str, architecture: &str) -> Value {
-    let blob = |what: &str| {
-        let hex: String =
-            Sha256::digest(format!("{what} {content} {architecture}")).iter().map(|b| format!("{b:02x}")).collect();
-        format!("sha256:{hex}")
-    };
-    json!({
-        "schemaVersion": 2, "mediaType": IMAGE,
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": blob("config"), "size": 1},
-        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": blob("layer"), "size": 1}],
-    })
+fn digest(bytes: &str) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
 }
