@@ -19,6 +19,7 @@ mod end;
 mod entry;
 mod evidence;
 mod foreign;
+mod history;
 mod hold;
 mod identity;
 mod lost;

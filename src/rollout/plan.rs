@@ -71,6 +71,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         targets: s.targets.iter().map(target).collect(),
         purpose: None,
         checks: vec![],
+        answers: vec![],
     };
     spec.stages.iter().map(stage).collect()
 }

@@ -1,7 +1,7 @@
 //! How far a failed stage is taken back, by whose order, and the annotation that takes a finished rollout back.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{checks, end, entry, plan, rest, running};
+use super::{checks, end, entry, history, plan, rest, running};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Refused};
 use crate::api::spec::{RollbackMode, RollbackScope};
@@ -44,6 +44,7 @@ pub(super) fn next_stage(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 
 /// The clocks of a restore start anew; what was asked before says nothing of it.
 pub(super) fn begin(d: &mut Draft, w: &mut Work) {
+    history::keep_answers(w);
     checks::void(w);
     let now = d.now;
     let state = w.state_mut();

@@ -2,7 +2,7 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{bake, ecs, end, foreign, hold, identity, restore, rolling, supersede};
+use super::{bake, ecs, end, foreign, history, hold, identity, restore, rolling, supersede};
 use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
@@ -128,6 +128,7 @@ pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
 /// Stores what was verified, with the checks that it passed, and pays its debts.
 fn remember(d: &mut Draft, w: &mut Work) {
     let stage = w.stage().clone();
+    history::keep_answers(w);
     // A person may have accepted what could not be asked.
     let asked = |q: &checks::Question| {
         let mut states = w.state().checks.iter();

@@ -1,6 +1,6 @@
 //! One attempt to bring one image through the stages, as it stands in status.
 
-use super::{Baseline, CheckState, Frozen, Purpose, TargetState};
+use super::{Baseline, CheckRecord, CheckState, Frozen, Purpose, TargetState};
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -141,6 +141,9 @@ pub struct StageState {
     pub purpose: Option<Purpose>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckState>,
+    /// What the checks of the new version came to, once it is verified or being taken back; at most 12.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<CheckRecord>,
 }
 
 impl Rollout {

@@ -6,6 +6,7 @@ mod doubts;
 mod edges;
 mod fates;
 mod going_back;
+mod history;
 mod identity;
 mod load;
 mod lookups;
