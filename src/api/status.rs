@@ -21,9 +21,10 @@ pub use resolved::ResolvedImage;
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
-pub use rollout::{Approval, Cause, PromotionState, Rollout, StageState, Step};
+pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
-    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, WayBack, Written,
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, Unanswered, WayBack,
+    Written,
 };
 
 /// What the controller says, and what it must remember.

@@ -10,6 +10,7 @@ mod consent;
 mod directory;
 mod ecs;
 mod error;
+mod evidence;
 mod fields;
 mod live;
 mod machines;

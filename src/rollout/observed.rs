@@ -2,7 +2,7 @@
 
 use crate::api::ask::AskResult;
 use crate::api::effect::Answer;
-use crate::api::view::{Lookup, Manifest, TargetView};
+use crate::api::view::{EvidenceView, Lookup, Manifest, TargetView};
 use crate::api::{Image, NsName, ReleaseSpec, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +30,9 @@ pub struct Observed {
     /// What registries said of the images that the step before this one asked for.
     #[serde(default)]
     pub images: BTreeMap<Image, Lookup<Manifest>>,
+    /// What CI published, by ConfigMap of the Release's namespace.
+    #[serde(default)]
+    pub evidence: BTreeMap<String, EvidenceView>,
     /// Answers that no stored status has counted yet.
     pub results: Vec<AskResult>,
     /// What came of the effect that the step before this one asked for.

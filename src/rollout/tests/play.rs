@@ -92,6 +92,7 @@ impl World {
         Observed {
             targets: found.collect(),
             images: self.images.clone(),
+            evidence: self.evidence.clone(),
             results: self.results.clone(),
             answer: self.answer.clone(),
         }
