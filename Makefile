@@ -1,7 +1,9 @@
 # `make` prints what there is to do. Needs Rust and Go, and Python for three checks.
 
 CLUSTER := tests/cluster/bin/tidegate-cluster
+REGISTRY := tests/registry/bin/registry
 CLUSTER_SOURCES := $(shell find tests/cluster -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard tests/cluster/go.*)
+REGISTRY_SOURCES := $(wildcard tests/registry/*.go tests/registry/go.*)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= tidegate:$(VERSION)
 HONEST := target/honest
@@ -13,7 +15,7 @@ pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip 
 export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench lint generate generate-check cluster image image-files clean
+.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench lint generate generate-check cluster registry image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -32,7 +34,7 @@ test-cluster: ## the tests of the simulated nodes
 	@# `go vet` has its own step in `make lint`; here it would look at all of Kubernetes first.
 	cd tests/cluster && go test -vet=off ./...
 
-test-controller: cluster prometheus ## the tests of the controller, on a real control plane
+test-controller: cluster registry prometheus ## the tests of the controller, on a real control plane
 	@rm -rf target/tmp/ecs-calls
 	cargo test
 
@@ -61,9 +63,10 @@ bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0
 
 lint: ## formatting, clippy and go vet
 	cargo fmt --check
-	test -z "$$(gofmt -l tests/cluster | tee /dev/stderr)"
+	test -z "$$(gofmt -l tests/cluster tests/registry | tee /dev/stderr)"
 	cargo clippy --all-targets -- -D warnings
 	cd tests/cluster && go vet ./...
+	cd tests/registry && go vet ./...
 
 generate: ## the CRD and the reference pages, from the code
 	cargo run --quiet -- generate all
@@ -77,6 +80,12 @@ $(CLUSTER): $(CLUSTER_SOURCES)
 	@echo "Building the control plane (Go; about 4 minutes the first time, then seconds) ..."
 	@# The same flags as for the tests, the linker's apart: otherwise Go would compile everything twice.
 	@cd tests/cluster && go build -ldflags '-s -w' -o bin/tidegate-cluster .
+
+registry: $(REGISTRY) ## the image registry that the tests ask
+
+$(REGISTRY): $(REGISTRY_SOURCES)
+	@echo "Building the registry (Go; about 2 minutes the first time, then seconds) ..."
+	@cd tests/registry && go build -ldflags '-s -w' -o bin/registry .
 
 image: image-files ## a container image, with docker or buildah (IMAGE=name:tag)
 	@if docker info >/dev/null 2>&1; then docker build -t $(IMAGE) -f Dockerfile target/image; \
@@ -99,4 +108,4 @@ image-files:
 
 clean: ## removes what was built
 	cargo clean
-	rm -rf tests/cluster/bin .demo
+	rm -rf tests/cluster/bin tests/registry/bin .demo

@@ -4,6 +4,7 @@
 //! - [`api`]: the `Release` and the words all modules share. Types only.
 //! - [`rollout`]: the pure core. What to do next, as a function of what is seen and the time.
 //! - [`aws`]: AWS as one talks to it: credentials, clients, limits, raw task definitions.
+//! - [`registry`]: image registries as one asks them: a manifest by its tag, behind the same guard as checks.
 //! - [`observe`]: every read, gathered into one [`rollout::Observed`].
 //! - [`target`]: every write to a workload.
 //! - [`check`]: asking the running application, behind an address guard.
@@ -17,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod controller;
 pub mod observe;
+pub mod registry;
 pub mod rollout;
 pub mod target;
 pub mod telemetry;

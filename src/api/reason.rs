@@ -235,7 +235,7 @@ impl Reason {
         Entry(
             Self::ImageNotFound,
             Kind::Blocked,
-            "The image is not in its ECR repository, or there is no such repository.",
+            "The image is not in its registry, or there is no such repository: ECR says so of an ECS service's, any registry with `image.resolve: Registry`.",
             "Push it, or mend the repository or tag; it goes on by itself when the image is there.",
         ),
         Entry(
@@ -399,8 +399,8 @@ impl Reason {
         Entry(
             Self::DigestDiffers,
             Kind::Cause,
-            "The tag resolves to another digest than the one that the stage before verified.",
-            "The tag was moved: build a new tag.",
+            "What runs, or what a registry holds, is another image than the one that the stage before verified.",
+            "The tag was moved: build a new tag. Or a mirror packed it anew: copy it with its digest kept.",
         ),
         Entry(Self::PromotionGiven, Kind::Event, "An approval was accepted.", ""),
         Entry(
@@ -453,8 +453,8 @@ impl Reason {
         Entry(
             Self::DigestUnknown,
             Kind::Event,
-            "A digest is not known, so it could not be compared; with `image.requireDigest` that ends the stage.",
-            "",
+            "Neither registry nor pods tell a digest, so it could not be compared. With `image.requireDigest` the rollout waits for the registry, and a stage ends for its pods.",
+            "With `image.resolve`: read why the registry does not tell; it may need `image.pullSecret`.",
         ),
         Entry(
             Self::Recovered,

@@ -91,6 +91,23 @@ pub struct ImageSpec {
     /// Stops where a digest is unknown instead of going on with a warning. Default false.
     #[serde(default)]
     pub require_digest: bool,
+    /// Whether registries are asked what the image is before a stage is written. Default Never.
+    #[serde(default)]
+    pub resolve: Resolve,
+    /// A Secret of the Release's namespace with credentials for the registries that are asked: `kubernetes.io/dockerconfigjson`,
+    /// as in `imagePullSecrets`. Default: they are asked as anybody may. Only with `resolve: Registry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub pull_secret: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Default)]
+pub enum Resolve {
+    /// No registry is asked: digests are those that pods report.
+    #[default]
+    Never,
+    /// Before a stage is written its image must be in its registry, and be the one that the stage before was verified with.
+    Registry,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 mod checks;
 mod gates;
 mod history;
+mod resolved;
 mod rollout;
 mod target;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
+
+pub use resolved::ResolvedImage;
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use gates::{GateState, RoundCount};
@@ -66,6 +69,9 @@ pub struct ReleaseStatus {
     /// Images that failed here by their own fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantine: Vec<Quarantined>,
+    /// Images of several platforms that registries were asked for, newest last, at most 8: what they are made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<ResolvedImage>,
     /// Ended rollouts, newest first, at most `spec.historyLimit`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
@@ -205,6 +211,7 @@ impl Default for ReleaseStatus {
             debts: Vec::new(),
             stable: Vec::new(),
             quarantine: Vec::new(),
+            indexes: Vec::new(),
             history: Vec::new(),
             rollout: None,
             failing: Vec::new(),

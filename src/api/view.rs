@@ -12,7 +12,7 @@ mod lookup;
 mod stateful;
 pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
 pub use evidence::EvidenceView;
-pub use lookup::{HealthState, Lookup, RegistryImage, TargetHealth};
+pub use lookup::{HealthState, ImageQuery, Lookup, Manifest, RegistryImage, TargetHealth};
 pub use stateful::{OutdatedPod, StatefulView};
 
 /// One target as it was found.
@@ -90,6 +90,9 @@ pub struct LiveContainer {
     pub orphaned: bool,
     /// What its running pods report, if all agree.
     pub digest: Option<Digest>,
+    /// What they report if they do not agree, at most 16: nodes of several platforms may report several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +128,13 @@ pub enum ContainerRun {
 pub struct Exit {
     pub code: i32,
     pub reason: String,
+}
+
+impl LiveContainer {
+    /// Every digest that its pods report; none: it is not known.
+    pub fn reported(&self) -> impl Iterator<Item = &Digest> {
+        self.digest.iter().chain(&self.digests)
+    }
 }
 
 impl LiveTarget {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// As much of a body as is ever read, in bytes.
 pub(super) const BODY_CAP: usize = 64 * 1024;
-const CONNECT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 /// For one request from the first packet to the last byte.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ impl Http {
     }
 
     /// A client which knows the host by these addresses only.
-    async fn pinned(
+    pub(super) async fn pinned(
         &self,
         target: &Target,
         addrs: &[SocketAddr],

@@ -15,6 +15,7 @@ mod headers;
 mod hosts;
 mod http;
 mod load;
+pub mod outbound;
 mod plan;
 pub mod pool;
 mod prometheus;
@@ -35,6 +36,7 @@ pub use directory::{
 };
 pub use guard::Policy;
 pub use hosts::{HostPattern, NotAHost};
+pub use outbound::{NotReached, Outbound};
 pub use pool::{Limits, Outside, Pool, PoolError};
 pub use resolve::{Dns, ResolveError, Resolver};
 pub use tls::Roots;

@@ -98,7 +98,7 @@ impl Rounds {
         Ok(Whom::One { what: format!("Service {name}"), place: Place::Address { addr, host } })
     }
 
-    async fn url(&self, url: &str) -> Result<Whom, RoundError> {
+    pub(super) async fn url(&self, url: &str) -> Result<Whom, RoundError> {
         let target = Target::parse(url)?;
         let origin = target.origin();
         let forbidden = self.forbidden().await?;

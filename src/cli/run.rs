@@ -51,16 +51,16 @@ pub struct RunArgs {
     /// How long the lease of a replica that vanished keeps the others waiting, in seconds. It is renewed three times as often.
     #[arg(long, env = "TIDEGATE_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(3..=300))]
     lease_seconds: u16,
-    /// Let checks reach loopback addresses. For tests and demonstrations on one machine only.
+    /// Let checks and look-ups of images reach loopback addresses. For tests and demonstrations on one machine only.
     #[arg(long, env = "TIDEGATE_ALLOW_LOOPBACK")]
     allow_loopback: bool,
-    /// A host that url checks may reach although its addresses are not public, such as api.internal or *.internal. May be repeated.
+    /// A host that url checks and look-ups of images may reach although its addresses are not public, such as api.internal or *.internal. May be repeated.
     #[arg(long, env = "TIDEGATE_ALLOW_URL_HOST", value_delimiter = ',', value_name = "HOST")]
     allow_url_host: Vec<HostPattern>,
-    /// A network that url checks may reach although it is not public, such as 10.1.0.0/16. May be repeated.
+    /// A network that url checks and look-ups of images may reach although it is not public, such as 10.1.0.0/16. May be repeated.
     #[arg(long, env = "TIDEGATE_ALLOW_URL_CIDR", value_delimiter = ',', value_name = "CIDR")]
     allow_url_cidr: Vec<IpNet>,
-    /// A network that checks never reach, such as 10.1.2.0/24. May be repeated.
+    /// A network that checks and look-ups never reach, such as 10.1.2.0/24. May be repeated.
     #[arg(long = "deny-cidr", env = "TIDEGATE_DENY_CIDR", value_delimiter = ',', value_name = "CIDR")]
     deny: Vec<IpNet>,
     /// A role on AWS that Releases of every namespace may use, or `own` for the controller's own credentials. May be

@@ -24,8 +24,9 @@ mod work;
 use crate::api::Release;
 use crate::api::spec::WorkloadKind;
 use crate::aws::Aws;
-use crate::check::{self, Pool};
+use crate::check::{self, Directory, Outbound, Pool};
 use crate::observe::{ClusterDirectory, EcsOptions, Limits, Observer, client};
+use crate::registry::Registries;
 use crate::target::Writers;
 use crate::target::ecs::EcsWriter;
 use crate::target::kubernetes::KubernetesWriter;
@@ -96,13 +97,20 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let memory = Arc::new(Memory::default());
     let clock = Clock::start();
     let aws = Arc::new(Aws::default());
-    let pool = pool(&config, &acting, &options, clock, &queue, &aws)?;
+    let directory = ClusterDirectory::new(acting.clone(), &config, Limits::default());
+    let directory: Arc<dyn Directory> = Arc::new(directory.with_aws(aws.clone(), &options.ecs));
+    let outside = check::Outside::default();
+    let outbound = Outbound::new(directory.clone(), outside.clone(), options.policy.clone());
+    let registries = Registries::new(outbound.context("no client for registries")?);
+    let pool = pool(directory, outside, &options, clock, &queue)?;
     let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone()));
     let health = Arc::new(Health::default());
     let context = Arc::new(Context {
         clock,
         memory,
-        observer: Observer::new(acting.clone(), Limits::default()).with_ecs(aws.clone(), options.ecs.clone()),
+        observer: Observer::new(acting.clone(), Limits::default())
+            .with_ecs(aws.clone(), options.ecs.clone())
+            .with_registries(registries),
         writer: status::Writer::new(acting.clone(), WRITE),
         target: Arc::new(Writers { kubernetes: KubernetesWriter::new(acting, WRITE), ecs: EcsWriter::new(aws, WRITE) }),
         pool,
@@ -150,17 +158,14 @@ fn lead(elector: Option<Elector>) -> Lead {
 }
 
 fn pool(
-    config: &Config,
-    client: &Client,
+    directory: Arc<dyn Directory>,
+    outside: check::Outside,
     options: &Options,
     clock: Clock,
     queue: &Arc<Queue>,
-    aws: &Arc<Aws>,
 ) -> anyhow::Result<Arc<Pool>> {
-    let directory = ClusterDirectory::new(client.clone(), config, Limits::default());
-    let directory = Arc::new(directory.with_aws(aws.clone(), &options.ecs));
     let (wake, mut woken) = mpsc::unbounded_channel();
-    let (outside, limits) = (check::Outside::default(), check::Limits::default());
+    let limits = check::Limits::default();
     let now = Arc::new(move || clock.now());
     let pool = Pool::with_clock(directory, outside, options.policy.clone(), limits, wake, now);
     let pool = pool.context("no pool of checks")?;

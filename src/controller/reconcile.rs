@@ -15,15 +15,15 @@ use super::status::{Stored, Writer};
 use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
-use crate::api::view::TargetView;
-use crate::api::{NsName, Release};
+use crate::api::view::{Lookup, Manifest, TargetView};
+use crate::api::{Image, NsName, Release};
 use crate::check::Pool;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
 use crate::target::Target;
 use crate::telemetry::Metrics;
 use kube::ResourceExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -74,6 +74,8 @@ enum Turn {
 struct Carried {
     /// What came of its effect.
     answer: Option<Answer>,
+    /// What registries said of the images that it asked for.
+    images: BTreeMap<Image, Lookup<Manifest>>,
     /// What it saw, while no workload was written since.
     seen: Option<Seen>,
 }
@@ -130,7 +132,7 @@ impl Context {
                 true
             }
             Some(Stored::Conflict) => {
-                carried.answer = observed.answer;
+                (carried.answer, carried.images) = (observed.answer, observed.images);
                 return Ok(Turn::Conflict);
             }
             None => false,
@@ -139,6 +141,10 @@ impl Context {
         seen.counted(&decision.counted);
         carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_) | Effect::DeletePod(_))));
         let Some(effect) = &decision.effect else {
+            if !decision.look_up.is_empty() {
+                carried.images = self.observer.images(&view, &decision.look_up).await;
+                return Ok(Turn::Next(Box::new(release)));
+            }
             return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
         };
         let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
@@ -153,8 +159,8 @@ impl Context {
             Some(seen) => seen,
             None => Seen::read(&self.observer, &self.pool, view, need).await,
         };
-        let (targets, evidence) = (seen.targets.clone(), seen.evidence.clone());
-        (Observed { targets, evidence, results: seen.results.clone(), answer: carried.answer }, seen)
+        let (targets, evidence, results) = (seen.targets.clone(), seen.evidence.clone(), seen.results.clone());
+        (Observed { targets, images: carried.images, evidence, results, answer: carried.answer }, seen)
     }
 
     fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {

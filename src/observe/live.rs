@@ -75,6 +75,7 @@ fn container(object: &Object, pods: &[&Pod], init: bool, container: &Container) 
         owners: ownership.image,
         orphaned: ownership.orphaned,
         digest: pods::digest(pods, &container.name, init),
+        digests: pods::digests(pods, &container.name, init),
     }
 }
 

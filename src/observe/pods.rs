@@ -6,9 +6,12 @@ use crate::api::{Digest, Time};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use kube::ResourceExt;
+use std::collections::BTreeSet;
 
 /// Longest message of a kubelet that is kept: it repeats the image's name up to three times.
 const KUBELET_MESSAGE: usize = 1024;
+/// Different digests of one container that are told; more say nothing.
+const DIGESTS: usize = 16;
 
 pub(super) fn view(pod: &Pod) -> PodView {
     let unscheduled = condition(pod, "PodScheduled")
@@ -30,12 +33,26 @@ pub(super) fn view(pod: &Pod) -> PodView {
 /// Only `imageID` counts: `status.image` may name another tag of the same image. A bare digest in `imageID` is that of
 /// the image's configuration, not of what was pulled.
 pub(super) fn digest(pods: &[&Pod], name: &str, init: bool) -> Option<Digest> {
-    let alive = pods.iter().filter(|pod| !terminating(pod));
-    let ids =
-        alive.flat_map(|pod| statuses(pod)).filter(|(i, s)| *i == init && s.name == name).map(|(_, s)| &s.image_id);
-    let mut digests = ids.filter(|id| !id.is_empty()).map(|id| Digest::parse(id).filter(|_| id.contains('@')));
+    let mut digests = reported(pods, name, init);
     let first = digests.next()??;
     digests.all(|other| other.as_ref() == Some(&first)).then_some(first)
+}
+
+/// What they report for it if they do not agree; empty if one of them reports none.
+pub(super) fn digests(pods: &[&Pod], name: &str, init: bool) -> Vec<Digest> {
+    let all: Option<BTreeSet<Digest>> = reported(pods, name, init).collect();
+    let all = all.unwrap_or_default();
+    if (2..=DIGESTS).contains(&all.len()) { all.into_iter().collect() } else { Vec::new() }
+}
+
+/// Of each pod that reports at all.
+fn reported<'a>(pods: &'a [&'a Pod], name: &'a str, init: bool) -> impl Iterator<Item = Option<Digest>> + 'a {
+    let alive = pods.iter().filter(|pod| !terminating(pod));
+    let ids = alive
+        .flat_map(|pod| statuses(pod))
+        .filter(move |(i, s)| *i == init && s.name == name)
+        .map(|(_, s)| &s.image_id);
+    ids.filter(|id| !id.is_empty()).map(|id| Digest::parse(id).filter(|_| id.contains('@')))
 }
 
 pub(super) fn ready(pod: &Pod) -> bool {

@@ -2,15 +2,15 @@
 
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work};
-use super::{evidence, plan, quarantine, write};
+use super::{evidence, identity, plan, quarantine, write};
+use crate::api::Reason;
 use crate::api::ask::Query;
-use crate::api::spec::{ReleaseSpec, Retry, Stage};
+use crate::api::spec::{Retry, Stage};
 use crate::api::status::{
     CheckKind, ContainerImage, Debt, Purpose, Stable, Step, TargetState, TargetStep, Verdict, WayBack, Written,
 };
 use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
-use crate::api::{Digest, Reason};
 
 /// Rounds of each check, and time in all, that are spent on asking what runs now.
 const ROUNDS: i32 = 3;
@@ -204,26 +204,11 @@ fn stable_of<'s>(
     let stable = any_stable(d, stage, target, live)?;
     let images = live.images(containers);
     let same = |i: &ContainerImage| {
-        stable.images.iter().any(|s| s.container == i.container && s.image == i.image && !differ(&s.digest, &i.digest))
+        stable.images.iter().any(|s| {
+            s.container == i.container
+                && s.image == i.image
+                && !identity::differ(&d.status.indexes, i.digest.as_ref(), s.digest.as_ref())
+        })
     };
     (!images.is_empty() && images.iter().all(same)).then_some(stable)
-}
-
-/// Known to be different; unknown is not different.
-pub(super) fn differ(a: &Option<Digest>, b: &Option<Digest>) -> bool {
-    matches!((a, b), (Some(a), Some(b)) if a != b)
-}
-
-/// Whether what runs may count as the wanted image: where both digests are known, they must be equal.
-pub(super) fn digests_agree(
-    live: &LiveTarget,
-    wanted: &[ContainerImage],
-    verified: Option<&Digest>,
-    spec: &ReleaseSpec,
-) -> bool {
-    wanted.iter().all(|want| {
-        let found = live.container(&want.container).and_then(|c| c.digest.clone());
-        let same_repository = want.image.repository() == spec.image.repository;
-        !(differ(&found, &want.digest) || (same_repository && differ(&found, &verified.cloned())))
-    })
 }

@@ -4,6 +4,7 @@ use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
 use crate::api::spec::TargetKind;
 use crate::api::time::Time;
+use crate::api::view::ImageQuery;
 use crate::api::{ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct Decision {
     pub hold: bool,
     /// Results that `status` counts, or that count no more: forgotten once `status` is stored.
     pub counted: Vec<AskId>,
+    /// Images whose registries are to be asked before the next step, which then runs at once.
+    #[serde(default)]
+    pub look_up: Vec<ImageQuery>,
     /// When to look again although nothing happened.
     pub again: Option<Time>,
 }

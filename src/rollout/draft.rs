@@ -6,7 +6,7 @@ use crate::api::effect::Effect;
 use crate::api::spec::{ReleaseSpec, Stage};
 use crate::api::status::{Announcement, Cause, CheckState, Rollout, StageState, Step};
 use crate::api::time::{Duration, Time};
-use crate::api::view::{LiveTarget, TargetView};
+use crate::api::view::{ImageQuery, LiveTarget, TargetView};
 use crate::api::{Reason, ReleaseStatus, TargetId};
 
 /// Events that one transition may announce.
@@ -23,6 +23,8 @@ pub(super) struct Draft<'a> {
     pub status: ReleaseStatus,
     pub effect: Option<Effect>,
     pub asks: Vec<Ask>,
+    /// See [`Decision::look_up`].
+    pub look_up: Vec<ImageQuery>,
     /// See [`Decision::hold`].
     pub hold: bool,
     pub counted: Vec<AskId>,
@@ -61,6 +63,7 @@ impl<'a> Draft<'a> {
             status,
             effect: None,
             asks: vec![],
+            look_up: vec![],
             hold: false,
             counted: vec![],
             kept: vec![],
@@ -161,8 +164,8 @@ impl<'a> Draft<'a> {
             let over = self.obs.results.iter().filter(|r| !self.kept.contains(&r.id));
             self.counted = over.map(|r| r.id.clone()).collect();
         }
-        let Self { status, effect, asks, hold, counted, again, .. } = self;
-        Decision { status, effect, asks, hold, counted, again }
+        let Self { status, effect, asks, hold, counted, look_up, again, .. } = self;
+        Decision { status, effect, asks, hold, counted, look_up, again }
     }
 
     fn announce(&mut self) {

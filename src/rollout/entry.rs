@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{baseline, checks, choose, ecs, plan, promotion, readiness, restore, supersede, warnings, write};
+use super::{baseline, checks, choose, ecs, identity, plan, promotion, readiness, restore, supersede, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::status::Step;
@@ -23,6 +23,8 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     {
         return flow;
     }
+    // By now a registry may have said what the image is.
+    let running = running && already_running(d, w);
     if !running && let Some(flow) = readiness::judge(d, w).or_else(|| promotion::granted(d, w)) {
         return flow;
     }
@@ -32,6 +34,9 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     }
     if let Some(blocked) = preflight::of_targets(d, w, false) {
         return block(d, w, blocked);
+    }
+    if !running && let Some(flow) = identity::confirm(d, w) {
+        return flow;
     }
     if let Some(flow) = refused_before(d, w) {
         return flow;
@@ -63,6 +68,9 @@ fn begin(d: &mut Draft, w: &mut Work, running: bool) -> Option<Flow> {
     if let Some(blocked) = spec.or_else(|| preflight::of_targets(d, w, true)) {
         return Some(block(d, w, blocked));
     }
+    if let Some(flow) = identity::begin(d, w) {
+        return Some(flow);
+    }
     if !running && let Some(flow) = readiness::judge(d, w) {
         return Some(flow);
     }
@@ -70,7 +78,8 @@ fn begin(d: &mut Draft, w: &mut Work, running: bool) -> Option<Flow> {
     // One that was refused its first write, and tries again, was begun before.
     if w.state().targets.iter().all(|t| t.refused.is_none()) {
         w.rollout.blocked = None;
-        d.normal(Reason::RolloutStarted, format!("rollout {} brings {}", w.rollout.id, w.rollout.image));
+        let is = identity::said(w).map_or_else(String::new, |digest| format!(", which is {digest}"));
+        d.normal(Reason::RolloutStarted, format!("rollout {} brings {}{is}", w.rollout.id, w.rollout.image));
         warnings::not_looked_up(d, &w.spec.stages, ecs::image_denied);
     }
     None
@@ -91,6 +100,8 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
         w.state_mut().baselines.clear();
     }
     w.rollout.step = Step::Preflight;
+    // What its registry said may be old by the time it goes on.
+    w.state_mut().resolved_at = None;
     if w.at == 0 && !w.wrote() && !pausing(b.reason) {
         // Nothing is written: any edit of the spec begins it anew.
         w.rollout.spec = None;
@@ -111,10 +122,12 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
             | Reason::ConsentMissing
             | Reason::TargetBusy
             | Reason::ImageNotFound
+            | Reason::DigestUnknown
+            | Reason::DigestDiffers
             | Reason::EvidenceMissing
     ) {
         // Nothing that is watched tells when these are mended.
-        d.look_again_in(Duration::from_secs(10));
+        d.look_again_in(identity::pause(b.reason, d.now.since(since)));
     }
     w.rollout.blocked = Some(cause(b.reason, b.message, false, since));
     Flow::Stay
@@ -171,7 +184,7 @@ fn already_running(d: &Draft, w: &Work) -> bool {
     stage.targets.iter().all(|t| {
         d.live(&stage.name, &t.name).is_some_and(|live| {
             let wanted = write::writable(live, plan::wanted(&w.spec, t));
-            live.runs(&wanted) && choose::digests_agree(live, &wanted, w.rollout.digest.as_ref(), &w.spec)
+            live.runs(&wanted) && identity::agrees(d, w, t, live)
         })
     })
 }

@@ -22,6 +22,7 @@ mod foreign;
 mod gates;
 mod history;
 mod hold;
+mod identity;
 mod lost;
 mod observed;
 mod performance;

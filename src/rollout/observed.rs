@@ -2,8 +2,8 @@
 
 use crate::api::ask::AskResult;
 use crate::api::effect::Answer;
-use crate::api::view::{EvidenceView, TargetView};
-use crate::api::{NsName, ReleaseSpec, ReleaseStatus, TargetId};
+use crate::api::view::{EvidenceView, Lookup, Manifest, TargetView};
+use crate::api::{Image, NsName, ReleaseSpec, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,9 @@ pub struct Observed {
     /// By stage and target: of the spec as served and, while a rollout runs, of its frozen spec and of debts.
     #[serde(with = "as_pairs")]
     pub targets: BTreeMap<TargetId, TargetView>,
+    /// What registries said of the images that the step before this one asked for.
+    #[serde(default)]
+    pub images: BTreeMap<Image, Lookup<Manifest>>,
     /// What CI published, by ConfigMap of the Release's namespace.
     #[serde(default)]
     pub evidence: BTreeMap<String, EvidenceView>,

@@ -62,6 +62,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         name: s.name.clone(),
         first_write_at: None,
         choosing_since: None,
+        resolved_at: None,
         available_at: None,
         bake_until: None,
         gates: vec![],

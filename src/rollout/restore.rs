@@ -5,7 +5,7 @@
 use super::back::{self, bring_back};
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, ecs, end, evidence, quarantine, rollback, stuck, supersede, verify};
+use super::{ecs, end, evidence, identity, quarantine, rollback, stuck, supersede, verify};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetState, TargetStep, Verdict};
@@ -165,7 +165,8 @@ fn compare_digests(d: &Draft, w: &mut Work, restored: &[usize]) {
         let (Some(live), Some(back)) = (d.live(&stage, &state.name), &state.way_back) else { continue };
         let other = back.images.iter().find_map(|b| {
             let found = live.container(&b.container)?.digest.clone();
-            choose::differ(&found, &b.digest).then(|| (found, b.digest.clone(), b.image.clone()))
+            identity::differ(&d.status.indexes, found.as_ref(), b.digest.as_ref())
+                .then(|| (found, b.digest.clone(), b.image.clone()))
         });
         if let Some((Some(found), Some(expected), image)) = other {
             give_up(d, w, *i, format!("{image} is {found} now, not {expected} as before: the tag was moved"));

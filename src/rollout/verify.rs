@@ -2,9 +2,9 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{bake, ecs, end, foreign, history, hold, restore, rolling, supersede};
+use super::{bake, ecs, end, foreign, history, hold, identity, restore, rolling, supersede};
 use crate::api::Reason;
-use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep, Verdict};
+use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
 
@@ -104,7 +104,7 @@ pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
 }
 
 pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
-    if let Some(failure) = compare_digests(d, w) {
+    if let Some(failure) = identity::of_stage(d, w) {
         return restore::fail_stage(d, w, failure);
     }
     remember(d, w);
@@ -124,40 +124,6 @@ pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
     w.rollout.stage = Some(w.stage_name());
     w.rollout.promotion = None;
     w.go(Step::Preflight)
-}
-
-/// Later stages must run the digest that the first one was verified with, where both are known.
-fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<Cause> {
-    let stage = w.stage().clone();
-    for target in &stage.targets {
-        let live = d.live(&stage.name, &target.name)?;
-        if target.repository.as_ref().is_some_and(|r| *r != w.spec.image.repository) {
-            continue;
-        }
-        for image in live.images(target.containers()) {
-            let expected = w.rollout.digest.clone().or(w.spec.image.digest.clone());
-            match (expected, image.digest) {
-                (Some(e), Some(f)) if e != f => {
-                    let message = format!("{} runs {f}, not {e}, under the same tag", live.workload);
-                    return Some(cause(Reason::DigestDiffers, message, false, d.now));
-                }
-                (None, Some(f)) => w.rollout.digest = Some(f),
-                (_, None) if w.spec.image.require_digest => {
-                    let message = format!(
-                        "the digest that {} runs in {} is not known, and image.requireDigest is true",
-                        live.workload, image.container
-                    );
-                    return Some(cause(Reason::DigestUnknown, message, false, d.now));
-                }
-                (_, None) => {
-                    let note = format!("the digest that {} runs in {} is not known", live.workload, image.container);
-                    d.warning(Reason::DigestUnknown, note);
-                }
-                _ => {}
-            }
-        }
-    }
-    None
 }
 
 /// Stores what was verified, with the checks that it passed, and pays its debts.

@@ -31,6 +31,9 @@ const BAD: &[Bad] = &[
     (&[("/image/repository", "https://ghcr.io/acme/checkout")], "spec.image.repository", REPOSITORY),
     (&[("/image/repository", "ghcr.io/Acme/checkout")], "spec.image.repository", REPOSITORY),
     (&[("/image/digest", "sha256:4f2c1d9")], "spec.image.digest", "digest must be sha256: and 64 lower-case hex digits"),
+    (&[("/image/resolve", "Always")], "spec.image.resolve", "Unsupported value: \"Always\": supported values: \"Never\", \"Registry\""),
+    (&[("/image/pullSecret", "pull")], "spec.image", "image.pullSecret is for asking the registry: add resolve: Registry, or remove it"),
+    (&[("/image/resolve", "Registry"), ("/image/pullSecret", "Pull_Secret")], "spec.image.pullSecret", "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit"),
     (&[("/stages/0/targets/0/repository", "ghcr.io/acme/checkout@sha256:1")], "spec.stages[0].targets[0].repository", REPOSITORY),
     // stages
     (&[("/stages", "[]")], "spec.stages", "spec.stages in body should have at least 1 items"),

@@ -13,6 +13,7 @@ mod metrics;
 mod objects;
 mod outside;
 mod pooling;
+mod registry;
 mod rounds;
 mod secrets;
 mod tcp;

@@ -1,6 +1,8 @@
 //! Killed at any point and started again, it goes on from what it had written.
 
 use crate::alone::alone;
+use crate::support::registry::Registry;
+use crate::support::release;
 use crate::support::wait::{is, until};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -111,6 +113,46 @@ async fn for_longer_than_an_approval_may_take() {
         s.ends(NEW, Phase::Failed, Reason::PromotionExpired).await;
         s.marker("later").await;
         assert_eq!(s.tags("production").await, [OLD]);
+    })
+    .await;
+}
+
+/// What a registry said is asked for again by whoever comes next: the tag may have moved in between.
+#[tokio::test]
+async fn while_a_tag_is_pushed_and_moved() {
+    alone("killed-registry", async |s, replicas| {
+        let registry = Registry::start("none");
+        let image = |tag: &str| format!("{}:{tag}", registry.repository("shop"));
+        let old = registry.push("shop", OLD, "old").await;
+        s.image_behaves(&image(OLD), json!({"digest": old.index})).await;
+        let old = image(OLD);
+        futures::join!(s.app_of("staging", &old), s.app_of("production", &old));
+        let mut spec = release(NEW);
+        spec["image"] = json!({"repository": registry.repository("shop"), "tag": NEW, "resolve": "Registry"});
+        s.apply(&spec).await;
+
+        let first = replicas.start();
+        s.blocked(Reason::ImageNotFound).await;
+        replicas.kill(&first);
+        let new = registry.push("shop", NEW, "new").await;
+        s.image_behaves(&image(NEW), json!({"digest": new.amd64})).await;
+
+        let second = replicas.start();
+        until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
+        replicas.kill(&second);
+        let third = replicas.start();
+        let token = s.awaiting(NEW).await;
+        replicas.kill(&third);
+        s.promote(&token).await;
+        registry.push("shop", NEW, "another").await;
+
+        replicas.start();
+        let end = s.ends(NEW, Phase::Failed, Reason::DigestDiffers).await;
+        assert_eq!(end.rollout.unwrap().digest.unwrap().as_str(), new.index);
+        assert_eq!(
+            (s.tags("staging").await, s.tags("production").await),
+            (vec![OLD.into(), NEW.into()], vec![OLD.into()])
+        );
     })
     .await;
 }

@@ -28,6 +28,7 @@ mod policy;
 mod quota;
 mod readiness;
 mod refused;
+mod registry;
 mod restore;
 mod revert;
 mod rollback;

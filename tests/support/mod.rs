@@ -14,6 +14,7 @@ pub mod held;
 pub mod history;
 pub mod manifests;
 pub mod people;
+pub mod registry;
 pub mod requests;
 pub mod scene;
 pub mod sets;

@@ -11,7 +11,12 @@ use serde_json::{Value, json};
 impl Scene {
     /// A Deployment of two replicas with its Service, once it is available.
     pub async fn app(&self, name: &str, tag: &str) {
-        self.apply_deployment(&manifests::deployment(name, &manifests::image(tag), 2)).await;
+        self.app_of(name, &manifests::image(tag)).await;
+    }
+
+    /// The same with an image of any repository.
+    pub async fn app_of(&self, name: &str, image: &str) {
+        self.apply_deployment(&manifests::deployment(name, image, 2)).await;
         let services: Api<Service> = self.api();
         services.patch(name, &owner(), &Patch::Apply(manifests::service(name))).await.unwrap();
         self.available(name).await;
@@ -74,10 +79,14 @@ impl Scene {
 
     /// From now on, pods of this scene with this tag behave so. In force when this returns.
     pub async fn behaves(&self, tag: &str, behaviour: Value) {
-        let image = manifests::image(tag);
+        self.image_behaves(&manifests::image(tag), behaviour).await;
+    }
+
+    /// The same of an image of any repository.
+    pub async fn image_behaves(&self, image: &str, behaviour: Value) {
         let mut entry = behaviour;
         entry["image"] = json!(image);
-        self.images.borrow_mut().insert(image, entry);
+        self.images.borrow_mut().insert(image.to_owned(), entry);
         let entries: Vec<_> = self.images.borrow().values().cloned().collect();
         self.put_catalogue(&self.ns, &entries).await;
     }

@@ -66,6 +66,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "!has(self.tag) || self.allowMovingTag || self.tag.matches('[0-9]') || self.tag.matches('(^|[-_.])[0-9a-f]{7,64}$')",
         "image.tag looks like one that moves: name one commit, such as sha-4f2c1d9, or set image.allowMovingTag: true",
     ),
+    (
+        "spec.image",
+        "!has(self.pullSecret) || self.resolve == 'Registry'",
+        "image.pullSecret is for asking the registry: add resolve: Registry, or remove it",
+    ),
     // targets, probes, hooks: exactly one key
     (
         "spec.stages[].targets[]",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Rollout {
     pub id: RolloutId,
     pub image: Image,
-    /// The digest that the first stage was verified with.
+    /// What its registry says that the image is, if it was asked; else what the first stage was verified with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// The spec it runs on: frozen by its first intent, dropped when it ends.
@@ -124,6 +124,9 @@ pub struct StageState {
     /// When way back questions were first asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choosing_since: Option<Time>,
+    /// When the registries of its images were asked, before its first write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_at: Option<Time>,
     /// Until when the health checks are asked again after everything else passed.

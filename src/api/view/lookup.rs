@@ -1,15 +1,16 @@
-//! What was looked up beside ECS itself. Who may not look does without.
+//! What was looked up beside the workloads themselves. Who may not look does without.
 
 use crate::api::Image;
+use crate::api::status::ResolvedImage;
 use serde::{Deserialize, Serialize};
 
-/// What came of a look-up that AWS may forbid without stopping anything.
+/// What came of a look-up that may be forbidden without stopping anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lookup<T> {
     /// There is nothing to ask for, or not now.
     #[default]
     NotAsked,
-    /// The role does not allow it; AWS's own words.
+    /// It is not allowed; for AWS in its own words.
     Denied(String),
     /// No answer: nothing is known.
     Unanswered(String),
@@ -22,6 +23,22 @@ pub struct RegistryImage {
     pub image: Image,
     /// The repository exists and has it.
     pub there: bool,
+}
+
+/// An image that its registry is to be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ImageQuery {
+    pub image: Image,
+    /// A Secret of the Release's namespace with credentials.
+    pub pull_secret: Option<String>,
+}
+
+/// What a registry says of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Manifest {
+    /// It has no such tag, digest or repository.
+    Missing,
+    Found(ResolvedImage),
 }
 
 /// What one target group says of one task.

@@ -114,6 +114,7 @@ fn containers(found: &Found, primary: &str) -> Vec<LiveContainer> {
         owners: Vec::new(),
         orphaned: false,
         digest: digest(&i.container),
+        digests: Vec::new(),
     });
     live.collect()
 }

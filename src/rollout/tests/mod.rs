@@ -8,6 +8,7 @@ mod fates;
 mod gates;
 mod going_back;
 mod history;
+mod identity;
 mod load;
 mod lookups;
 mod on_and_on;

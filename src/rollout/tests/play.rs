@@ -8,7 +8,7 @@ use crate::api::ask::{Ask, AskResult, Outcome, Query};
 use crate::api::effect::{Answer, Effect, PodDeletion, Refused, TargetWrite};
 use crate::api::status::{Measured, Purpose, Step};
 use crate::api::time::Duration;
-use crate::api::view::{OutdatedPod, TargetView};
+use crate::api::view::{Lookup, OutdatedPod, TargetView};
 use crate::api::{MANAGER, ReleaseStatus, TargetId};
 use crate::rollout::{Decision, Observed, need, step};
 
@@ -91,6 +91,7 @@ impl World {
             needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
         Observed {
             targets: found.collect(),
+            images: self.images.clone(),
             evidence: self.evidence.clone(),
             results: self.results.clone(),
             answer: self.answer.clone(),
@@ -110,6 +111,7 @@ impl World {
     pub(super) fn carry_out(&mut self, decision: Decision, fate: Fate) -> bool {
         self.answer = None;
         self.again = decision.again;
+        self.images.clear();
         let mut moved = false;
         if decision.status != self.rel.status {
             self.store(&decision);
@@ -137,6 +139,13 @@ impl World {
                 });
                 moved = true;
             }
+        }
+        for query in decision.look_up {
+            let silence = || Lookup::Unanswered("nobody is there".into());
+            let said = self.registries.get(&query.image).cloned().unwrap_or_else(silence);
+            self.images.insert(query.image.clone(), said);
+            self.asked_for.push(query);
+            moved = true;
         }
         match decision.effect {
             Some(Effect::SetFinalizer) => self.rel.finalizer = true,
@@ -266,6 +275,10 @@ impl World {
             let Some(TargetView::Live(live)) = self.targets.get_mut(&id) else { continue };
             let before = live.clone();
             settle(live, behaviour);
+            for container in live.containers.iter_mut().filter(|c| c.digest.is_some()) {
+                let said = self.reports.get(&(id.stage.clone(), container.image.clone())).cloned();
+                container.digest = said.or(container.digest.take());
+            }
             if let (Some(edits), Some(revision), false) = (self.edits.get(&id), &mut live.revision, live.paused) {
                 *revision = format!("{revision}-{edits}");
             }

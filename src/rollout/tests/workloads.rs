@@ -181,5 +181,6 @@ pub(super) fn container(name: &str, image: Image) -> LiveContainer {
         owners: vec!["kubectl".into()],
         orphaned: false,
         digest: None,
+        digests: vec![],
     }
 }

@@ -8,8 +8,8 @@ use crate::api::effect::{Answer, PodDeletion, Refused, TargetWrite};
 use crate::api::spec::{Question, ReleaseSpec};
 use crate::api::status::{Phase, Step};
 use crate::api::time::{Duration, Time};
-use crate::api::view::{EvidenceView, LiveTarget, TargetView};
-use crate::api::{NsName, Reason, ReleaseStatus, TargetId};
+use crate::api::view::{EvidenceView, ImageQuery, LiveTarget, Lookup, Manifest, TargetView};
+use crate::api::{Digest, Image, NsName, Reason, ReleaseStatus, TargetId};
 use crate::rollout::ReleaseView;
 use std::collections::BTreeMap;
 
@@ -47,6 +47,13 @@ pub(super) struct World {
     /// What metrics say; they are well without.
     pub(super) metrics: Option<Outcome>,
     pub(super) answer: Option<Answer>,
+    /// What registries would say; one that is not named does not answer.
+    pub(super) registries: BTreeMap<Image, Lookup<Manifest>>,
+    /// What was asked of them, in order.
+    pub(super) asked_for: Vec<ImageQuery>,
+    pub(super) images: BTreeMap<Image, Lookup<Manifest>>,
+    /// By stage: what its pods report of an image, where it is not what is made up for them.
+    pub(super) reports: BTreeMap<(String, Image), Digest>,
     pub(super) again: Option<Time>,
     pub(super) version: i64,
 }
@@ -111,6 +118,10 @@ impl World {
             force: None,
             metrics: None,
             answer: None,
+            registries: BTreeMap::new(),
+            asked_for: vec![],
+            images: BTreeMap::new(),
+            reports: BTreeMap::new(),
             again: None,
             version: 1,
         };

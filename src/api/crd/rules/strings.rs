@@ -57,6 +57,7 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
         "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit",
         &[
+            "spec.image.pullSecret",
             "spec.stages[].targets[].kubernetes.name",
             "spec.stages[].readiness.configMap.name",
             "spec.stages[].hooks[].job.fromCronJob.name",
