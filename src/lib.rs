@@ -6,6 +6,7 @@
 //! - [`aws`]: AWS as one talks to it: credentials, clients, limits, raw task definitions.
 //! - [`observe`]: every read, gathered into one [`rollout::Observed`].
 //! - [`target`]: every write to a workload.
+//! - [`hook`]: work done beside the targets, before they are written: Jobs.
 //! - [`check`]: asking the running application, behind an address guard.
 //! - [`controller`]: watching, reconciling, writing the status, holding the lease.
 //! - [`cli`]: what people type.
@@ -16,6 +17,7 @@ pub mod aws;
 pub mod check;
 pub mod cli;
 pub mod controller;
+pub mod hook;
 pub mod observe;
 pub mod rollout;
 pub mod target;

@@ -1,5 +1,6 @@
 //! Changes to the world, as data, and what came of them.
 
+use super::hook::{HookRun, HookStop};
 use super::status::{ContainerImage, Workload};
 use super::{EffectId, Image, NsName};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,8 @@ pub enum Effect {
     SetFinalizer,
     RemoveFinalizer,
     Write(Box<TargetWrite>),
+    RunHook(HookRun),
+    StopHook(HookStop),
 }
 
 /// Brings `images` to one workload, if it is still the object and version that the decision was taken on.
@@ -56,6 +59,9 @@ pub struct Stamp {
     /// What a restore brings; of a restoring write, what it brought.
     pub way_back: Vec<ContainerImage>,
     pub verified: bool,
+    /// An irreversible hook had succeeded before: only a person's order brings the way back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
     /// ECS: the task definition that a restore brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_definition: Option<String>,
@@ -70,6 +76,10 @@ pub enum Answer {
     Applied {
         generation: i64,
         resource_version: String,
+    },
+    /// A hook's Job was made.
+    Created {
+        uid: String,
     },
     /// ECS stops this service deployment and goes back by itself.
     Stopping {
@@ -87,7 +97,7 @@ pub enum Answer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Refused {
-    /// The object changed since it was read: decide anew.
+    /// The object changed since it was read, or is there already: decide anew.
     Conflict,
     /// Another object stands under that name, or none.
     Gone,

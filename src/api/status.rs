@@ -10,11 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod checks;
+mod hooks;
 mod rollout;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
+pub use hooks::{HookState, HookStep, JobRef};
 pub use rollout::{
     Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
     Step, TargetState, TargetStep, WayBack, Written,
@@ -137,6 +139,9 @@ pub struct Debt {
     pub effect: EffectId,
     pub written: Vec<ContainerImage>,
     pub way_back: WayBack,
+    /// An irreversible hook had succeeded: it is not paid without a person's order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]

@@ -24,6 +24,7 @@ mod work;
 use crate::api::Release;
 use crate::aws::Aws;
 use crate::check::{self, Pool};
+use crate::hook::Hooks;
 use crate::observe::{ClusterDirectory, EcsOptions, Limits, Observer, client};
 use crate::target::Writers;
 use crate::target::ecs::EcsWriter;
@@ -103,6 +104,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
         memory,
         observer: Observer::new(acting.clone(), Limits::default()).with_ecs(aws.clone(), options.ecs.clone()),
         writer: status::Writer::new(acting.clone(), WRITE),
+        hooks: Arc::new(Hooks::new(acting.clone(), WRITE)),
         target: Arc::new(Writers { kubernetes: KubernetesWriter::new(acting, WRITE), ecs: EcsWriter::new(aws, WRITE) }),
         pool,
         pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),

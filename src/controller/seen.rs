@@ -3,18 +3,18 @@
 //! It is dropped as soon as a workload was written, the need changed, or [`FRESH`] has passed; it never outlives a look.
 
 use crate::api::ask::{AskId, AskResult};
-use crate::api::spec::TargetKind;
+use crate::api::hook::HookView;
 use crate::api::status::Step;
 use crate::api::view::TargetView;
-use crate::api::{ReleaseStatus, TargetId};
+use crate::api::{HookId, ReleaseStatus, TargetId};
 use crate::check::Pool;
 use crate::observe::Observer;
-use crate::rollout::ReleaseView;
+use crate::hook::Hooks;
+use crate::rollout::{Need, ReleaseView};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-type Need = Vec<(TargetId, TargetKind)>;
 
 /// How long one reading serves. Whatever changes meanwhile asks for another look, and a write carries the version that
 /// was read.
@@ -27,21 +27,23 @@ pub(super) struct Seen {
     cached: bool,
     at: Instant,
     pub targets: BTreeMap<TargetId, TargetView>,
+    pub hooks: BTreeMap<HookId, HookView>,
     /// Taken with the workloads: a later answer must not be judged by an earlier reading.
     pub results: Vec<AskResult>,
 }
 
 impl Seen {
-    pub(super) async fn read(observer: &Observer, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
+    pub(super) async fn read(observer: &Observer, hooks: &Hooks, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
         let (at, cached) = (Instant::now(), !concludes_from_pods(&view.status));
-        let targets =
-            if cached { observer.cached().targets(view, &need).await } else { observer.targets(view, &need).await };
-        Self { need, cached, at, targets, results: pool.results(&view.name) }
+        let observer = if cached { observer.cached() } else { observer.clone() };
+        let (targets, hooks) = futures::join!(observer.targets(view, &need.targets), hooks.look(&need.hooks));
+        Self { need, cached, at, targets, hooks, results: pool.results(&view.name) }
     }
 
     /// Whether the next step, which needs `need`, may decide on this.
     pub(super) fn serves(&self, view: &ReleaseView, need: &Need) -> bool {
-        need.iter().all(|n| self.need.contains(n))
+        need.targets.iter().all(|n| self.need.targets.contains(n))
+            && need.hooks.iter().all(|n| self.need.hooks.contains(n))
             && self.cached != concludes_from_pods(&view.status)
             && self.at.elapsed() < FRESH
     }
@@ -55,5 +57,5 @@ impl Seen {
 /// Whether what pods say may decide how a stage ends. Before its first write they tell digests and restart counts alone.
 fn concludes_from_pods(status: &ReleaseStatus) -> bool {
     let step = status.running().map(|r| r.step);
-    !matches!(step, None | Some(Step::Preflight | Step::AwaitingPromotion))
+    !matches!(step, None | Some(Step::Preflight | Step::AwaitingPromotion | Step::RunningHooks))
 }

@@ -6,7 +6,6 @@
 mod backends;
 mod claim;
 pub mod client;
-mod consent;
 mod directory;
 mod ecs;
 mod error;
@@ -23,7 +22,7 @@ pub use error::Error;
 pub use live::{Surroundings, live};
 pub use release::release_view;
 
-use crate::api::{NsName, Release};
+use crate::api::{NsName, Release, consent};
 use crate::aws::Aws;
 use error::within;
 use kube::{Api, Client};

@@ -2,9 +2,10 @@
 
 use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
+use crate::api::hook::HookLook;
 use crate::api::spec::TargetKind;
 use crate::api::time::Time;
-use crate::api::{ReleaseStatus, TargetId};
+use crate::api::{HookId, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Decision {
 pub struct Need {
     /// Workloads to read, with their pods or tasks.
     pub targets: Vec<(TargetId, TargetKind)>,
+    /// Hooks to look at.
+    pub hooks: Vec<(HookId, HookLook)>,
     /// A rollout is in work or about to start: pods are worth watching.
     pub active: bool,
 }

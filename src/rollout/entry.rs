@@ -3,12 +3,13 @@
 //! Nothing is written here without a way back stored beside the intent.
 
 use super::draft::{Draft, Flow, Work, cause};
+use super::hooks::Ready;
 use super::preflight::{self, Blocked};
-use super::{baseline, checks, choose, ecs, end, plan, promotion, warnings, write};
+use super::{baseline, checks, choose, ecs, end, hooks, plan, promotion, restore, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
-use crate::api::spec::ReleaseSpec;
-use crate::api::status::Step;
+use crate::api::spec::{ReleaseSpec, Stage};
+use crate::api::status::{Step, TargetStep};
 use crate::api::time::Duration;
 
 pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
@@ -24,11 +25,15 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     if !running && let Some(flow) = promotion::granted(d, w) {
         return flow;
     }
-    if d.rel.spec.suspend {
+    // A stage whose hooks have run has begun.
+    if d.rel.spec.suspend && !hooks::begun(w.state()) {
         return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
     }
     if let Some(blocked) = preflight::of_targets(d, w, false) {
         return block(d, w, blocked);
+    }
+    if let Some(flow) = hooks_ready(d, w, false) {
+        return flow;
     }
     if let Some(flow) = refused_before(d, w) {
         return flow;
@@ -60,6 +65,9 @@ fn begin(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if let Some(blocked) = spec.or_else(|| preflight::of_targets(d, w, true)) {
         return Some(block(d, w, blocked));
     }
+    if let Some(flow) = hooks_ready(d, w, true) {
+        return Some(flow);
+    }
     w.rollout.spec = serde_json::to_value(&w.spec).ok();
     // One that was refused its first write, and tries again, was begun before.
     if w.state().targets.iter().all(|t| t.refused.is_none()) {
@@ -68,6 +76,19 @@ fn begin(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         warnings::not_looked_up(d, &w.spec.stages, ecs::image_denied);
     }
     None
+}
+
+/// Whether the hooks of the stage in work, or of all from there on (`all`), could be run. `None`: they could.
+fn hooks_ready(d: &mut Draft, w: &mut Work, all: bool) -> Option<Flow> {
+    match hooks::ready(d, w, all) {
+        Ready::Yes => None,
+        Ready::NotLookedAt => {
+            w.rollout.step = Step::Preflight;
+            d.look_again(d.now);
+            Some(Flow::Stay)
+        }
+        Ready::Blocked(blocked) => Some(block(d, w, blocked)),
+    }
 }
 
 /// Records what stops the rollout; a later stage that stays stopped ends it.
@@ -85,13 +106,18 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
         w.state_mut().baselines.clear();
     }
     w.rollout.step = Step::Preflight;
-    if w.at == 0 && !pausing(b.reason) {
+    let begun = hooks::begun(w.state());
+    if w.at == 0 && !pausing(b.reason) && !begun {
         // Nothing is written: any edit of the spec begins it anew.
         w.rollout.spec = None;
     }
     let until = since.plus(w.stage().progress_deadline);
-    if w.at > 0 && !pausing(b.reason) && d.now >= until {
-        w.rollout.cause = Some(cause(b.reason, b.message, false, d.now));
+    if (w.at > 0 || begun) && !pausing(b.reason) && d.now >= until {
+        let why = cause(b.reason, b.message, false, d.now);
+        if begun {
+            return restore::fail_stage(d, w, why);
+        }
+        w.rollout.cause = Some(why);
         end::finish(d, w, b.reason);
         return Flow::Go;
     }
@@ -106,6 +132,8 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
             | Reason::ConsentMissing
             | Reason::TargetBusy
             | Reason::ImageNotFound
+            | Reason::HookNotFound
+            | Reason::HookRefused
     ) {
         // Nothing that is watched tells when these are mended.
         d.look_again_in(Duration::from_secs(10));
@@ -119,9 +147,13 @@ fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let waits = w.state().targets.iter().filter_map(|t| t.refused.as_ref());
     let next = waits.map(|r| r.at.plus(write::pause(r.count))).max()?;
     let patience = w.stage().progress_deadline;
-    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| w.at > 0)
+    let begun = hooks::begun(w.state());
+    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| w.at > 0 || begun)
         && d.due(blocked.at.plus(patience))
     {
+        if begun {
+            return Some(restore::fail_stage(d, w, blocked));
+        }
         let reason = blocked.reason;
         w.rollout.cause = Some(blocked);
         end::finish(d, w, reason);
@@ -159,7 +191,11 @@ pub(super) fn set_finalizer(d: &mut Draft) {
 
 /// Whether every target of the stage runs the wanted images and digests.
 fn already_running(d: &Draft, w: &Work) -> bool {
-    let stage = w.stage();
+    runs_already(d, w, w.stage())
+}
+
+/// The same of any stage.
+pub(super) fn runs_already(d: &Draft, w: &Work, stage: &Stage) -> bool {
     stage.targets.iter().all(|t| {
         d.live(&stage.name, &t.name).is_some_and(|live| {
             let wanted = write::writable(live, plan::wanted(&w.spec, t));
@@ -188,13 +224,29 @@ fn take_as_it_is(d: &mut Draft, w: &mut Work) -> Flow {
     w.go(Step::Rolling)
 }
 
-/// Stores the ways back and the first intent together, and asks for the first write.
+/// Stores the ways back and the first intent together, and asks for the first hook, or the first write.
 fn first_intent(d: &mut Draft, w: &mut Work) -> Flow {
     let now = d.now;
-    w.state_mut().first_write_at = Some(now);
     w.state_mut().choosing_since = None;
     checks::void(w);
+    remember_found(d, w);
+    if hooks::open(w) {
+        return w.go(Step::RunningHooks);
+    }
+    w.state_mut().first_write_at = Some(now);
     w.go(Step::Rolling)
+}
+
+/// Hooks may take long: what others bring meanwhile must not be written over.
+fn remember_found(d: &Draft, w: &mut Work) {
+    let stage = w.stage().clone();
+    for (i, target) in stage.targets.iter().enumerate() {
+        let live = d.live(&stage.name, &target.name).filter(|_| !stage.hooks.is_empty());
+        let state = &mut w.state_mut().targets[i];
+        if state.state == TargetStep::Untouched {
+            state.found = live.map(|l| l.images(target.containers())).unwrap_or_default();
+        }
+    }
 }
 
 /// A newer image while nothing of this stage is written: the rollout makes room at once.
@@ -202,7 +254,12 @@ fn superseded(d: &mut Draft, w: &mut Work) -> bool {
     let newer = newer_image(d, w);
     if let Some(spec) = newer {
         let message = format!("{} took its place", spec.image.at(None));
-        w.rollout.cause = Some(cause(Reason::Superseded, message, false, d.now));
+        let why = cause(Reason::Superseded, message, false, d.now);
+        if hooks::begun(w.state()) {
+            restore::fail_stage(d, w, why);
+            return true;
+        }
+        w.rollout.cause = Some(why);
         end::finish(d, w, Reason::Superseded);
         return true;
     }

@@ -17,6 +17,7 @@ pub(super) fn recall(d: &mut Draft) -> bool {
             Verb::Forward if !d.status.debts.iter().any(|b| b.effect == stamp.effect) => d.status.debts.push(Debt {
                 stage,
                 target,
+                irreversible: stamp.irreversible,
                 workload: live.workload.clone(),
                 uid: live.uid.clone(),
                 rollout,

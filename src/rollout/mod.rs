@@ -20,6 +20,8 @@ mod entry;
 mod evidence;
 mod foreign;
 mod hold;
+mod hooks;
+mod jobs;
 mod lost;
 mod observed;
 mod performance;
@@ -58,8 +60,16 @@ use draft::Draft;
 /// `touched`: a workload of it changed since the last look. An undisturbed Release needs nothing.
 pub fn need(release: &ReleaseView, touched: bool) -> Need {
     match release.status.running() {
-        Some(rollout) if rollout.spec.is_some() => Need { targets: plan::targets_of_rollout(rollout), active: true },
-        Some(_) => Need { targets: plan::targets_of_spec(release), active: true },
+        Some(rollout) if rollout.spec.is_some() => Need {
+            targets: plan::targets_of_rollout(rollout),
+            hooks: hooks::looks(release, false),
+            active: true,
+        },
+        Some(_) => Need {
+            targets: plan::targets_of_spec(release),
+            hooks: hooks::looks(release, false),
+            active: true,
+        },
         None => {
             let starts = rest::wants_rollout(release) || rest::wants_rollback(release);
             let owes = release.deleting && release.finalizer;
@@ -71,7 +81,7 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
                 // Nothing of AWS is asked for a Release at rest.
                 targets.retain(|(_, t)| matches!(t, TargetKind::Kubernetes(_)));
             }
-            Need { targets, active: starts || owes }
+            Need { targets, hooks: hooks::looks(release, starts), active: starts || owes }
         }
     }
 }

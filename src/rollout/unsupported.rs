@@ -1,6 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{ReleaseSpec, Stage, TargetKind, WorkloadKind};
+use crate::api::spec::{Hook, HookKind, ReleaseSpec, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -14,7 +14,11 @@ fn of_stage(stage: &Stage) -> Option<String> {
         }
         TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
-    target.or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
+    let task = |list: &str, hooks: &[Hook]| {
+        let task = hooks.iter().find(|h| matches!(h.kind, HookKind::EcsTask(_)))?;
+        Some(format!("{list}[{}].ecsTask", task.name))
+    };
+    target.or_else(|| task("hooks", &stage.hooks)).or_else(|| task("onRollback", &stage.on_rollback))
 }
 
 #[cfg(test)]
@@ -44,10 +48,12 @@ mod tests {
         for (pointer, value, said) in [
             ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
-            ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
+            ("/hooks", json!([{"name": "m", "ecsTask": {"taskDefinition": "m", "container": "m"}}]), "hooks[m].ecsTask"),
         ] {
             assert_eq!(told(&format!("{stage}{pointer}"), value), Some(format!("spec.stages[only].{said}")));
         }
+        let job = json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]);
+        assert_eq!(told(&format!("{stage}/hooks"), job), None);
         assert_eq!(told("/suspend", json!(false)), None);
         for check in ["healthChecks", "smokeTests"] {
             assert_eq!(told(&format!("{stage}/{check}/0/http"), url.clone()), None);

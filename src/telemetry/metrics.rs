@@ -137,9 +137,12 @@ impl Metrics {
             Effect::SetFinalizer => "setFinalizer",
             Effect::RemoveFinalizer => "removeFinalizer",
             Effect::Write(_) => "write",
+            Effect::RunHook(_) => "runHook",
+            Effect::StopHook(_) => "stopHook",
         };
         let answer = match answer {
             Answer::Applied { .. } => "applied",
+            Answer::Created { .. } => "created",
             Answer::Stopping { .. } => "stopping",
             Answer::Ambiguous { .. } => "ambiguous",
             Answer::Refused { kind: Refused::Conflict, .. } => "conflict",

@@ -42,11 +42,12 @@ pub struct JobHook {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobSource {
-    /// The template of a CronJob.
+    /// The template of a CronJob, which is best suspended. Its containers that run the Release's repository get the new image.
     FromCronJob(ObjectName),
-    /// The template of a Job.
+    /// The template of a Job, which must be suspended. Its containers that run the Release's repository get the new image.
     FromJob(ObjectName),
-    /// A Job template; `$(TIDEGATE_IMAGE)` in it is the new image.
+    /// A Job template: `spec`, and `metadata` if it has any. `$(TIDEGATE_IMAGE)` in an image, command, argument or
+    /// environment value is the new image.
     Template(#[schemars(schema_with = "super::any_object")] AnyValue),
 }
 
@@ -60,6 +61,28 @@ pub struct ObjectName {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
+}
+
+impl Hook {
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(15 * 60))
+    }
+}
+
+impl ObjectName {
+    pub fn namespace_or<'a>(&'a self, default: &'a str) -> &'a str {
+        self.namespace.as_deref().unwrap_or(default)
+    }
+}
+
+impl JobSource {
+    /// Where the Job is created: where its source lies; of a template, where its metadata says.
+    pub fn namespace<'a>(&'a self, default: &'a str) -> &'a str {
+        match self {
+            Self::FromCronJob(name) | Self::FromJob(name) => name.namespace_or(default),
+            Self::Template(template) => template["metadata"]["namespace"].as_str().unwrap_or(default),
+        }
+    }
 }
 
 /// A one-off ECS task; the named container's exit code decides.
