@@ -34,10 +34,7 @@ pub struct JobRun {
 /// Ends work before its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HookStop {
-    Job {
-        job: NsName,
-        uid: String,
-    },
+    Job { job: NsName, uid: String },
 }
 
 /// What is to be looked at.
@@ -55,7 +52,10 @@ pub enum HookView {
     /// It could be run.
     Fit,
     /// It could not.
-    Unfit { reason: Reason, message: String },
+    Unfit {
+        reason: Reason,
+        message: String,
+    },
     /// The API server said that there is none.
     Absent,
     Job(JobView),

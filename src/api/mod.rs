@@ -4,8 +4,8 @@
 
 pub mod ask;
 pub mod condition;
-pub mod crd;
 pub mod consent;
+pub mod crd;
 pub mod effect;
 pub mod hook;
 pub mod image;

@@ -181,7 +181,8 @@ mod tests {
         let hook = HookId { stage: "staging".into(), hook: "migrate".into(), on_rollback: false };
         let id = EffectId::of_hook("u-1", RolloutId { generation: 3, attempt: 2 }, &hook);
         assert_eq!((id.as_str(), id.parts()), ("u-1/3-2/staging/migrate/run", None));
-        let undo = EffectId::of_hook("u-1", RolloutId { generation: 3, attempt: 2 }, &HookId { on_rollback: true, ..hook });
+        let undo =
+            EffectId::of_hook("u-1", RolloutId { generation: 3, attempt: 2 }, &HookId { on_rollback: true, ..hook });
         assert_eq!(undo.as_str(), "u-1/3-2/staging/migrate/undo");
     }
 }

@@ -139,7 +139,8 @@ impl Context {
         };
         self.report(&view, &release, &observed, &decision);
         seen.counted(&decision.counted);
-        carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_) | Effect::RunHook(_) | Effect::StopHook(_))));
+        carried.seen = Some(seen)
+            .filter(|_| !matches!(decision.effect, Some(Effect::Write(_) | Effect::RunHook(_) | Effect::StopHook(_))));
         let Some(effect) = &decision.effect else {
             return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
         };

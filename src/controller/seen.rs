@@ -8,13 +8,12 @@ use crate::api::status::Step;
 use crate::api::view::TargetView;
 use crate::api::{HookId, ReleaseStatus, TargetId};
 use crate::check::Pool;
-use crate::observe::Observer;
 use crate::hook::Hooks;
+use crate::observe::Observer;
 use crate::rollout::{Need, ReleaseView};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-
 
 /// How long one reading serves. Whatever changes meanwhile asks for another look, and a write carries the version that
 /// was read.

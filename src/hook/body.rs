@@ -46,7 +46,8 @@ pub(super) fn of(run: &JobRun, source: &Source) -> Result<Value, Error> {
     for list in ["initContainers", "containers"] {
         for container in inner.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             any |= list == "containers";
-            let container = container.as_object_mut().ok_or_else(|| Error::unfit("a container of its template is no object"))?;
+            let container =
+                container.as_object_mut().ok_or_else(|| Error::unfit("a container of its template is no object"))?;
             fill(container, run, source.from);
         }
     }
@@ -116,7 +117,8 @@ fn fill(container: &mut Map<String, Value>, run: &JobRun, from: From) {
     let theirs = container.remove("env").and_then(|e| e.as_array().cloned()).unwrap_or_default();
     let theirs = theirs.into_iter().filter(|v| ours.iter().all(|(name, _)| v["name"] != *name));
     // First, so that what the template says may refer to them.
-    let env: Vec<Value> = ours.iter().map(|(name, value)| json!({"name": name, "value": value})).chain(theirs).collect();
+    let env: Vec<Value> =
+        ours.iter().map(|(name, value)| json!({"name": name, "value": value})).chain(theirs).collect();
     container.insert("env".into(), json!(env));
 }
 
@@ -131,7 +133,9 @@ fn replace(value: &mut Value, image: &str) {
 
 /// Labels or annotations that are the template's own.
 fn kept(all: &Value) -> Map<String, Value> {
-    let foreign = |key: &str| key.starts_with(GROUP) || FOREIGN.iter().any(|f| key == *f || (f.ends_with('/') && key.contains(f)));
+    let foreign = |key: &str| {
+        key.starts_with(GROUP) || FOREIGN.iter().any(|f| key == *f || (f.ends_with('/') && key.contains(f)))
+    };
     all.as_object().into_iter().flatten().filter(|(k, _)| !foreign(k)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
@@ -171,12 +175,19 @@ mod tests {
         let metadata = json!({"labels": {
             "team": "shop", "app.kubernetes.io/instance": "argo", "kustomize.toolkit.fluxcd.io/name": "x", "job-name": "old",
         }});
-        let job = made(From::CronJob, json!({"metadata": metadata, "spec": {"template": {"metadata": metadata, "spec": pod}}}));
+        let job = made(
+            From::CronJob,
+            json!({"metadata": metadata, "spec": {"template": {"metadata": metadata, "spec": pod}}}),
+        );
         let pod = &job["spec"]["template"]["spec"];
-        let images: Vec<_> = pod["containers"].as_array().unwrap().iter().map(|c| c["image"].as_str().unwrap()).collect();
+        let images: Vec<_> =
+            pod["containers"].as_array().unwrap().iter().map(|c| c["image"].as_str().unwrap()).collect();
         assert_eq!(images, ["reg/app:sha-2", "other/app:sha-2", "reg/tool:7"]);
         assert_eq!((&pod["serviceAccountName"], &pod["restartPolicy"]), (&json!("migrator"), &json!("OnFailure")));
-        assert_eq!(pod["containers"][0]["args"][0], "$(TIDEGATE_IMAGE)", "left to Kubernetes, which knows the variable");
+        assert_eq!(
+            pod["containers"][0]["args"][0], "$(TIDEGATE_IMAGE)",
+            "left to Kubernetes, which knows the variable"
+        );
         assert_eq!(pod["containers"][0]["env"][0], json!({"name": "TIDEGATE_IMAGE", "value": "reg/app:sha-2"}));
         assert_eq!(job["spec"]["template"]["metadata"]["labels"], json!({"team": "shop"}));
         let labels = json!({
@@ -197,7 +208,8 @@ mod tests {
         });
         let job = made(From::Inline, json!({"spec": spec}));
         let spec = &job["spec"];
-        let numbers = ["backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"].map(|k| spec[k].as_i64().unwrap());
+        let numbers =
+            ["backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"].map(|k| spec[k].as_i64().unwrap());
         assert_eq!(numbers, [0, 90, 86_400]);
         assert!(spec.get("suspend").is_none() && spec.get("selector").is_none());
         let container = &spec["template"]["spec"]["containers"][0];

@@ -92,7 +92,10 @@ fn waiting(pods: &[Pod]) -> Option<String> {
     let mut waits = states.filter(|(_, w)| w.reason.as_deref().is_some_and(|r| !ordinary.contains(&r)));
     if let Some((name, w)) = waits.next() {
         let reason = w.reason.clone().unwrap_or_default();
-        return Some(tidy(&format!("container {name}: {reason}: {}", w.message.as_deref().unwrap_or_default()), MESSAGE));
+        return Some(tidy(
+            &format!("container {name}: {reason}: {}", w.message.as_deref().unwrap_or_default()),
+            MESSAGE,
+        ));
     }
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let unscheduled = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;

@@ -102,7 +102,8 @@ impl Hooks {
 
     async fn post(&self, run: &JobRun, body: &Value, dry_run: bool) -> Result<Job, Error> {
         let params = PostParams { dry_run, field_manager: Some(MANAGER.to_owned()) };
-        let job = serde_json::from_value(body.clone()).map_err(|e| Error::unfit(&format!("its template is not one of a Job: {e}")))?;
+        let job = serde_json::from_value(body.clone())
+            .map_err(|e| Error::unfit(&format!("its template is not one of a Job: {e}")))?;
         let api = Api::<Job>::namespaced(self.client.clone(), &run.job.namespace);
         within(self.timeout, api.create(&params, &job)).await
     }
@@ -114,7 +115,8 @@ impl Hooks {
         let account = body["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap_or("default");
         let user = format!("system:serviceaccount:{}:{account}", run.job.namespace);
         if self.account().await? == user {
-            let message = format!("it would run as ServiceAccount {}/{account}, which is Tidegate's own", run.job.namespace);
+            let message =
+                format!("it would run as ServiceAccount {}/{account}, which is Tidegate's own", run.job.namespace);
             return Err(Error::unfit(&message));
         }
         Ok(body)

@@ -5,9 +5,9 @@ use crate::api::hook::JobRun;
 use crate::api::spec::{JobSource, ObjectName};
 use crate::api::text::{MESSAGE, tidy};
 use crate::api::{NsName, Reason, annotation, consent};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -38,7 +38,10 @@ pub(super) async fn read(client: &Client, call: Duration, run: &JobRun) -> Resul
         JobSource::FromJob(name) => {
             let found: Job = get(client, call, run, name).await?;
             if found.spec.as_ref().and_then(|s| s.suspend) != Some(true) {
-                return Err(Error::unfit(&format!("Job {} is not suspended: set spec.suspend: true", run_name(run, name))));
+                return Err(Error::unfit(&format!(
+                    "Job {} is not suspended: set spec.suspend: true",
+                    run_name(run, name)
+                )));
             }
             let labels = found.labels();
             (json!({"metadata": {"labels": labels}, "spec": found.spec}), From::Job, found.annotations().clone())
@@ -54,7 +57,8 @@ where
     K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     K::DynamicType: Default,
 {
-    let (namespace, kind) = (name.namespace_or(&run.release.namespace), K::kind(&K::DynamicType::default()).into_owned());
+    let (namespace, kind) =
+        (name.namespace_or(&run.release.namespace), K::kind(&K::DynamicType::default()).into_owned());
     let api = Api::<K>::namespaced(client.clone(), namespace);
     match within(call, api.get_opt(&name.name)).await {
         Ok(Some(found)) => Ok(found),
@@ -74,7 +78,12 @@ fn run_name(run: &JobRun, name: &ObjectName) -> NsName {
 }
 
 /// Another namespace must let the Release in: by the CronJob or Job, or as a whole.
-async fn consented(client: &Client, call: Duration, run: &JobRun, on_it: &BTreeMap<String, String>) -> Result<(), Error> {
+async fn consented(
+    client: &Client,
+    call: Duration,
+    run: &JobRun,
+    on_it: &BTreeMap<String, String>,
+) -> Result<(), Error> {
     let namespace = &run.job.namespace;
     if *namespace == run.release.namespace || consent::given(&consent::entries(on_it), &run.release) {
         return Ok(());

@@ -195,7 +195,9 @@ fn irreversible(w: &Work, cause: &str) -> String {
             w.rollout.id
         )
     } else {
-        format!("nothing was written, but {hook} has succeeded and is irreversible: look whether what runs can live with it; {AGAIN}")
+        format!(
+            "nothing was written, but {hook} has succeeded and is irreversible: look whether what runs can live with it; {AGAIN}"
+        )
     };
     format!("{tag} ended in {stage}: {cause}; {left}")
 }
@@ -209,7 +211,7 @@ fn message(w: &Work, phase: Phase, reason: Reason) -> String {
     let undone = w.rollout.stages[w.at..].iter().filter_map(|s| Some((&s.name, hooks::not_undone(s)?)));
     let undone: Vec<_> = undone.collect();
     let mut trouble: Vec<&str> = troubles.iter().map(|(_, c)| c.message.as_str()).collect();
-    trouble.extend(undone.iter().map(|(_, m)| *m));
+    trouble.extend(undone.iter().map(|(_, m)| m.as_str()));
     trouble.dedup();
     let trouble = trouble.join("; ");
     let mut bad: Vec<&str> = troubles.iter().map(|(s, _)| s.as_str()).collect();

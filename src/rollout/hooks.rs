@@ -191,9 +191,15 @@ pub(super) fn may_be_undone(d: &mut Draft, w: &Work) -> bool {
 }
 
 /// What is to be said of a hook that was to undo something and did not.
-pub(super) fn not_undone(state: &StageState) -> Option<&str> {
+pub(super) fn not_undone(state: &StageState) -> Option<String> {
     let bad = |h: &&HookState| !h.under_way() && h.state != HookStep::Succeeded;
-    state.on_rollback.iter().find(bad)?.message.as_deref()
+    let hook = state.on_rollback.iter().find(bad)?;
+    Some(note(&hook.name, &state.name, hook.message.as_deref().unwrap_or_default()))
+}
+
+/// How a hook is spoken of.
+fn note(hook: &str, stage: &str, message: &str) -> String {
+    format!("hook {hook} of {stage}: {message}")
 }
 
 /// Which hook is at work, for people.

@@ -60,16 +60,10 @@ use draft::Draft;
 /// `touched`: a workload of it changed since the last look. An undisturbed Release needs nothing.
 pub fn need(release: &ReleaseView, touched: bool) -> Need {
     match release.status.running() {
-        Some(rollout) if rollout.spec.is_some() => Need {
-            targets: plan::targets_of_rollout(rollout),
-            hooks: hooks::looks(release, false),
-            active: true,
-        },
-        Some(_) => Need {
-            targets: plan::targets_of_spec(release),
-            hooks: hooks::looks(release, false),
-            active: true,
-        },
+        Some(rollout) if rollout.spec.is_some() => {
+            Need { targets: plan::targets_of_rollout(rollout), hooks: hooks::looks(release, false), active: true }
+        }
+        Some(_) => Need { targets: plan::targets_of_spec(release), hooks: hooks::looks(release, false), active: true },
         None => {
             let starts = rest::wants_rollout(release) || rest::wants_rollback(release);
             let owes = release.deleting && release.finalizer;

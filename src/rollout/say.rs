@@ -125,7 +125,9 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
             let how = promotion::how(&d.rel.name, &token);
             (Reason::AwaitingPromotion, format!("{tag} waits for approval to enter {stage}: {how}"))
         }
-        Step::RunningHooks => (Reason::RunningHooks, format!("{tag} waits before {stage}: {}", hooks::said(rollout, false))),
+        Step::RunningHooks => {
+            (Reason::RunningHooks, format!("{tag} waits before {stage}: {}", hooks::said(rollout, false)))
+        }
         Step::RunningRollbackHooks => {
             (Reason::RunningHooks, format!("{tag} failed in {stage} ({why}); {}", hooks::said(rollout, true)))
         }

@@ -48,7 +48,11 @@ mod tests {
         for (pointer, value, said) in [
             ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
             ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
-            ("/hooks", json!([{"name": "m", "ecsTask": {"taskDefinition": "m", "container": "m"}}]), "hooks[m].ecsTask"),
+            (
+                "/hooks",
+                json!([{"name": "m", "ecsTask": {"taskDefinition": "m", "container": "m"}}]),
+                "hooks[m].ecsTask",
+            ),
         ] {
             assert_eq!(told(&format!("{stage}{pointer}"), value), Some(format!("spec.stages[only].{said}")));
         }

@@ -1,6 +1,6 @@
 //! One hook from its intent to its end.
 
-use super::{Turn, id, list, states, states_mut};
+use super::{Turn, id, list, note, states, states_mut};
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::hook::{HookRun, HookStop, HookView, JobVerdict, JobView};
 use crate::api::spec::Hook;
@@ -124,7 +124,9 @@ impl One<'_> {
             Some(JobVerdict::Failed { reason, message }) => {
                 let late = reason == DEADLINE || (self.state(w).stop_at.is_some() && w.rollout.cause.is_none());
                 let step = match () {
-                    () if self.state(w).stop_at.is_some() && w.rollout.cause.is_some() && !self.undo => HookStep::Stopped,
+                    () if self.state(w).stop_at.is_some() && w.rollout.cause.is_some() && !self.undo => {
+                        HookStep::Stopped
+                    }
                     () if late => HookStep::TimedOut,
                     () => HookStep::Failed,
                 };
@@ -200,7 +202,12 @@ impl One<'_> {
             let place = self.place(w);
             let step = if ordered { HookStep::Stopped } else { HookStep::TimedOut };
             let said = state.message.map(|m| format!(" ({m})")).unwrap_or_default();
-            return self.end(d, w, step, format!("{place} did not end when it was told to, and may be at work still{said}"));
+            return self.end(
+                d,
+                w,
+                step,
+                format!("{place} did not end when it was told to, and may be at work still{said}"),
+            );
         }
         if let (Some(uid), None, Some(job)) = (seen, &d.obs.answer, &state.job) {
             let job = NsName::new(&job.namespace, &job.name);
@@ -222,7 +229,7 @@ impl One<'_> {
         state.state = step;
         state.ended_at = Some(now);
         state.message = Some(message.clone());
-        let note = format!("hook {} of {}: {message}", self.hook.name, self.stage);
+        let note = note(&self.hook.name, &self.stage, &message);
         let reason = match step {
             HookStep::Succeeded => {
                 let never = if self.hook.irreversible { "; from here on nothing goes back by itself" } else { "" };
@@ -239,6 +246,8 @@ impl One<'_> {
 
     fn place(&self, w: &Work) -> String {
         let state = states(w.state(), self.undo).get(self.i);
-        state.and_then(|s| s.job.as_ref()).map_or_else(|| "its Job".into(), |j| format!("Job {}/{}", j.namespace, j.name))
+        state
+            .and_then(|s| s.job.as_ref())
+            .map_or_else(|| "its Job".into(), |j| format!("Job {}/{}", j.namespace, j.name))
     }
 }

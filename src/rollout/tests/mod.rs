@@ -2,6 +2,8 @@
 
 mod doubts;
 mod edges;
+mod hooks;
+mod jobs;
 mod load;
 mod lookups;
 mod on_and_on;

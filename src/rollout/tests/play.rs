@@ -72,10 +72,10 @@ impl World {
     }
 
     pub(super) fn observed(&self) -> Observed {
-        let needed = need(&self.rel, true).targets;
+        let (hooks, needed) = (self.hooks(), need(&self.rel, true).targets);
         let found =
             needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
-        Observed { targets: found.collect(), results: self.results.clone(), answer: self.answer.clone() }
+        Observed { targets: found.collect(), hooks, results: self.results.clone(), answer: self.answer.clone() }
     }
 
     pub(super) fn decide(&self) -> Decision {
@@ -128,6 +128,8 @@ impl World {
                     _ => Some(self.write(*write)),
                 };
             }
+            Some(Effect::RunHook(run)) => self.answer = self.begin_job(&run, fate),
+            Some(Effect::StopHook(stop)) => self.answer = Some(self.stop_job(&stop)),
             None => return moved,
         }
         true
@@ -209,7 +211,7 @@ impl World {
 
     /// The Deployment controller and the kubelets do their part. Whether anything changed.
     pub(super) fn converge(&mut self) -> bool {
-        let mut changed = false;
+        let mut changed = self.jobs_go_on();
         let stages: Vec<TargetId> = self.targets.keys().cloned().collect();
         for id in stages {
             let Some(TargetView::Live(live)) = self.targets.get(&id) else { continue };

@@ -2,6 +2,7 @@
 //!
 //! How it is made and changed. How it goes on is in [`super::play`], what its workloads do in [`super::workloads`].
 
+use super::jobs::{Ending, SimJob};
 use super::workloads::{Behaviour, deployment};
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Refused, TargetWrite};
@@ -29,6 +30,14 @@ pub(super) struct World {
     pub(super) phases: Vec<Phase>,
     /// The next writes are answered by this instead of being applied.
     pub(super) refuse: Option<(Refused, String)>,
+    /// Every Job that exists, by name.
+    pub(super) jobs: BTreeMap<NsName, SimJob>,
+    /// The effect of every Job that was ever created.
+    pub(super) created: Vec<String>,
+    /// How Jobs of hooks end, by the hook's name. Else: well.
+    pub(super) endings: BTreeMap<String, Ending>,
+    /// Why hooks could not be run.
+    pub(super) unfit: Option<(Reason, String)>,
     pub(super) results: Vec<AskResult>,
     /// One that was given, to be given again.
     pub(super) last_result: Option<AskResult>,
@@ -95,6 +104,10 @@ impl World {
             events: vec![],
             phases: vec![],
             refuse: None,
+            jobs: BTreeMap::new(),
+            created: vec![],
+            endings: BTreeMap::new(),
+            unfit: None,
             results: vec![],
             last_result: None,
             hidden: BTreeMap::new(),
