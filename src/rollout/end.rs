@@ -70,7 +70,7 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
     }
     let cause = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
     if matches!(reason, Reason::RollbackAwaited | Reason::RollbackForbidden) {
-        let kept = matches!(cause, Reason::Superseded | Reason::Deleted);
+        let kept = matches!(cause, Reason::Superseded | Reason::Deleted | Reason::TargetGone);
         return (Phase::Failed, if kept { cause } else { reason });
     }
     // Stages before are concerned where they were taken back too.

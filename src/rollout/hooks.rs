@@ -177,17 +177,21 @@ pub(super) fn to_be_undone(w: &Work) -> bool {
     touched && !w.stage().on_rollback.is_empty() && !all_done(w, true)
 }
 
-/// Only where nothing of the new version runs any more; else it is said.
+/// Only where nothing of the new version runs any more, nor a hook for all we know; else it is said.
 pub(super) fn may_be_undone(d: &mut Draft, w: &Work) -> bool {
     let back = |t: &TargetState| {
         t.trouble.is_none() && !matches!(t.state, TargetStep::Foreign | TargetStep::Writing | TargetStep::Written)
     };
-    let all = w.state().targets.iter().all(back);
-    if !all {
-        let note = format!("{} was not brought back in full, so its onRollback hooks are not run", w.stage_name());
-        d.warning(Reason::HookSkipped, note);
-    }
-    all
+    let stage = w.stage_name();
+    let why = if w.state().hooks.iter().any(|h| h.at_work) {
+        format!("a hook of {stage} may be at work still")
+    } else if !w.state().targets.iter().all(back) {
+        format!("{stage} was not brought back in full")
+    } else {
+        return true;
+    };
+    d.warning(Reason::HookSkipped, format!("{why}, so its onRollback hooks are not run"));
+    false
 }
 
 /// What is to be said of a hook that was to undo something and did not.

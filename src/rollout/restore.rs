@@ -27,7 +27,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
         if ordered && rollback::held_back(d, w, &why).is_none() {
             rollback::include_earlier(d, w);
         }
-        if hooks::to_be_undone(w) {
+        if hooks::to_be_undone(w) && hooks::may_be_undone(d, w) {
             rollback::begin(d, w);
             w.rollout.blocked = None;
             return w.go(Step::RunningRollbackHooks);

@@ -23,6 +23,7 @@ pub const LIST_KEYS: &[(&str, &str)] = &[
     ("spec.stages", "name"),
     ("spec.stages[].targets", "name"),
     ("spec.stages[].hooks", "name"),
+    ("spec.stages[].onRollback", "name"),
     ("spec.stages[].healthChecks", "name"),
     ("spec.stages[].smokeTests", "name"),
     ("spec.stages[].performanceChecks", "name"),
@@ -85,9 +86,14 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "has(self.pods) != has(self.service)",
         "{peer} needs exactly one of pods and service",
     ),
-    ("spec.stages[].hooks[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
+    ("spec.stages[].{hooks}[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
     (
-        "spec.stages[].hooks[].job",
+        "spec.stages[].onRollback[]",
+        "!self.irreversible",
+        "what undoes something cannot be irreversible itself: remove irreversible",
+    ),
+    (
+        "spec.stages[].{hooks}[].job",
         "[has(self.fromCronJob), has(self.fromJob), has(self.template)].filter(given, given).size() == 1",
         "job needs exactly one of fromCronJob, fromJob and template",
     ),
@@ -259,7 +265,8 @@ const NEEDS_TARGET: &str = "{form}.pods needs a target where the stage has sever
 const NO_TARGET: &str = "{form}.pods.target names no target of this stage";
 const NO_PODS: &str = "{form}.pods asks pods, and an ECS service has none: use http with a url";
 
-const STANDS_FOR: [(&str, &[&str]); 4] = [
+const STANDS_FOR: [(&str, &[&str]); 5] = [
+    ("{hooks}", &["hooks", "onRollback"]),
     ("{list}", &["healthChecks", "smokeTests", "performanceChecks"]),
     ("{check}", &["healthChecks", "smokeTests"]),
     ("{form}", &["http", "tcp", "grpc"]),

@@ -25,6 +25,9 @@ pub struct HookState {
     /// When it was told to end before its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<Time>,
+    /// It was told to end and did not: it may be at work still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_work: bool,
     /// What is known of it, with the last lines of its output where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -56,6 +56,7 @@ fn begin(d: &mut Draft, w: &mut Work, hook: &Hook, undo: bool) -> Turn {
         started_at: d.now,
         ended_at: None,
         stop_at: None,
+        at_work: false,
         message: None,
     });
     d.effect = Some(Effect::RunHook(run));
@@ -202,12 +203,9 @@ impl One<'_> {
             let place = self.place(w);
             let step = if ordered { HookStep::Stopped } else { HookStep::TimedOut };
             let said = state.message.map(|m| format!(" ({m})")).unwrap_or_default();
-            return self.end(
-                d,
-                w,
-                step,
-                format!("{place} did not end when it was told to, and may be at work still{said}"),
-            );
+            self.state(w).at_work = true;
+            let what = format!("{place} did not end when it was told to, and may be at work still{said}");
+            return self.end(d, w, step, what);
         }
         if let (Some(uid), None, Some(job)) = (seen, &d.obs.answer, &state.job) {
             let job = NsName::new(&job.namespace, &job.name);
@@ -229,6 +227,7 @@ impl One<'_> {
         state.state = step;
         state.ended_at = Some(now);
         state.message = Some(message.clone());
+        let at_work = state.at_work;
         let note = note(&self.hook.name, &self.stage, &message);
         let reason = match step {
             HookStep::Succeeded => {
@@ -240,7 +239,9 @@ impl One<'_> {
             HookStep::Vanished => Reason::HookVanished,
             _ => Reason::HookFailed,
         };
-        d.warning(reason, note.clone());
+        if step != HookStep::Stopped || at_work {
+            d.warning(reason, note.clone());
+        }
         Turn::Over(cause(reason, note, false, now))
     }
 

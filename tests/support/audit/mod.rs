@@ -1,12 +1,13 @@
 //! The judge: reads what the controller really asked of the API server, and says which of its own rules it broke.
 //!
 //! The rules: it writes nothing but what is its own (`shape`); each workload is written once forward per rollout and
-//! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
-//! (`ends`); it tells people of each step that a status stored, and of nothing else (`told`).
+//! once back per debt, and back only over what it wrote itself (`effects`); a hook is begun once, after a stored
+//! status had said so (`hooks`); a rollout that has ended writes no more (`ends`); it tells people of each step that a status stored, and of nothing else (`told`).
 
 mod complete;
 mod effects;
 mod ends;
+mod hooks;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,8 @@ pub struct Answer {
 
 /// Which rules the controller broke, in sentences. Empty: none.
 pub fn broken(records: &[Record]) -> Vec<String> {
-    [shape::broken(records), effects::broken(records), ends::broken(records), told::broken(records)].concat()
+    let all = [shape::broken, effects::broken, hooks::broken, ends::broken, told::broken];
+    all.iter().flat_map(|rules| rules(records)).collect()
 }
 
 /// Only whether it wrote nothing but what is its own: for writes that belong to no rollout.
