@@ -110,9 +110,6 @@ impl Hooks {
 
     /// The Job as it is to be created.
     async fn prepare(&self, run: &JobRun) -> Result<Value, Error> {
-        if let Some(bad) = run.source.bad_namespace() {
-            return Err(Error::unfit(&format!("metadata.namespace of its template is no name: {bad:?}")));
-        }
         let source = source::read(&self.client, self.timeout, run).await?;
         let body = body::of(run, &source)?;
         let account = body["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap_or("default");

@@ -46,7 +46,17 @@ pub(super) async fn read(client: &Client, call: Duration, run: &JobRun) -> Resul
             let labels = found.labels();
             (json!({"metadata": {"labels": labels}, "spec": found.spec}), From::Job, found.annotations().clone())
         }
-        JobSource::Template(template) => (template.clone(), From::Inline, BTreeMap::new()),
+        JobSource::Template(template) => {
+            let elsewhere = template["metadata"]["namespace"].as_str().filter(|n| *n != run.release.namespace);
+            if let Some(namespace) = elsewhere {
+                // Consent to write an image is no consent to run anything as anybody.
+                let message = format!(
+                    "its template names namespace {namespace:?}: what stands in the Release runs in its own namespace; keep a CronJob there"
+                );
+                return Err(Error::unfit(&message));
+            }
+            (template.clone(), From::Inline, BTreeMap::new())
+        }
     };
     consented(client, call, run, &annotations).await?;
     Ok(Source { template, from })

@@ -201,14 +201,22 @@ async fn a_cronjob_of_another_namespace_must_consent() {
 async fn none_ever_runs_as_the_controller() {
     scene("hooks-account", async |s| {
         let (home, account) = (crate::support::cluster::HOME, crate::support::cluster::ACCOUNT);
-        let allow = format!("{}={}/*", annotation::ALLOW_FROM, s.ns);
-        s.cluster.kubectl(&["annotate", "namespace", home, "--overwrite", &allow], None);
-        let mut hook = inline("migrate");
-        hook["job"]["template"]["metadata"] = json!({"namespace": home});
-        hook["job"]["template"]["spec"]["template"]["spec"]["serviceAccountName"] = json!(account);
-        brought(s, json!([hook]), json!([])).await;
+        let consent = json!({annotation::ALLOW_FROM: format!("{}/*", s.ns)});
+        s.cron_job_as(home, "hooks-account", &image(OLD), consent, account).await;
+        let hook = json!({"name": "migrate", "job": {"fromCronJob": {"name": "hooks-account", "namespace": home}}});
+        let mut spec = brought(s, json!([hook]), json!([])).await;
         let message = s.blocked(Reason::HookRefused).await.message.unwrap();
         assert!(message.contains("which is Tidegate's own"), "{message}");
+
+        // Nor anywhere else by a template of the Release's own.
+        let mut hook = inline("migrate");
+        hook["job"]["template"]["metadata"] = json!({"namespace": "kube-system"});
+        spec["stages"][0]["hooks"] = json!([hook]);
+        s.apply(&spec).await;
+        s.until_status("it is refused", |s| {
+            s.message.as_deref().is_some_and(|m| m.contains("runs in its own namespace"))
+        })
+        .await;
     })
     .await;
 }

@@ -25,10 +25,16 @@ pub fn inline(name: &str) -> Value {
 impl Scene {
     /// A suspended CronJob, as a tenant keeps it for its migrations, with the labels of a GitOps tool.
     pub async fn cron_job(&self, namespace: &str, name: &str, image: &str, annotations: Value) {
+        self.cron_job_as(namespace, name, image, annotations, "default").await;
+    }
+
+    /// The same with this ServiceAccount.
+    pub async fn cron_job_as(&self, namespace: &str, name: &str, image: &str, annotations: Value, account: &str) {
         let tracked = json!({"app.kubernetes.io/instance": "shop", "team": "shop"});
         let mut template = template(image);
         let tracking = json!({"argocd.argoproj.io/tracking-id": "shop:batch/CronJob"});
         template["metadata"] = json!({"labels": tracked, "annotations": tracking});
+        template["spec"]["template"]["spec"]["serviceAccountName"] = json!(account);
         let object = json!({
             "apiVersion": "batch/v1", "kind": "CronJob",
             "metadata": {"name": name, "labels": tracked, "annotations": annotations},

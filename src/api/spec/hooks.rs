@@ -46,7 +46,7 @@ pub enum JobSource {
     FromCronJob(ObjectName),
     /// The template of a Job, which must be suspended. Its containers that run the Release's repository get the new image.
     FromJob(ObjectName),
-    /// A Job template: `spec`, and `metadata` if it has any. `$(TIDEGATE_IMAGE)` in an image, command, argument or
+    /// A Job template: `spec`, and `metadata` if it has any; it runs in the Release's namespace. `$(TIDEGATE_IMAGE)` in an image, command, argument or
     /// environment value is the new image.
     Template(#[schemars(schema_with = "super::any_object")] AnyValue),
 }
@@ -76,41 +76,11 @@ impl ObjectName {
 }
 
 impl JobSource {
-    /// Where the Job is created: where its source lies; of a template, where its metadata says.
+    /// Where the Job is created: where its source lies. What stands in the Release stays in its namespace.
     pub fn namespace<'a>(&'a self, default: &'a str) -> &'a str {
         match self {
             Self::FromCronJob(name) | Self::FromJob(name) => name.namespace_or(default),
-            Self::Template(_) => self.inline_namespace().filter(|n| is_label(n)).unwrap_or(default),
-        }
-    }
-
-    /// The namespace that a template names, if that is none.
-    pub fn bad_namespace(&self) -> Option<&str> {
-        self.inline_namespace().filter(|n| !is_label(n))
-    }
-
-    fn inline_namespace(&self) -> Option<&str> {
-        if let Self::Template(template) = self { template["metadata"]["namespace"].as_str() } else { None }
-    }
-}
-
-/// Whether it is a DNS label: what is none must not become part of an address.
-fn is_label(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_template_may_not_name_more_than_a_namespace() {
-        for (name, good) in [("data", true), ("a-1", true), ("../x", false), ("-a", false), ("A", false), ("", false)] {
-            let source = JobSource::Template(json!({"metadata": {"namespace": name}}));
-            assert_eq!(source.namespace("shop"), if good { name } else { "shop" });
-            assert_eq!(source.bad_namespace(), (!good).then_some(name));
+            Self::Template(_) => default,
         }
     }
 }
