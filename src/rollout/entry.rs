@@ -5,16 +5,19 @@
 use super::draft::{Draft, Flow, Work, cause};
 use super::hooks::Ready;
 use super::preflight::{self, Blocked};
-use super::{baseline, checks, choose, ecs, end, hooks, plan, promotion, restore, warnings, write};
+use super::{baseline, checks, choose, ecs, hooks, plan, promotion, restore, supersede, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
-use crate::api::spec::{ReleaseSpec, Stage};
+use crate::api::spec::Stage;
 use crate::api::status::{Step, TargetStep};
 use crate::api::time::Duration;
 
 pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
-    if superseded(d, w) {
-        return Flow::Go;
+    if w.wrote() && ecs::doubted(d, w) {
+        return Flow::Stay;
+    }
+    if let Some(flow) = supersede::before_writing(d, w) {
+        return flow;
     }
     if w.rollout.spec.is_none()
         && let Some(flow) = begin(d, w)
@@ -25,8 +28,8 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     if !running && let Some(flow) = promotion::granted(d, w) {
         return flow;
     }
-    // A stage whose hooks have run has begun.
-    if d.rel.spec.suspend && !hooks::begun(w.state()) {
+    // A stage that owes what the rollout before wrote, or whose hooks have run, has begun.
+    if d.rel.spec.suspend && !has_begun(w) {
         return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
     }
     if let Some(blocked) = preflight::of_targets(d, w, false) {
@@ -106,20 +109,14 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
         w.state_mut().baselines.clear();
     }
     w.rollout.step = Step::Preflight;
-    let begun = hooks::begun(w.state());
-    if w.at == 0 && !pausing(b.reason) && !begun {
+    if w.at == 0 && !has_begun(w) && !pausing(b.reason) {
         // Nothing is written: any edit of the spec begins it anew.
         w.rollout.spec = None;
     }
     let until = since.plus(w.stage().progress_deadline);
-    if (w.at > 0 || begun) && !pausing(b.reason) && d.now >= until {
+    if has_an_end(w) && !pausing(b.reason) && d.now >= until {
         let why = cause(b.reason, b.message, false, d.now);
-        if begun {
-            return restore::fail_stage(d, w, why);
-        }
-        w.rollout.cause = Some(why);
-        end::finish(d, w, b.reason);
-        return Flow::Go;
+        return restore::fail_stage(d, w, why);
     }
     if d.now < until && !pausing(b.reason) {
         d.look_again(until);
@@ -142,22 +139,25 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
     Flow::Stay
 }
 
-/// A first write that was refused waits for its next try; in a later stage not for ever.
+/// Whether being stopped ends the rollout in time: earlier stages are written, or what was inherited is owed.
+fn has_an_end(w: &Work) -> bool {
+    w.at > 0 || has_begun(w)
+}
+
+/// Whether there is something to be taken back, or undone.
+fn has_begun(w: &Work) -> bool {
+    w.wrote() || hooks::begun(w.state())
+}
+
+/// A first write that was refused waits for its next try; not for ever where [`has_an_end`].
 fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let waits = w.state().targets.iter().filter_map(|t| t.refused.as_ref());
     let next = waits.map(|r| r.at.plus(write::pause(r.count))).max()?;
     let patience = w.stage().progress_deadline;
-    let begun = hooks::begun(w.state());
-    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| w.at > 0 || begun)
+    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| has_an_end(w))
         && d.due(blocked.at.plus(patience))
     {
-        if begun {
-            return Some(restore::fail_stage(d, w, blocked));
-        }
-        let reason = blocked.reason;
-        w.rollout.cause = Some(blocked);
-        end::finish(d, w, reason);
-        return Some(Flow::Go);
+        return Some(restore::fail_stage(d, w, blocked));
     }
     (!d.due(next)).then_some(Flow::Stay)
 }
@@ -247,26 +247,4 @@ fn remember_found(d: &Draft, w: &mut Work) {
             state.found = live.map(|l| l.images(target.containers())).unwrap_or_default();
         }
     }
-}
-
-/// A newer image while nothing of this stage is written: the rollout makes room at once.
-fn superseded(d: &mut Draft, w: &mut Work) -> bool {
-    let newer = newer_image(d, w);
-    if let Some(spec) = newer {
-        let message = format!("{} took its place", spec.image.at(None));
-        let why = cause(Reason::Superseded, message, false, d.now);
-        if hooks::begun(w.state()) {
-            restore::fail_stage(d, w, why);
-            return true;
-        }
-        w.rollout.cause = Some(why);
-        end::finish(d, w, Reason::Superseded);
-        return true;
-    }
-    false
-}
-
-pub(super) fn newer_image<'a>(d: &Draft<'a>, w: &Work) -> Option<&'a ReleaseSpec> {
-    let spec = &d.rel.spec;
-    (w.rollout.spec.is_some() && spec.image.at(None) != w.rollout.image).then_some(spec)
 }

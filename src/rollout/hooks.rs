@@ -3,9 +3,9 @@
 //! A hook is never run twice: its Job has a name of its own, which is stored before it is created, and one that is gone
 //! after it was created is not created again.
 
-use super::draft::{Draft, Flow, Work, cause};
+use super::draft::{Draft, Flow, Work};
 use super::preflight::Blocked;
-use super::{ReleaseView, entry, jobs, restore};
+use super::{ReleaseView, entry, jobs, restore, supersede};
 use crate::api::hook::{HookLook, HookView};
 use crate::api::spec::{Hook, ReleaseSpec, Stage};
 use crate::api::status::{Cause, HookState, HookStep, Rollout, StageState, Step, TargetState, TargetStep};
@@ -108,10 +108,11 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
             let Some(why) = w.rollout.cause.clone() else { return Flow::Stay };
             restore::fail_stage(d, w, why)
         }
-        Turn::Next | Turn::Done if entry::newer_image(d, w).is_some() => {
-            let newer = entry::newer_image(d, w).map(|s| s.image.at(None).to_string()).unwrap_or_default();
-            let why = cause(Reason::Superseded, format!("{newer} took its place"), false, d.now);
-            restore::fail_stage(d, w, why)
+        Turn::Next | Turn::Done if supersede::newer(d, w).is_some() => {
+            // Who makes room for whom depends on the targets, which were not looked at meanwhile.
+            d.look_again(d.now);
+            w.rollout.step = Step::Preflight;
+            Flow::Stay
         }
         Turn::Next => Flow::Go,
         Turn::Done => {
@@ -180,7 +181,11 @@ pub(super) fn to_be_undone(w: &Work) -> bool {
 /// Only where nothing of the new version runs any more, nor a hook for all we know; else it is said.
 pub(super) fn may_be_undone(d: &mut Draft, w: &Work) -> bool {
     let back = |t: &TargetState| {
-        t.trouble.is_none() && !matches!(t.state, TargetStep::Foreign | TargetStep::Writing | TargetStep::Written)
+        t.trouble.is_none()
+            && !matches!(
+                t.state,
+                TargetStep::Foreign | TargetStep::Inherited | TargetStep::Writing | TargetStep::Written
+            )
     };
     let stage = w.stage_name();
     let why = if w.state().hooks.iter().any(|h| h.at_work) {

@@ -19,6 +19,7 @@ mod end;
 mod entry;
 mod evidence;
 mod foreign;
+mod history;
 mod hold;
 mod hooks;
 mod jobs;
@@ -36,10 +37,10 @@ mod rolling;
 mod running;
 mod say;
 mod standing;
+mod supersede;
 mod unsupported;
 mod verify;
 mod warnings;
-
 mod watching;
 mod write;
 

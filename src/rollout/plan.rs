@@ -53,6 +53,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         refused: None,
         trouble: None,
         accepted: None,
+        inherited: None,
         doubted_since: None,
     };
     let stage = |s: &Stage| StageState {
@@ -71,6 +72,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         on_rollback: vec![],
         purpose: None,
         checks: vec![],
+        answers: vec![],
     };
     spec.stages.iter().map(stage).collect()
 }

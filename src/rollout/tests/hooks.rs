@@ -341,3 +341,23 @@ fn a_first_write_that_is_refused_does_not_run_them_again() {
     w.run();
     assert_eq!((w.step_name(), w.created.len()), (Step::AwaitingPromotion, 2), "{}", w.message());
 }
+
+/// What the newer rollout takes over it owes with all that stands in the way of paying.
+#[test]
+fn who_takes_over_inherits_what_cannot_be_undone() {
+    let mut w = with(vec![hook("one", json!({"irreversible": true}))], vec![]).behave("sha-b2", Behaviour::NeverReady);
+    w.run_until(|w| w.writes.len() == 1 && w.step_name() == Step::Rolling);
+    w.converge();
+    w.turn();
+    w.behaviour.insert("sha-c3".into(), Behaviour::FailsHealth);
+    w.endings.insert("one".into(), Ending::Badly);
+    w.tag("sha-c3");
+    w.run();
+    assert_eq!(
+        (w.runs_of("one"), w.runs("staging"), end(&w).1),
+        (2, "sha-b2".into(), Reason::RollbackForbidden),
+        "{}",
+        w.message()
+    );
+    assert!(w.rel.status.debts.iter().all(|b| b.irreversible) && !w.rel.status.debts.is_empty());
+}
