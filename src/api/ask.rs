@@ -1,6 +1,9 @@
 //! A question to the application and its answer.
 
-use super::spec::{GrpcCheck, HttpCheck, HttpLoad, Peer, PodsProbe, Probe, Question, ServiceProbe, TcpCheck};
+use super::hook::JobRun;
+use super::spec::{
+    GrpcCheck, HttpCheck, HttpLoad, JobTest, Peer, PodsProbe, Probe, Question, ServiceProbe, SmokeQuestion, TcpCheck,
+};
 use super::status::{KubernetesWorkload, Measured, Purpose};
 use super::time::{Duration, Time};
 use super::{NsName, RolloutId};
@@ -37,8 +40,17 @@ pub enum Query {
     Http(HttpCheck),
     Tcp(TcpCheck),
     Grpc(GrpcCheck),
+    /// A Job that ends well.
+    Job(Box<JobQuestion>),
     /// One HTTP question many times; the answer carries what was [`Measured`].
     Load(HttpLoad),
+}
+
+/// A Job as it is asked for, and, once it is known for which version, as it is to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobQuestion {
+    pub test: JobTest,
+    pub run: Option<JobRun>,
 }
 
 /// Whom a question is for.
@@ -47,6 +59,8 @@ pub enum Addressee<'a> {
     Pods(&'a PodsProbe),
     Service(&'a ServiceProbe),
     Url(&'a str),
+    /// A Job asks whomever it wants to.
+    Nobody,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -92,6 +106,7 @@ impl Query {
                 Peer::Pods(pods) => Addressee::Pods(pods),
                 Peer::Service(service) => Addressee::Service(service),
             },
+            Self::Job(_) => Addressee::Nobody,
         }
     }
 
@@ -102,6 +117,7 @@ impl Query {
             Self::Load(load) => load.timeout.unwrap_or(Duration::from_secs(5)),
             Self::Tcp(check) => check.timeout(),
             Self::Grpc(check) => check.timeout(),
+            Self::Job(job) => job.test.timeout(),
         }
     }
 
@@ -117,6 +133,17 @@ impl From<&Question> for Query {
             Question::Http(check) => Self::Http(check),
             Question::Tcp(check) => Self::Tcp(check),
             Question::Grpc(check) => Self::Grpc(check),
+        }
+    }
+}
+
+impl From<&SmokeQuestion> for Query {
+    fn from(question: &SmokeQuestion) -> Self {
+        match question.clone() {
+            SmokeQuestion::Http(check) => Self::Http(check),
+            SmokeQuestion::Tcp(check) => Self::Tcp(check),
+            SmokeQuestion::Grpc(check) => Self::Grpc(check),
+            SmokeQuestion::Job(test) => Self::Job(Box::new(JobQuestion { test, run: None })),
         }
     }
 }

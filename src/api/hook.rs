@@ -27,8 +27,25 @@ pub struct JobRun {
     pub stage: String,
     /// How long it may take from now on.
     pub timeout: Duration,
-    /// How long it is kept at least once it is finished.
-    pub keep: Duration,
+    pub keep: Keep,
+}
+
+/// How long a Job is kept once it is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keep {
+    /// As its template says, but so long at least; for ever where it says nothing.
+    AtLeast(Duration),
+    For(Duration),
+}
+
+/// What a Job that asks something came to, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    Passed(String),
+    /// Its container said no.
+    Failed(String),
+    /// It could not be run.
+    NotAsked(String),
 }
 
 /// Ends work before its time.

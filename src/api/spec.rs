@@ -20,10 +20,10 @@ pub use checks::{
     ChecksMode, Expect, Header, HealthCheck, HttpCheck, JsonExpect, PodsProbe, Probe, Retry, SecretKey, ServiceProbe,
     SmokeTest,
 };
-pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
+pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, JobTest, ObjectName};
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
 pub use percent::Percent;
-pub use questions::{GrpcCheck, Peer, Question, TcpCheck};
+pub use questions::{GrpcCheck, Peer, Question, SmokeQuestion, TcpCheck};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.

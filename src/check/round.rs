@@ -14,7 +14,8 @@ use super::tcp;
 use super::verdict::{Answer, PodAnswer, RoundError, Verdict, sum_up};
 use super::whom::{EACH_END, Place, Pods, Whom, among, only_ready};
 use super::wrong::Wrong;
-use crate::api::ask::{Ask, Outcome, Query};
+use crate::api::ask::{Ask, JobQuestion, Outcome, Query};
+use crate::api::hook::JobEnd;
 use crate::api::spec::Header;
 use futures::StreamExt;
 use futures::future::join_all;
@@ -52,6 +53,7 @@ impl Rounds {
             Query::Http(check) => self.asking(ask, check.timeout()),
             Query::Tcp(check) => self.asking(ask, check.timeout()),
             Query::Grpc(check) => self.asking(ask, check.timeout()),
+            Query::Job(job) => job.test.timeout().std() + Duration::from_secs(60),
         };
         (self.limits.lookup * 5).saturating_add(asking)
     }
@@ -66,6 +68,7 @@ impl Rounds {
     async fn ask(&self, ask: &Ask) -> Result<Verdict, RoundError> {
         let headers: &[Header] = match &ask.query {
             Query::Load(load) => return self.load(ask, load).await,
+            Query::Job(job) => return Ok(self.job(job).await),
             Query::Http(check) => &check.headers,
             Query::Tcp(_) | Query::Grpc(_) => &[],
         };
@@ -104,6 +107,15 @@ impl Rounds {
         Ok(sum_up(&answers, pods.ready.len()))
     }
 
+    async fn job(&self, job: &JobQuestion) -> Verdict {
+        let Some(run) = &job.run else { return Verdict::nobody() };
+        match self.directory.job(run).await {
+            JobEnd::Passed(said) => Verdict::new(Outcome::Pass, &said),
+            JobEnd::Failed(said) => Verdict::new(Outcome::Fail, &said),
+            JobEnd::NotAsked(why) => Verdict::new(Outcome::Error, &why),
+        }
+    }
+
     /// One question to one place.
     async fn one(&self, query: &Query, place: &Place, headers: &HeaderMap) -> Answer {
         match (query, place) {
@@ -116,7 +128,7 @@ impl Rounds {
             (Query::Grpc(check), Place::Address { addr, host }) => {
                 grpc::ask(*addr, host, check.service_name(), check.timeout().std()).await
             }
-            (Query::Tcp(_) | Query::Grpc(_) | Query::Load(_), _) => {
+            (Query::Tcp(_) | Query::Grpc(_) | Query::Job(_) | Query::Load(_), _) => {
                 Err(Wrong::NotAsked("this cannot be asked of a url".to_owned()))
             }
         }

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::source::{From, Source};
-use crate::api::hook::JobRun;
+use crate::api::hook::{JobRun, Keep};
 use crate::api::{GROUP, Image, MANAGER, annotation, label};
 use serde_json::{Map, Value, json};
 
@@ -88,8 +88,13 @@ fn limits(spec: &mut Map<String, Value>, run: &JobRun, from: From) {
     let left = (run.timeout.millis() / 1000).max(1);
     let own = spec.get("activeDeadlineSeconds").and_then(Value::as_i64).unwrap_or(left);
     spec.insert("activeDeadlineSeconds".into(), json!(own.min(left)));
-    if let Some(own) = spec.get("ttlSecondsAfterFinished").and_then(Value::as_i64) {
-        spec.insert("ttlSecondsAfterFinished".into(), json!(own.max(run.keep.millis() / 1000)));
+    let own = spec.get("ttlSecondsAfterFinished").and_then(Value::as_i64);
+    let kept = match run.keep {
+        Keep::AtLeast(time) => own.map(|own| own.max(time.millis() / 1000)),
+        Keep::For(time) => Some(time.millis() / 1000),
+    };
+    if let Some(seconds) = kept {
+        spec.insert("ttlSecondsAfterFinished".into(), json!(seconds));
     }
     // A second pod never starts while the first may still be at work.
     spec.insert("podReplacementPolicy".into(), json!("Failed"));
@@ -158,7 +163,7 @@ mod tests {
             rollout,
             stage: "staging".into(),
             timeout: Duration::from_secs(90),
-            keep: Duration::from_secs(86_400),
+            keep: Keep::AtLeast(Duration::from_secs(86_400)),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Hooks: whether one could be run, running it, following it, stopping it.
+//! Hooks: whether one could be run, running it, following it, stopping it; and smoke tests that are Jobs.
 //!
-//! Each call asks once, on a deadline of its own. Nothing here retries, remembers a template, or decides what an answer
+//! Each call about a hook asks once, on a deadline of its own. Nothing here retries, remembers a template, or decides what an answer
 //! means. What a Job is made from is read again right before it is created, so that no environment of a tenant ever
 //! stands in a decision or a status.
 
@@ -9,6 +9,7 @@ mod error;
 mod look;
 mod output;
 mod source;
+mod test;
 
 use crate::api::MANAGER;
 use crate::api::effect::Answer;

@@ -1,14 +1,18 @@
 //! Jobs as they are to be created: under which name, with which images, for how long.
 
 use super::ReleaseView;
-use crate::api::hook::{HookRun, JobRun};
+use super::draft::Draft;
+use crate::api::ask::{AskId, JobQuestion, Query};
+use crate::api::hook::{HookRun, JobRun, Keep};
 use crate::api::spec::{Hook, HookKind, JobSource, ReleaseSpec, Stage};
 use crate::api::time::Duration;
-use crate::api::{EffectId, HookId, Image, NsName, RolloutId};
+use crate::api::{EffectId, HookId, Image, NsName, RolloutId, TargetId};
 use sha2::{Digest as _, Sha256};
 
 /// A finished hook is kept so long at least: while it is there it cannot be run again.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
+/// And a smoke test so long.
+const KEEP_TEST: Duration = Duration::from_secs(3600);
 /// Longest name of a Job whose pods can bear it as a label.
 const MAX_NAME: usize = 63;
 /// Hex digits at its end.
@@ -35,8 +39,32 @@ pub(super) fn of_hook(
         rollout,
         stage: stage.name.clone(),
         timeout,
-        keep: KEEP,
+        keep: Keep::AtLeast(KEEP),
     })))
+}
+
+/// `query` as it is to be asked under `id`: a Job gets the images that the stage runs now, and a name of its own.
+pub(super) fn of_question(d: &Draft, stage: &Stage, query: &Query, id: &AskId) -> Query {
+    let Query::Job(job) = query else { return query.clone() };
+    let lives = stage.targets.iter().filter_map(|t| Some((t, d.live(&stage.name, &t.name)?)));
+    let mut images: Vec<Image> = lives.flat_map(|(t, l)| l.images(t.containers())).map(|i| i.image).collect();
+    images.dedup();
+    let round = format!("{:?}-{}-{}", id.purpose, id.number, id.revision).to_lowercase();
+    let effect = EffectId::of_question(&id.release, id.rollout, &TargetId::new(&id.stage, &id.check), &round);
+    let run = JobRun {
+        job: name(&d.rel.name, &job.test.source, [&id.stage, &id.check], &effect),
+        effect,
+        release: d.rel.name.clone(),
+        uid: id.release.clone(),
+        source: job.test.source.clone(),
+        rollout: id.rollout,
+        stage: id.stage.clone(),
+        timeout: job.test.timeout(),
+        keep: Keep::For(KEEP_TEST),
+        images,
+    };
+    let run = Some(run).filter(|r| !r.images.is_empty());
+    Query::Job(Box::new(JobQuestion { test: job.test.clone(), run }))
 }
 
 /// `<release>-<stage>-<what>-<hash of the effect>`: the same for the same effect, and for no other.

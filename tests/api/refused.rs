@@ -71,6 +71,9 @@ const BAD: &[Bad] = &[
     (&[("/stages/1/targets/0", "{name: web, ecs: {region: eu-west-1, cluster: prod, service: checkout, containers: [app], roleArn: 'arn:aws:iam::1:user/me'}}")], "spec.stages[1].targets[0].ecs.roleArn", "roleArn must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tidegate"),
     (&[("/stages/1/targets/0", "{name: web, ecs: {region: eu-west-1, cluster: 'a cluster', service: checkout, containers: [app]}}")], "spec.stages[1].targets[0].ecs.cluster", "cluster must be the name or the ARN of an ECS cluster"),
     (&[("/stages/1/targets/0", "{name: web, ecs: {region: eu-west-1, cluster: prod, service: 'a/b', containers: [app]}}")], "spec.stages[1].targets[0].ecs.service", "must be a name of letters, digits, - and _"),
+    (&[("/stages/0/healthChecks/0", "{name: a, job: {fromJob: {name: a}}}")], "", "unknown field \"spec.stages[0].healthChecks[0].job\""),
+    (&[("/stages/0/smokeTests/0", "{name: a, job: {timeout: 2h, fromJob: {name: a}}}")], "spec.stages[0].smokeTests[0].job.timeout", "must be a duration from 1s to 1h, such as 5m"),
+    (&[("/stages/0/smokeTests/0", "{name: a, job: {}}")], "spec.stages[0].smokeTests[0].job", "job needs exactly one of fromCronJob, fromJob and template"),
     // hooks
     (&[("/stages/0/hooks", "[{name: migrate}]")], "spec.stages[0].hooks[0]", "a hook needs exactly one of job and ecsTask"),
     (&[("/stages/0/hooks", "[{name: migrate, job: {}}]")], "spec.stages[0].hooks[0].job", "job needs exactly one of fromCronJob, fromJob and template"),
@@ -89,7 +92,7 @@ const BAD: &[Bad] = &[
     (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/healthChecks/0/http", "{pods: {port: 80, target: web}}")], "spec.stages[1].healthChecks", "http.pods asks pods, and an ECS service has none: use http with a url"),
     (&[("/stages/0/healthChecks/0/http", "-")], "spec.stages[0].healthChecks[0]", ONE_FORM),
     (&[("/stages/0/healthChecks/0/tcp", "{pods: {port: 80}}")], "spec.stages[0].healthChecks[0]", ONE_FORM),
-    (&[("/stages/0/smokeTests/0/grpc", "{pods: {port: 80}}")], "spec.stages[0].smokeTests[0]", ONE_FORM),
+    (&[("/stages/0/smokeTests/0/grpc", "{pods: {port: 80}}")], "spec.stages[0].smokeTests[0]", "a smoke test needs exactly one of http, tcp, grpc and job"),
     (&[("/stages/0/healthChecks/0", "{name: a, tcp: {}}")], "spec.stages[0].healthChecks[0].tcp", "tcp needs exactly one of pods and service"),
     (&[("/stages/0/smokeTests/0", "{name: a, grpc: {pods: {port: 80}, service: {name: a, port: 80}}}")], "spec.stages[0].smokeTests[0].grpc", "grpc needs exactly one of pods and service"),
     (&[("/stages/0/healthChecks/0", "{name: a, tcp: {pods: {port: 80}, timeout: 2m}}")], "spec.stages[0].healthChecks[0].tcp.timeout", "must be a duration from 100ms to 60s, such as 5s"),

@@ -239,3 +239,33 @@ async fn an_abort_stops_it() {
     })
     .await;
 }
+
+/// A smoke test that is a Job: it runs what the stage runs, and its failure is the image's.
+#[tokio::test]
+async fn a_smoke_test_may_be_a_job() {
+    scene("hooks-smoke", async |s| {
+        let mut spec = s.settled().await;
+        let mut test = inline("end-to-end");
+        test.as_object_mut().unwrap().remove("timeout");
+        test["job"]["timeout"] = json!("60s");
+        spec["stages"][0]["smokeTests"] = json!([test]);
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        s.awaiting(NEW).await;
+        let jobs = s.jobs().await;
+        let job = jobs[0].spec.as_ref().unwrap();
+        assert_eq!((jobs.len(), job.ttl_seconds_after_finished), (1, Some(3600)));
+        assert_eq!(job.template.spec.as_ref().unwrap().containers[0].image, Some(image(NEW)));
+
+        let bad = "sha-0000003";
+        s.behaves(bad, json!({"job": {"exitCode": 2}, "output": "cart is empty"})).await;
+        s.set_tag(bad).await;
+        let end = s.rolled_back(bad, Reason::SmokeTestFailed).await;
+        assert_eq!(end.quarantine[0].image.short(), bad);
+        assert!(end.message.unwrap().contains("exited with 2 (Error): cart is empty"));
+        // The restored version was asked by a Job of its own image.
+        let last = s.jobs().await.pop().unwrap().spec.unwrap().template.spec.unwrap();
+        assert_eq!(last.containers[0].image, Some(image(NEW)));
+    })
+    .await;
+}

@@ -39,6 +39,23 @@ pub struct JobHook {
     pub source: JobSource,
 }
 
+/// A Job that passes by ending well, with exactly one of `fromCronJob`, `fromJob` and `template`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobTest {
+    #[serde(flatten)]
+    pub source: JobSource,
+    /// For one Job, 1s to 1h. Default 5m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+impl JobTest {
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(5 * 60))
+    }
+}
+
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobSource {

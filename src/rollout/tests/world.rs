@@ -6,7 +6,7 @@ use super::jobs::{Ending, SimJob};
 use super::workloads::{Behaviour, deployment};
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, Refused, TargetWrite};
-use crate::api::spec::{Question, ReleaseSpec};
+use crate::api::spec::{Question, ReleaseSpec, SmokeQuestion};
 use crate::api::status::{Phase, Step};
 use crate::api::time::{Duration, Time};
 use crate::api::view::{LiveTarget, TargetView};
@@ -205,8 +205,8 @@ pub(super) fn timeout(question: &mut Question, timeout: Duration) {
     }
 }
 
-pub(super) fn path(question: &mut Question, path: &str) {
-    if let Question::Http(http) = question {
+pub(super) fn smoke_path(question: &mut SmokeQuestion, path: &str) {
+    if let SmokeQuestion::Http(http) = question {
         http.path = Some(path.into());
     }
 }
