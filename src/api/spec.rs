@@ -14,6 +14,7 @@ mod hooks;
 mod load;
 mod percent;
 mod questions;
+mod readiness;
 mod targets;
 
 pub use checks::{
@@ -24,6 +25,7 @@ pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, JobTest, Object
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
 pub use percent::Percent;
 pub use questions::{GrpcCheck, Peer, Question, SmokeQuestion, TcpCheck};
+pub use readiness::{EvidenceMap, Readiness, Weights};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.
@@ -95,6 +97,9 @@ pub struct Stage {
     /// stages (then Manual); the only stage of a Release must say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+    /// What CI must have found out about the image before this stage is entered. Default: nothing is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Readiness>,
     /// Says that this stage has no checks on purpose. Refused beside checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<ChecksMode>,

@@ -20,9 +20,10 @@ pub use workload::{EcsService, KubernetesWorkload, Workload};
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
 pub use hooks::{HookState, HookStep, JobRef};
-pub use rollout::{Approval, Cause, PromotionState, Rollout, StageState, Step};
+pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
-    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, WayBack, Written,
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, Unanswered, WayBack,
+    Written,
 };
 
 /// What the controller says, and what it must remember.

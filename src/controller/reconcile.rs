@@ -156,8 +156,8 @@ impl Context {
             Some(seen) => seen,
             None => Seen::read(&self.observer, &self.hooks, &self.pool, view, need).await,
         };
-        let (targets, hooks, results) = (seen.targets.clone(), seen.hooks.clone(), seen.results.clone());
-        (Observed { targets, hooks, results, answer: carried.answer }, seen)
+        let (targets, hooks, evidence) = (seen.targets.clone(), seen.hooks.clone(), seen.evidence.clone());
+        (Observed { targets, hooks, evidence, results: seen.results.clone(), answer: carried.answer }, seen)
     }
 
     fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {

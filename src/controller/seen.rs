@@ -5,7 +5,7 @@
 use crate::api::ask::{AskId, AskResult};
 use crate::api::hook::HookView;
 use crate::api::status::Step;
-use crate::api::view::TargetView;
+use crate::api::view::{EvidenceView, TargetView};
 use crate::api::{HookId, ReleaseStatus, TargetId};
 use crate::check::Pool;
 use crate::hook::Hooks;
@@ -27,6 +27,7 @@ pub(super) struct Seen {
     at: Instant,
     pub targets: BTreeMap<TargetId, TargetView>,
     pub hooks: BTreeMap<HookId, HookView>,
+    pub evidence: BTreeMap<String, EvidenceView>,
     /// Taken with the workloads: a later answer must not be judged by an earlier reading.
     pub results: Vec<AskResult>,
 }
@@ -34,15 +35,18 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) async fn read(observer: &Observer, hooks: &Hooks, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
         let (at, cached) = (Instant::now(), !concludes_from_pods(&view.status));
-        let observer = if cached { observer.cached() } else { observer.clone() };
-        let (targets, hooks) = futures::join!(observer.targets(view, &need.targets), hooks.look(&need.hooks));
-        Self { need, cached, at, targets, hooks, results: pool.results(&view.name) }
+        let from = if cached { observer.cached() } else { observer.clone() };
+        let evidence = observer.evidence(&view.name.namespace, &need.evidence);
+        let (targets, evidence, hooks) =
+            futures::join!(from.targets(view, &need.targets), evidence, hooks.look(&need.hooks));
+        Self { need, cached, at, targets, hooks, evidence, results: pool.results(&view.name) }
     }
 
     /// Whether the next step, which needs `need`, may decide on this.
     pub(super) fn serves(&self, view: &ReleaseView, need: &Need) -> bool {
         need.targets.iter().all(|n| self.need.targets.contains(n))
             && need.hooks.iter().all(|n| self.need.hooks.contains(n))
+            && need.evidence.iter().all(|n| self.need.evidence.contains(n))
             && self.cached != concludes_from_pods(&view.status)
             && self.at.elapsed() < FRESH
     }

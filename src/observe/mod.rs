@@ -9,6 +9,7 @@ pub mod client;
 mod directory;
 mod ecs;
 mod error;
+mod evidence;
 mod fields;
 mod live;
 mod machines;

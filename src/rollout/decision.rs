@@ -32,6 +32,8 @@ pub struct Need {
     pub targets: Vec<(TargetId, TargetKind)>,
     /// Hooks to look at.
     pub hooks: Vec<(HookId, HookLook)>,
+    /// ConfigMaps of the Release's namespace that hold evidence.
+    pub evidence: Vec<String>,
     /// A rollout is in work or about to start: pods are worth watching.
     pub active: bool,
 }

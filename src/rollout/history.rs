@@ -53,6 +53,7 @@ fn stage(state: &StageState, targets: &mut usize, checks: &mut usize) -> StageRe
     let record = StageRecord {
         name: state.name.clone(),
         adopted: state.adopted,
+        ready: state.ready.clone(),
         first_write_at: state.first_write_at,
         verified_at: state.verified_at,
         restore_at: state.restore_at,

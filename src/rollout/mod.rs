@@ -30,6 +30,7 @@ mod plan;
 mod preflight;
 mod promotion;
 mod quarantine;
+mod readiness;
 mod rest;
 mod restore;
 mod rollback;
@@ -61,10 +62,18 @@ use draft::Draft;
 /// `touched`: a workload of it changed since the last look. An undisturbed Release needs nothing.
 pub fn need(release: &ReleaseView, touched: bool) -> Need {
     match release.status.running() {
-        Some(rollout) if rollout.spec.is_some() => {
-            Need { targets: plan::targets_of_rollout(rollout), hooks: hooks::looks(release, false), active: true }
-        }
-        Some(_) => Need { targets: plan::targets_of_spec(release), hooks: hooks::looks(release, false), active: true },
+        Some(rollout) if rollout.spec.is_some() => Need {
+            targets: plan::targets_of_rollout(rollout),
+            hooks: hooks::looks(release, false),
+            evidence: plan::evidence_of_rollout(rollout),
+            active: true,
+        },
+        Some(_) => Need {
+            targets: plan::targets_of_spec(release),
+            hooks: hooks::looks(release, false),
+            evidence: plan::evidence_of_spec(&release.spec),
+            active: true,
+        },
         None => {
             let starts = rest::wants_rollout(release) || rest::wants_rollback(release);
             let owes = release.deleting && release.finalizer;
@@ -76,7 +85,8 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
                 // Nothing of AWS is asked for a Release at rest.
                 targets.retain(|(_, t)| matches!(t, TargetKind::Kubernetes(_)));
             }
-            Need { targets, hooks: hooks::looks(release, starts), active: starts || owes }
+            let evidence = if starts { plan::evidence_of_spec(&release.spec) } else { vec![] };
+            Need { targets, hooks: hooks::looks(release, starts), evidence, active: starts || owes }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::api::ask::AskResult;
 use crate::api::effect::Answer;
 use crate::api::hook::HookView;
-use crate::api::view::TargetView;
+use crate::api::view::{EvidenceView, TargetView};
 use crate::api::{HookId, NsName, ReleaseSpec, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +31,9 @@ pub struct Observed {
     /// Hooks that were looked at.
     #[serde(default, with = "as_pairs")]
     pub hooks: BTreeMap<HookId, HookView>,
+    /// What CI published, by ConfigMap of the Release's namespace.
+    #[serde(default)]
+    pub evidence: BTreeMap<String, EvidenceView>,
     /// Answers that no stored status has counted yet.
     pub results: Vec<AskResult>,
     /// What came of the effect that the step before this one asked for.

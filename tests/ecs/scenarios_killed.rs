@@ -1,12 +1,12 @@
 //! The controller is killed before and after each of its calls to ECS, and another one goes on.
 
-use crate::scenarios_row::{Row, SECOND, When, lands, restored};
+use crate::scenarios_kills::play_at_every_call;
+use crate::scenarios_row::{Row, SECOND, When};
 use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release};
+use crate::scenarios_table::{gone, tasks};
 use crate::sim::course::{Course, Failure};
 use crate::sim::faults::{Fault, Gate, On};
 use futures::{StreamExt as _, stream};
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tidegate::api::{Phase, Reason};
 
 const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"];
@@ -99,76 +99,23 @@ async fn at_every_write_of_a_restore() {
         .await;
 }
 
-/// Between any two calls, reads included: the controller is killed before it hears the answer of the nth call.
+/// Between any two calls, reads included.
 #[tokio::test]
-async fn between_any_two_calls_of_a_good_image() {
-    between_any_two_calls(Row::new("any", good, [lands("RU"); 3]), When::First).await;
-}
-
-#[tokio::test]
-async fn between_any_two_calls_of_a_restore() {
-    between_any_two_calls(Row::new("any", good, [restored("RUU"); 3]), When::Restore).await;
+async fn at_every_call_of_a_good_image() {
+    play_at_every_call(called("any", tasks()), When::First).await;
 }
 
 #[tokio::test]
-async fn between_any_two_calls_of_a_restore_that_registers_anew() {
-    let row = Row::new("any-inactive", good, [restored("RURU"); 3]).fault(|s| s.account.deregister("app:1"));
-    between_any_two_calls(row, When::Restore).await;
+async fn at_every_call_of_a_restore() {
+    play_at_every_call(called("any", tasks()), When::Restore).await;
 }
 
-fn good() -> Course {
-    Course::lands().after(SECOND)
+#[tokio::test]
+async fn at_every_call_of_a_restore_that_registers_anew() {
+    play_at_every_call(called("any-inactive", gone()), When::Restore).await;
 }
 
-async fn between_any_two_calls(row: Row, when: When) {
-    let (from, all) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    on_ecs(
-        &format!("{}-{when:?}-none", row.name).to_lowercase(),
-        |s| s,
-        async |s| {
-            row.prepare(s, when).await;
-            let before = s.sim.calls().len();
-            row.bring(s, when).await;
-            let calls = s.sim.calls().split_off(before);
-            // What comes before a restore is the rollout of a good image.
-            let brought = calls.iter().position(|c| c.op == "UpdateService").filter(|_| when == When::Restore);
-            from.store(brought.map_or(0, |n| n + 1), Ordering::Relaxed);
-            all.store(calls.len(), Ordering::Relaxed);
-        },
-    )
-    .await;
-    let (from, all, killed) = (from.into_inner(), all.into_inner(), AtomicUsize::new(0));
-    stream::iter(from..all)
-        .for_each_concurrent(4, |n| {
-            let (row, killed) = (&row, &killed);
-            async move {
-                on_ecs(
-                    &format!("{}-{when:?}-{n}", row.name).to_lowercase(),
-                    |s| s,
-                    async |s| {
-                        row.prepare(s, when).await;
-                        let gate = Gate::new();
-                        s.sim.fault(On::any().skip(n).once(), Fault::HoldAfter(gate.clone()));
-                        let kill = async {
-                            gate.reached().await;
-                            s.kill();
-                            s.start();
-                            gate.open();
-                            killed.fetch_add(1, Ordering::Relaxed);
-                        };
-                        let mut bring = pin!(row.bring(s, when));
-                        tokio::select! {
-                            () = kill => bring.await,
-                            () = &mut bring => {}
-                        }
-                    },
-                )
-                .await;
-            }
-        })
-        .await;
-    // How often a service is looked at is not the same each time.
-    let (killed, all) = (killed.into_inner(), all - from);
-    eprintln!("{} {when:?}: killed at {killed} of {all} calls", row.name);
-    assert!(killed + 5 >= all && killed >= 10, "{killed} of {all}");
+/// The first of these, under a name of its own.
+fn called(name: &'static str, rows: Vec<Row>) -> Row {
+    rows.into_iter().next().unwrap().called(name)
 }

@@ -29,7 +29,10 @@ impl Controller {
     pub fn start_with(cluster: &Cluster, more: &[&str], environment: &[(&'static str, String)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("controller-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let (log, kubeconfig) = (cluster.dir.join(format!("{name}.log")), account(cluster, &name));
+        // All use the same account; a token of its own for each would take longer than its start.
+        static KUBECONFIG: OnceLock<PathBuf> = OnceLock::new();
+        let kubeconfig = KUBECONFIG.get_or_init(|| account(cluster, "controller"));
+        let log = cluster.dir.join(format!("{name}.log"));
         // As the chart starts it, but for loopback, the port and the lease.
         let args = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--log-format=text"];
         let mut env = vec![

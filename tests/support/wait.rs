@@ -12,11 +12,16 @@ pub type Look<T> = Result<T, String>;
 
 /// Looks until `look` is content; panics after [`BOUND`] with what it last saw.
 pub async fn until<T>(what: &str, look: impl AsyncFn() -> Look<T>) -> T {
+    until_within(BOUND, what, look).await
+}
+
+/// The same with another bound.
+pub async fn until_within<T>(bound: Duration, what: &str, look: impl AsyncFn() -> Look<T>) -> T {
     let started = Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(saw) if started.elapsed() > BOUND => panic!("waited {BOUND:?} for {what}; last seen: {saw}"),
+            Err(saw) if started.elapsed() > bound => panic!("waited {bound:?} for {what}; last seen: {saw}"),
             Err(_) => tokio::time::sleep(EVERY).await,
         }
     }

@@ -135,6 +135,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "!has(self.every) || (has(self.smokeTests) && size(self.smokeTests) > 0)",
         "every asks the smoke tests again at rest, and there are none: add smokeTests, or remove every",
     ),
+    (
+        "spec.stages[].readiness.weights",
+        "self.ci + self.coverage + self.security + self.quality > 0",
+        "weights must not all be 0: a score of nothing says nothing",
+    ),
     // strings
     (
         "spec.stages[].{list}[].http.url",

@@ -1,6 +1,6 @@
 //! What is remembered of ended rollouts: enough to tell afterwards what happened, without logs.
 
-use super::{Approval, Cause, CheckKind, Phase, TargetStep, Verdict};
+use super::{Approval, Cause, CheckKind, Phase, Ready, TargetStep, Verdict};
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -36,6 +36,9 @@ pub struct StageRecord {
     /// Nothing was written: its targets ran the image already.
     #[serde(default)]
     pub adopted: bool,
+    /// The evidence with which it was entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_write_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -108,6 +108,17 @@ pub struct Approval {
     pub at: Time,
 }
 
+/// Evidence about the image that was enough to enter a stage.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// 0 to 100.
+    pub score: i32,
+    /// What each part came to, in words.
+    pub parts: String,
+    pub at: Time,
+}
+
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StageState {
@@ -140,6 +151,9 @@ pub struct StageState {
     /// The same of `onRollback`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_rollback: Vec<HookState>,
+    /// The evidence with which it was entered, where its `readiness` asks for some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
     /// How the old version did under load, for limits that compare with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<Baseline>,

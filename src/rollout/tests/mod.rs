@@ -16,6 +16,7 @@ mod orders;
 mod play;
 mod properties;
 mod questions;
+mod readiness;
 mod scenes;
 mod services;
 mod supersede;

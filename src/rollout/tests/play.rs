@@ -89,7 +89,13 @@ impl World {
         let (hooks, needed) = (self.hooks(), need(&self.rel, true).targets);
         let found =
             needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
-        Observed { targets: found.collect(), hooks, results: self.results.clone(), answer: self.answer.clone() }
+        Observed {
+            targets: found.collect(),
+            hooks,
+            evidence: self.evidence.clone(),
+            results: self.results.clone(),
+            answer: self.answer.clone(),
+        }
     }
 
     pub(super) fn decide(&self) -> Decision {

@@ -9,7 +9,7 @@ use crate::api::effect::{Answer, Refused, TargetWrite};
 use crate::api::spec::{Question, ReleaseSpec, SmokeQuestion};
 use crate::api::status::{Phase, Step};
 use crate::api::time::{Duration, Time};
-use crate::api::view::{LiveTarget, TargetView};
+use crate::api::view::{EvidenceView, LiveTarget, TargetView};
 use crate::api::{NsName, Reason, ReleaseStatus, TargetId};
 use crate::rollout::ReleaseView;
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) results: Vec<AskResult>,
     /// One that was given, to be given again.
     pub(super) last_result: Option<AskResult>,
+    /// What CI published, by ConfigMap.
+    pub(super) evidence: BTreeMap<String, EvidenceView>,
     /// Targets that exist and cannot be read.
     pub(super) hidden: BTreeMap<TargetId, TargetView>,
     /// How often the rest of a pod template was edited: another revision with the same image.
@@ -110,6 +112,7 @@ impl World {
             unfit: None,
             results: vec![],
             last_result: None,
+            evidence: BTreeMap::new(),
             hidden: BTreeMap::new(),
             edits: BTreeMap::new(),
             mute: false,

@@ -3,6 +3,7 @@
 /// Where, shortest, longest, example.
 pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].promotion.timeout", "1s", "720h", "24h"),
+    ("spec.stages[].readiness.maxAge", "1m", "720h", "24h"),
     ("spec.stages[].progressDeadline", "5s", "24h", "10m"),
     ("spec.stages[].bake", "1s", "24h", "10m"),
     ("spec.stages[].every", "10s", "720h", "4h"),
@@ -56,6 +57,7 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
         "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit",
         &[
             "spec.stages[].targets[].kubernetes.name",
+            "spec.stages[].readiness.configMap.name",
             "spec.stages[].{jobs}[].job.fromCronJob.name",
             "spec.stages[].{jobs}[].job.fromJob.name",
             "spec.stages[].{list}[].http.headers[].secret.name",
