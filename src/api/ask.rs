@@ -2,11 +2,13 @@
 
 use super::hook::JobRun;
 use super::spec::{
-    GrpcCheck, HttpCheck, HttpLoad, JobTest, Peer, PodsProbe, Probe, Question, ServiceProbe, SmokeQuestion, TcpCheck,
+    CloudwatchGate, GrpcCheck, HttpCheck, HttpLoad, JobTest, MetricServer, Peer, PodsProbe, Probe, PrometheusGate,
+    Question, ServiceProbe, SmokeQuestion, TcpCheck,
 };
 use super::status::{KubernetesWorkload, Measured, Purpose};
 use super::time::{Duration, Time};
 use super::{NsName, RolloutId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names one round of one check for ever; a result is counted only under the name that was asked for.
@@ -44,6 +46,17 @@ pub enum Query {
     Job(Box<JobQuestion>),
     /// One HTTP question many times; the answer carries what was [`Measured`].
     Load(HttpLoad),
+    /// What a metrics system says, with every placeholder of the query filled in.
+    Prometheus(PrometheusGate),
+    Cloudwatch(AlarmsQuery),
+}
+
+/// Alarms, all of which must be `OK`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmsQuery {
+    pub gate: CloudwatchGate,
+    /// When the stage was first written: an alarm that was raised before says nothing of what was written.
+    pub since: Option<Time>,
 }
 
 /// A Job as it is asked for, and, once it is known for which version, as it is to be run.
@@ -61,6 +74,8 @@ pub enum Addressee<'a> {
     Url(&'a str),
     /// A Job asks whomever it wants to.
     Nobody,
+    /// AWS, through its own client.
+    Aws,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,7 +85,7 @@ pub struct PodsOf {
     pub revision: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Outcome {
     /// Asked, and right; of a load: measured.
     Pass,
@@ -107,10 +122,15 @@ impl Query {
                 Peer::Service(service) => Addressee::Service(service),
             },
             Self::Job(_) => Addressee::Nobody,
+            Self::Prometheus(PrometheusGate { server, .. }) => match server {
+                MetricServer::Service(service) => Addressee::Service(service),
+                MetricServer::Url(url) => Addressee::Url(url),
+            },
+            Self::Cloudwatch(_) => Addressee::Aws,
         }
     }
 
-    /// For one request.
+    /// For one request; of metrics for the whole round.
     pub fn timeout(&self) -> Duration {
         match self {
             Self::Http(check) => check.timeout(),
@@ -118,6 +138,9 @@ impl Query {
             Self::Tcp(check) => check.timeout(),
             Self::Grpc(check) => check.timeout(),
             Self::Job(job) => job.test.timeout(),
+            Self::Prometheus(gate) => gate.timeout(),
+            // With the SDK's own tries.
+            Self::Cloudwatch(_) => Duration::from_secs(10),
         }
     }
 

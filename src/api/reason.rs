@@ -75,6 +75,7 @@ pub enum Reason {
     HealthCheckFailed,
     SmokeTestFailed,
     PerformanceCheckFailed,
+    MetricGateFailed,
     Inconclusive,
     ImagePullFailed,
     CrashLoop,
@@ -376,9 +377,15 @@ impl Reason {
             "The message names the threshold, what was measured and the limit; compare the two versions under the same load.",
         ),
         Entry(
+            Self::MetricGateFailed,
+            Kind::Cause,
+            "While the stage baked a metric was out of its bounds, or a CloudWatch alarm was raised, as often as `limits.fail` allows.",
+            "The message names the gate, the value and the bound; look at the metric since the stage was written.",
+        ),
+        Entry(
             Self::Inconclusive,
             Kind::Cause,
-            "The checks' budget was spent without anybody being able to ask.",
+            "The checks' budget was spent without anybody being able to ask, or a metric gate reached its limit of Errors or NoData.",
             "Read the check's message: an address, Secret or Service stood in the way.",
         ),
         Entry(

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod checks;
+mod decimal;
+mod gates;
 mod hooks;
 mod load;
 mod percent;
@@ -20,6 +22,10 @@ mod targets;
 pub use checks::{
     ChecksMode, Expect, Header, HealthCheck, HttpCheck, JsonExpect, PodsProbe, Probe, Retry, SecretKey, ServiceProbe,
     SmokeTest,
+};
+pub use decimal::Decimal;
+pub use gates::{
+    Bounds, CloudwatchGate, GateLimit, GateLimits, MetricGate, MetricServer, MetricSource, OnNoData, PrometheusGate,
 };
 pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, JobTest, ObjectName};
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
@@ -134,6 +140,10 @@ pub struct Stage {
     /// How long the health checks are asked again after everything else passed, 1s to 24h. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Duration>,
+    /// What metrics must say while the stage bakes, at most 8. Needs `bake`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub metric_gates: Vec<MetricGate>,
     /// How often the smoke tests are asked again while the Release is at rest, 10s to 720h. Default never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod checks;
+mod gates;
 mod history;
 mod hooks;
 mod rollout;
@@ -18,7 +19,8 @@ mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
-pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
+pub use gates::{GateState, RoundCount};
+pub use history::{CheckRecord, GateRecord, HistoryEntry, StageRecord, TargetRecord};
 pub use hooks::{HookState, HookStep, JobRef};
 pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{

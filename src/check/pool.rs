@@ -182,7 +182,7 @@ fn line_of(ask: &Ask) -> Line {
     match ask.query {
         Query::Load(_) => Line::Loads,
         Query::Job(_) => Line::Jobs,
-        Query::Http(_) | Query::Tcp(_) | Query::Grpc(_) => Line::Rounds,
+        Query::Http(_) | Query::Tcp(_) | Query::Grpc(_) | Query::Prometheus(_) | Query::Cloudwatch(_) => Line::Rounds,
     }
 }
 

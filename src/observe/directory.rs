@@ -1,11 +1,14 @@
 //! What a check must know of the cluster before it asks, from API objects.
 
+use super::alarms::Alarms;
 use super::error::{Error, within};
 use super::live::{HASH, owned_by};
-use super::{LIST, Limits, backends, consent, machines, pods};
+use super::{EcsOptions, LIST, Limits, backends, consent, machines, pods};
 use crate::api::ask::PodsOf;
 use crate::api::hook::{JobEnd, JobRun};
-use crate::check::{Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+use crate::api::spec::CloudwatchGate;
+use crate::aws::Aws;
+use crate::check::{AlarmFacts, Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
 use crate::hook::Hooks;
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -15,6 +18,7 @@ use kube::core::{Expression, Selector};
 use kube::{Api, Client, Config, ResourceExt};
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -31,6 +35,7 @@ pub struct ClusterDirectory {
     machines: Mutex<Option<(Instant, Forbidden)>>,
     /// Runs smoke tests that are Jobs.
     jobs: Hooks,
+    alarms: Option<Alarms>,
 }
 
 impl ClusterDirectory {
@@ -38,7 +43,12 @@ impl ClusterDirectory {
     pub fn new(client: Client, config: &Config, limits: Limits) -> Self {
         let api_server = config.cluster_url.host().unwrap_or_default().to_owned();
         let jobs = Hooks::new(client.clone(), limits.call);
-        Self { client, limits, api_server, machines: Mutex::new(None), jobs }
+        Self { client, limits, api_server, machines: Mutex::new(None), jobs, alarms: None }
+    }
+
+    /// The same, looking at alarms on AWS too.
+    pub fn with_aws(self, aws: Arc<Aws>, options: &EcsOptions) -> Self {
+        Self { alarms: Some(Alarms { aws, allowed: options.allowed.clone() }), ..self }
     }
 
     async fn read_pods(&self, of: &PodsOf) -> Result<Vec<PodFacts>, LookupError> {
@@ -106,6 +116,20 @@ impl ClusterDirectory {
         Ok(found)
     }
 
+    async fn read_alarms(&self, namespace: &str, gate: &CloudwatchGate) -> Result<Vec<AlarmFacts>, LookupError> {
+        let Some(alarms) = &self.alarms else {
+            return Err(LookupError::Refused { what: "this controller does not look at AWS".to_owned() });
+        };
+        let api = Api::<Namespace>::all(self.client.clone());
+        let found = match within(self.limits.call, api.get_opt(namespace)).await {
+            Ok(found) => found,
+            Err(Error::Denied { .. }) => None,
+            Err(e) => return Err(lookup(format!("Namespace {namespace}"), e)),
+        };
+        alarms.permit(namespace, found.as_ref(), gate)?;
+        alarms.read(gate).await
+    }
+
     async fn read_namespace_consents(&self, namespace: &str) -> Result<Vec<String>, LookupError> {
         let api = Api::<Namespace>::all(self.client.clone());
         match within(self.limits.call, api.get_opt(namespace)).await {
@@ -151,6 +175,13 @@ impl Directory for ClusterDirectory {
 
     fn namespace_consents<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<String>, LookupError>> {
         Box::pin(self.read_namespace_consents(namespace))
+    }
+    fn alarms<'a>(
+        &'a self,
+        namespace: &'a str,
+        gate: &'a CloudwatchGate,
+    ) -> BoxFuture<'a, Result<Vec<AlarmFacts>, LookupError>> {
+        Box::pin(self.read_alarms(namespace, gate))
     }
 }
 

@@ -68,6 +68,10 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
     let state = w.state().targets[i].clone();
     let Some(way_back) = state.way_back.clone() else { return false };
     let back = write::writable(live, way_back.images.clone());
+    // What still runs the old version may be about to show the new one.
+    if state.state == TargetStep::Writing && ecs::unheard(d, &mut w.state_mut().targets[i], live) {
+        return true;
+    }
     if live.runs(&back) {
         arrived(d, w, i, live);
         return false;

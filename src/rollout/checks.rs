@@ -38,6 +38,7 @@ impl Question {
             Query::Grpc(grpc) => plan::hash(&json!([self.kind, "grpc", grpc.peer, grpc.service_name()])),
             Query::Job(job) => plan::hash(&json!([self.kind, "job", job.test.source])),
             Query::Load(load) => plan::hash(&json!([self.kind, load])),
+            Query::Prometheus(_) | Query::Cloudwatch(_) => plan::hash(&json!([self.kind, self.query])),
         }
     }
 }

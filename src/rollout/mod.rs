@@ -19,6 +19,7 @@ mod end;
 mod entry;
 mod evidence;
 mod foreign;
+mod gates;
 mod history;
 mod hold;
 mod hooks;

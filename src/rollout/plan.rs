@@ -63,6 +63,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         choosing_since: None,
         available_at: None,
         bake_until: None,
+        gates: vec![],
         restore_at: None,
         verified_at: None,
         unseen_since: None,

@@ -164,6 +164,7 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
         health_checks: vec![],
         smoke_tests: vec![],
         performance_checks: vec![],
+        metric_gates: vec![],
         bake: None,
         every: None,
         rollback: Default::default(),

@@ -1,6 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{Hook, HookKind, ReleaseSpec, Stage, TargetKind, WorkloadKind};
+use crate::api::spec::{Hook, HookKind, MetricGate, MetricSource, ReleaseSpec, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -18,7 +18,9 @@ fn of_stage(stage: &Stage) -> Option<String> {
         let task = hooks.iter().find(|h| matches!(h.kind, HookKind::EcsTask(_)))?;
         Some(format!("{list}[{}].ecsTask", task.name))
     };
-    target.or_else(|| task("hooks", &stage.hooks)).or_else(|| task("onRollback", &stage.on_rollback))
+    let alarms = |g: &&MetricGate| !cfg!(feature = "cloudwatch") && matches!(g.source, MetricSource::Cloudwatch(_));
+    let alarms = stage.metric_gates.iter().find(alarms).map(|g| format!("metricGates[{}].cloudwatch", g.name));
+    target.or_else(|| task("hooks", &stage.hooks)).or_else(|| task("onRollback", &stage.on_rollback)).or(alarms)
 }
 
 #[cfg(test)]

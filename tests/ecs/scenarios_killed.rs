@@ -3,7 +3,7 @@
 use crate::scenarios_kills::play_at_every_call;
 use crate::scenarios_row::{Row, SECOND, When};
 use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release};
-use crate::scenarios_table::{gone, tasks};
+use crate::scenarios_table::{READS, gone, tasks};
 use crate::sim::course::{Course, Failure};
 use crate::sim::faults::{Fault, Gate, On};
 use futures::{StreamExt as _, stream};
@@ -97,6 +97,33 @@ async fn at_every_write_of_a_restore() {
             .await;
         })
         .await;
+}
+
+/// Killed right behind a write that no read shows yet, and aborted: what reads say still runs the old version is about
+/// to show the new one, and is restored only when it does.
+#[tokio::test]
+async fn an_abort_before_reads_show_the_write_waits_for_it() {
+    on_ecs(
+        "killed-abort",
+        |s| s,
+        async |s| {
+            s.settled().await;
+            s.service.plan([Course::lands().after(SECOND), Course::lands().after(SECOND)]);
+            READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
+            let gate = Gate::new();
+            s.sim.fault(On::op("UpdateService").once(), Fault::HoldAfter(gate.clone()));
+            s.set_tag(NEW).await;
+            gate.reached().await;
+            s.kill();
+            s.abort(s.status().await.rollout.unwrap().id).await;
+            s.start();
+            gate.open();
+            s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
+            let writes = s.writes();
+            assert!(["RUS", "RUU"].contains(&writes.as_str()) && s.tag() == OLD, "{writes} {}", s.tag());
+        },
+    )
+    .await;
 }
 
 /// Between any two calls, reads included.

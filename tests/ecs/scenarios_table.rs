@@ -14,7 +14,7 @@ use std::time::Duration;
 use tidegate::api::Reason;
 
 const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"];
-const READS: [&str; 2] = ["DescribeServices", "ListServiceDeployments"];
+pub const READS: [&str; 2] = ["DescribeServices", "ListServiceDeployments"];
 const NOT_STOPPED: Cell = Never("a way back is never stopped");
 const LANDED_BEFORE: Cell = Never("it follows a deployment that landed, so there is something to go back to");
 const NOT_BROUGHT: Cell = Never("the tag that is moved is one that only a restore brings");

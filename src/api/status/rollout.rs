@@ -1,6 +1,6 @@
 //! One attempt to bring one image through the stages, as it stands in status.
 
-use super::{Baseline, CheckRecord, CheckState, Frozen, HookState, Purpose, TargetState};
+use super::{Baseline, CheckRecord, CheckState, Frozen, GateState, HookState, Purpose, TargetState};
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -133,6 +133,9 @@ pub struct StageState {
     /// Until when the health checks are asked again after everything else passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake_until: Option<Time>,
+    /// How its metric gates stand, or stood when they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ mod begun;
 mod doubts;
 mod edges;
 mod fates;
+mod gates;
 mod going_back;
 mod history;
 mod hooks;

@@ -6,7 +6,7 @@ use super::workloads::{Behaviour, set_image, settle};
 use super::world::World;
 use crate::api::ask::{Ask, AskResult, Outcome, Query};
 use crate::api::effect::{Answer, Effect, Refused, TargetWrite};
-use crate::api::status::{Measured, Step};
+use crate::api::status::{Measured, Purpose, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
 use crate::api::{MANAGER, ReleaseStatus, TargetId};
@@ -124,7 +124,10 @@ impl World {
         self.results.retain(|r| !decision.counted.contains(&r.id));
         for ask in decision.asks.iter().filter(|_| !self.mute) {
             if self.results.iter().all(|r| r.id != ask.id) {
-                let outcome = self.outcome(&ask.id.stage, &ask.id.check);
+                let outcome = match ask.id.purpose {
+                    Purpose::Gate => self.metrics.unwrap_or(Outcome::Pass),
+                    _ => self.outcome(&ask.id.stage, &ask.id.check),
+                };
                 let (id, at) = (ask.id.clone(), self.now);
                 self.results.push(AskResult {
                     id,

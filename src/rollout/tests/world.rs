@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) mute: bool,
     /// Every question is answered by this.
     pub(super) force: Option<Outcome>,
+    /// What metrics say; they are well without.
+    pub(super) metrics: Option<Outcome>,
     pub(super) answer: Option<Answer>,
     pub(super) again: Option<Time>,
     pub(super) version: i64,
@@ -117,6 +119,7 @@ impl World {
             edits: BTreeMap::new(),
             mute: false,
             force: None,
+            metrics: None,
             answer: None,
             again: None,
             version: 1,

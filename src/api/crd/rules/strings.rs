@@ -12,7 +12,8 @@ pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].healthChecks[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].smokeTests[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].smokeTests[].job.timeout", "1s", "1h", "5m"),
-    ("spec.stages[].{list}[].http.timeout", "100ms", "60s", "5s"),
+    ("spec.stages[].{request}.timeout", "100ms", "60s", "5s"),
+    ("spec.stages[].metricGates[].interval", "5s", "10m", "30s"),
     ("spec.stages[].{check}[].{peer}.timeout", "100ms", "60s", "5s"),
     ("spec.stages[].performanceChecks[].http.duration", "1s", "5m", "30s"),
     ("spec.stages[].performanceChecks[].thresholds.p50.max", "1ms", "60s", "300ms"),
@@ -42,12 +43,13 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
             "spec.stages[].targets[].name",
             "spec.stages[].{hooks}[].name",
             "spec.stages[].{list}[].name",
+            "spec.stages[].metricGates[].name",
             "spec.stages[].targets[].kubernetes.namespace",
             "spec.stages[].targets[].kubernetes.containers[]",
             "spec.stages[].{jobs}[].job.fromCronJob.namespace",
             "spec.stages[].{jobs}[].job.fromJob.namespace",
-            "spec.stages[].{list}[].http.service.name",
-            "spec.stages[].{list}[].http.service.namespace",
+            "spec.stages[].{request}.service.name",
+            "spec.stages[].{request}.service.namespace",
             "spec.stages[].{check}[].{peer}.service.name",
             "spec.stages[].{check}[].{peer}.service.namespace",
         ],
@@ -60,13 +62,13 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
             "spec.stages[].readiness.configMap.name",
             "spec.stages[].{jobs}[].job.fromCronJob.name",
             "spec.stages[].{jobs}[].job.fromJob.name",
-            "spec.stages[].{list}[].http.headers[].secret.name",
+            "spec.stages[].{request}.headers[].secret.name",
         ],
     ),
     (
         "^[-._a-zA-Z0-9]+$",
         "must be a key of the Secret: letters, digits, -, _ and .",
-        &["spec.stages[].{list}[].http.headers[].secret.key"],
+        &["spec.stages[].{request}.headers[].secret.key"],
     ),
     (
         "^[A-Za-z0-9._/-]*$",
@@ -81,12 +83,12 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^[!#$%&*+.^_`|~0-9A-Za-z-]+$",
         "a header's name may have only letters, digits and !#$%&*+.^_`|~-",
-        &["spec.stages[].{list}[].http.headers[].name"],
+        &["spec.stages[].{request}.headers[].name"],
     ),
     (
         "^[ -~]*$",
         "a header's value may have only printable ASCII characters, all on one line",
-        &["spec.stages[].{list}[].http.headers[].value"],
+        &["spec.stages[].{request}.headers[].value"],
     ),
     (
         "^(/([^/~]|~0|~1)*)*$",
@@ -96,7 +98,7 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$",
         "region must be an AWS region such as eu-west-1",
-        &["spec.stages[].targets[].ecs.region"],
+        &["spec.stages[].targets[].ecs.region", "spec.stages[].metricGates[].cloudwatch.region"],
     ),
     (
         "^(arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/)?[a-zA-Z0-9_-]+$",
@@ -111,7 +113,20 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$",
         "roleArn must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tidegate",
-        &["spec.stages[].targets[].ecs.roleArn"],
+        &["spec.stages[].targets[].ecs.roleArn", "spec.stages[].metricGates[].cloudwatch.roleArn"],
+    ),
+    (
+        "^(/[A-Za-z0-9._~%-]+)*/?$",
+        "path must be what stands before /api/v1/query, such as /prometheus",
+        &["spec.stages[].metricGates[].prometheus.path"],
+    ),
+    (
+        "^-?[0-9]{1,15}([.][0-9]{1,15})?$",
+        "must be a decimal number in quotes, such as \"0.01\"",
+        &[
+            "spec.stages[].metricGates[].prometheus.condition.max",
+            "spec.stages[].metricGates[].prometheus.condition.min",
+        ],
     ),
     (
         "^(100|[0-9]{1,2}([.][0-9]{1,3})?)%$",
