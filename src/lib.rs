@@ -7,6 +7,7 @@
 //! - [`registry`]: image registries as one asks them: a manifest by its tag, behind the same guard as checks.
 //! - [`observe`]: every read, gathered into one [`rollout::Observed`].
 //! - [`target`]: every write to a workload.
+//! - [`hook`]: work done beside the targets, before they are written: Jobs.
 //! - [`check`]: asking the running application, behind an address guard.
 //! - [`controller`]: watching, reconciling, writing the status, holding the lease.
 //! - [`cli`]: what people type.
@@ -17,6 +18,7 @@ pub mod aws;
 pub mod check;
 pub mod cli;
 pub mod controller;
+pub mod hook;
 pub mod observe;
 pub mod registry;
 pub mod rollout;

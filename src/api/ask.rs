@@ -1,8 +1,9 @@
 //! A question to the application and its answer.
 
+use super::hook::JobRun;
 use super::spec::{
-    CloudwatchGate, GrpcCheck, HttpCheck, HttpLoad, MetricServer, Peer, PodsProbe, Probe, PrometheusGate, Question,
-    ServiceProbe, TcpCheck,
+    CloudwatchGate, GrpcCheck, HttpCheck, HttpLoad, JobTest, MetricServer, Peer, PodsProbe, Probe, PrometheusGate,
+    Question, ServiceProbe, SmokeQuestion, TcpCheck,
 };
 use super::status::{KubernetesWorkload, Measured, Purpose};
 use super::time::{Duration, Time};
@@ -41,6 +42,8 @@ pub enum Query {
     Http(HttpCheck),
     Tcp(TcpCheck),
     Grpc(GrpcCheck),
+    /// A Job that ends well.
+    Job(Box<JobQuestion>),
     /// One HTTP question many times; the answer carries what was [`Measured`].
     Load(HttpLoad),
     /// What a metrics system says, with every placeholder of the query filled in.
@@ -56,12 +59,21 @@ pub struct AlarmsQuery {
     pub since: Option<Time>,
 }
 
+/// A Job as it is asked for, and, once it is known for which version, as it is to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobQuestion {
+    pub test: JobTest,
+    pub run: Option<JobRun>,
+}
+
 /// Whom a question is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addressee<'a> {
     Pods(&'a PodsProbe),
     Service(&'a ServiceProbe),
     Url(&'a str),
+    /// A Job asks whomever it wants to.
+    Nobody,
     /// AWS, through its own client.
     Aws,
 }
@@ -109,6 +121,7 @@ impl Query {
                 Peer::Pods(pods) => Addressee::Pods(pods),
                 Peer::Service(service) => Addressee::Service(service),
             },
+            Self::Job(_) => Addressee::Nobody,
             Self::Prometheus(PrometheusGate { server, .. }) => match server {
                 MetricServer::Service(service) => Addressee::Service(service),
                 MetricServer::Url(url) => Addressee::Url(url),
@@ -124,6 +137,7 @@ impl Query {
             Self::Load(load) => load.timeout.unwrap_or(Duration::from_secs(5)),
             Self::Tcp(check) => check.timeout(),
             Self::Grpc(check) => check.timeout(),
+            Self::Job(job) => job.test.timeout(),
             Self::Prometheus(gate) => gate.timeout(),
             // With the SDK's own tries.
             Self::Cloudwatch(_) => Duration::from_secs(10),
@@ -142,6 +156,17 @@ impl From<&Question> for Query {
             Question::Http(check) => Self::Http(check),
             Question::Tcp(check) => Self::Tcp(check),
             Question::Grpc(check) => Self::Grpc(check),
+        }
+    }
+}
+
+impl From<&SmokeQuestion> for Query {
+    fn from(question: &SmokeQuestion) -> Self {
+        match question.clone() {
+            SmokeQuestion::Http(check) => Self::Http(check),
+            SmokeQuestion::Tcp(check) => Self::Tcp(check),
+            SmokeQuestion::Grpc(check) => Self::Grpc(check),
+            SmokeQuestion::Job(test) => Self::Job(Box::new(JobQuestion { test, run: None })),
         }
     }
 }

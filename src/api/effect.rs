@@ -1,5 +1,6 @@
 //! Changes to the world, as data, and what came of them.
 
+use super::hook::{HookRun, HookStop};
 use super::status::{ContainerImage, Workload};
 use super::{EffectId, Image, NsName};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,8 @@ pub enum Effect {
     RemoveFinalizer,
     Write(Box<TargetWrite>),
     DeletePod(Box<PodDeletion>),
+    RunHook(HookRun),
+    StopHook(HookStop),
 }
 
 /// Deletes one pod that holds up a StatefulSet, if it is still the object and version that the decision was taken on.
@@ -68,6 +71,9 @@ pub struct Stamp {
     /// What a restore brings; of a restoring write, what it brought.
     pub way_back: Vec<ContainerImage>,
     pub verified: bool,
+    /// An irreversible hook had succeeded before: only a person's order brings the way back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
     /// ECS: the task definition that a restore brings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_definition: Option<String>,
@@ -85,6 +91,10 @@ pub enum Answer {
     },
     /// The pod is being deleted.
     Deleted,
+    /// A hook's Job was made.
+    Created {
+        uid: String,
+    },
     /// ECS stops this service deployment and goes back by itself.
     Stopping {
         deployment: String,
@@ -101,7 +111,7 @@ pub enum Answer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Refused {
-    /// The object changed since it was read: decide anew.
+    /// The object changed since it was read, or is there already: decide anew.
     Conflict,
     /// Another object stands under that name, or none.
     Gone,

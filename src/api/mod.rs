@@ -4,8 +4,10 @@
 
 pub mod ask;
 pub mod condition;
+pub mod consent;
 pub mod crd;
 pub mod effect;
+pub mod hook;
 pub mod image;
 pub mod names;
 pub mod reason;
@@ -16,7 +18,7 @@ pub mod time;
 pub mod view;
 
 pub use image::{Digest, Image};
-pub use names::{EffectId, NsName, RolloutId, TargetId, Verb};
+pub use names::{EffectId, HookId, NsName, RolloutId, TargetId, Verb};
 pub use reason::Reason;
 pub use spec::{Release, ReleaseSpec};
 pub use status::{Phase, ReleaseStatus};
@@ -27,6 +29,14 @@ pub const GROUP: &str = "tidegate.dev";
 /// The one field manager of every write.
 pub const MANAGER: &str = "tidegate";
 pub const FINALIZER: &str = "tidegate.dev/rollout";
+
+/// Labels that Tidegate sets on the Jobs it creates.
+pub mod label {
+    /// Name of the Release.
+    pub const RELEASE: &str = "tidegate.dev/release";
+    /// uid of the Release.
+    pub const RELEASE_UID: &str = "tidegate.dev/release-uid";
+}
 
 /// Annotations that people set on a Release.
 pub mod annotation {
@@ -45,4 +55,6 @@ pub mod annotation {
     pub const ALLOW_ROLES: &str = "tidegate.dev/allow-roles";
     /// On a workload, set by Tidegate: the last write's [`super::effect::Stamp`] as JSON.
     pub const STAMP: &str = "tidegate.dev/stamp";
+    /// On a Job, set by Tidegate: the effect that created it.
+    pub const EFFECT: &str = "tidegate.dev/effect";
 }

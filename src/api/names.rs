@@ -48,7 +48,15 @@ impl TargetId {
     }
 }
 
-/// The parts of an [`EffectId`].
+/// A hook within a Release: stage, name, and whether it is one of `onRollback`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HookId {
+    pub stage: String,
+    pub hook: String,
+    pub on_rollback: bool,
+}
+
+/// The parts of an [`EffectId`] of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectParts {
     pub uid: String,
@@ -61,6 +69,19 @@ impl EffectId {
     pub fn new(uid: &str, rollout: RolloutId, target: &TargetId, verb: Verb) -> Self {
         Self(format!("{uid}/{rollout}/{}/{}/{verb}", target.stage, target.target))
     }
+    /// `<release uid>/<rollout>/<stage>/<hook>/<run or undo>`.
+    pub fn of_hook(uid: &str, rollout: RolloutId, hook: &HookId) -> Self {
+        let verb = if hook.on_rollback { "undo" } else { "run" };
+        Self(format!("{uid}/{rollout}/{}/{}/{verb}", hook.stage, hook.hook))
+    }
+    /// `<release uid>/<rollout>/<stage>/<check>/<which round, of what, what for>`.
+    pub fn of_question(uid: &str, rollout: RolloutId, check: &TargetId, round: &str) -> Self {
+        Self(format!("{uid}/{rollout}/{}/{}/{round}", check.stage, check.target))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// `None`: it is not one of a target.
     pub fn parts(&self) -> Option<EffectParts> {
         let mut parts = self.0.split('/');
         let uid = parts.next()?.to_owned();
@@ -83,6 +104,11 @@ impl fmt::Display for NsName {
 impl fmt::Display for TargetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.stage, self.target)
+    }
+}
+impl fmt::Display for HookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.stage, self.hook)
     }
 }
 impl fmt::Display for RolloutId {
@@ -148,5 +174,15 @@ mod tests {
         assert_eq!(id.to_string(), "u-1/3-2/staging/web/restore");
         let parts = id.parts().unwrap();
         assert_eq!((parts.uid.as_str(), parts.rollout.attempt, parts.verb), ("u-1", 2, Verb::Restore));
+    }
+
+    #[test]
+    fn that_of_a_hook_is_not_taken_for_one_of_a_target() {
+        let hook = HookId { stage: "staging".into(), hook: "migrate".into(), on_rollback: false };
+        let id = EffectId::of_hook("u-1", RolloutId { generation: 3, attempt: 2 }, &hook);
+        assert_eq!((id.as_str(), id.parts()), ("u-1/3-2/staging/migrate/run", None));
+        let undo =
+            EffectId::of_hook("u-1", RolloutId { generation: 3, attempt: 2 }, &HookId { on_rollback: true, ..hook });
+        assert_eq!(undo.as_str(), "u-1/3-2/staging/migrate/undo");
     }
 }

@@ -26,6 +26,7 @@ pub enum Kind {
 pub enum Reason {
     Preflight,
     ChoosingWayBack,
+    RunningHooks,
     Rolling,
     Verifying,
     Baking,
@@ -49,6 +50,8 @@ pub enum Reason {
     Deleted,
     NotSupported,
     TargetNotFound,
+    HookNotFound,
+    HookRefused,
     ContainerNotFound,
     ImageNotFound,
     EvidenceMissing,
@@ -67,6 +70,9 @@ pub enum Reason {
     NoRoomToDeploy,
     SpecTooLarge,
     StatusUnreadable,
+    HookFailed,
+    HookTimedOut,
+    HookVanished,
     HealthCheckFailed,
     SmokeTestFailed,
     PerformanceCheckFailed,
@@ -89,6 +95,9 @@ pub enum Reason {
     RollbackRequested,
     ReadinessPassed,
     RolloutStarted,
+    HookStarted,
+    HookSucceeded,
+    HookSkipped,
     StageVerified,
     Adopted,
     WayBackUnverified,
@@ -112,6 +121,12 @@ impl Reason {
     pub const ALL: &'static [Entry] = &[
         Entry(Self::Preflight, Kind::Working, "It looks whether everything that the rollout needs is there.", ""),
         Entry(Self::ChoosingWayBack, Kind::Working, "It asks what runs now whether that is worth coming back to.", ""),
+        Entry(
+            Self::RunningHooks,
+            Kind::Working,
+            "A hook is at work: one of the stage's before its first write, or one that undoes them when the stage is taken back.",
+            "",
+        ),
         Entry(Self::Rolling, Kind::Working, "The stage's targets are written and becoming available.", ""),
         Entry(Self::Verifying, Kind::Working, "The stage is available and its checks are being asked.", ""),
         Entry(
@@ -155,8 +170,8 @@ impl Reason {
         Entry(
             Self::RollbackForbidden,
             Kind::End,
-            "`rollback.mode: Never`: the stage is left as it is.",
-            "Go forward with a mended tag, or set `tidegate.dev/rollback` to the rollout id.",
+            "The stage failed and is left as it is: `rollback.mode` is Never, or an irreversible hook had succeeded.",
+            "Go forward with a mended tag. Only if the old version can run with what the hook did, set `tidegate.dev/rollback` to the rollout id.",
         ),
         Entry(
             Self::RollbackAwaited,
@@ -219,6 +234,18 @@ impl Reason {
             Kind::Blocked,
             "A workload does not exist (yet).",
             "Create it, or mend `targets[].kubernetes`.",
+        ),
+        Entry(
+            Self::HookNotFound,
+            Kind::Blocked,
+            "The CronJob or Job that a hook is made from does not exist (yet).",
+            "Create it, or mend the hook; it goes on by itself when it is there.",
+        ),
+        Entry(
+            Self::HookRefused,
+            Kind::Blocked,
+            "A hook's Job could not be created: the API server refuses it when asked without doing it, or it would run as Tidegate itself.",
+            "Read the message: it is the API server's own. Mend the template.",
         ),
         Entry(
             Self::ContainerNotFound,
@@ -295,7 +322,7 @@ impl Reason {
         Entry(
             Self::TargetUnreachable,
             Kind::Blocked,
-            "The API server gave no answer about a target.",
+            "The API server gave no answer about a target or a hook.",
             "It is asked again; look at the API server.",
         ),
         Entry(
@@ -322,6 +349,24 @@ impl Reason {
             Kind::Blocked,
             "The frozen spec in status cannot be decoded.",
             "Set `tidegate.dev/retry`, or a new tag, once what was written is settled.",
+        ),
+        Entry(
+            Self::HookFailed,
+            Kind::Cause,
+            "A hook ended badly, or could not be created. The image was not written, and it is not held against it.",
+            "Read the last lines of its output in the message; mend it, then set `tidegate.dev/retry`, or a new tag.",
+        ),
+        Entry(
+            Self::HookTimedOut,
+            Kind::Cause,
+            "A hook did not end within its `timeout` and was stopped: how far it came is not known.",
+            "Look at its Job and at what it works on, then raise `hooks[].timeout` or mend it, and set `tidegate.dev/retry`.",
+        ),
+        Entry(
+            Self::HookVanished,
+            Kind::Cause,
+            "A hook's Job is gone before its end was seen: how it ended is not known, and it is not run again.",
+            "Look at what it works on, and at who deletes Jobs there, then set `tidegate.dev/retry`: that runs it again.",
         ),
         Entry(
             Self::HealthCheckFailed,
@@ -430,6 +475,14 @@ impl Reason {
         ),
         Entry(Self::ReadinessPassed, Kind::Event, "What CI published about the image is enough for the stage.", ""),
         Entry(Self::RolloutStarted, Kind::Event, "A rollout began.", ""),
+        Entry(Self::HookStarted, Kind::Event, "A hook was begun.", ""),
+        Entry(Self::HookSucceeded, Kind::Event, "A hook has done its work.", ""),
+        Entry(
+            Self::HookSkipped,
+            Kind::Event,
+            "What would undo a stage's hooks was not run, because the stage was not brought back in full.",
+            "Bring the stage back, then undo by hand what its hooks did.",
+        ),
         Entry(Self::StageVerified, Kind::Event, "A stage passed its checks.", ""),
         Entry(Self::Adopted, Kind::Event, "A stage ran the image already: nothing was written, nobody approved.", ""),
         Entry(

@@ -27,10 +27,10 @@ pub use decimal::Decimal;
 pub use gates::{
     Bounds, CloudwatchGate, GateLimit, GateLimits, MetricGate, MetricServer, MetricSource, OnNoData, PrometheusGate,
 };
-pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
+pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, JobTest, ObjectName};
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
 pub use percent::Percent;
-pub use questions::{GrpcCheck, Peer, Question, TcpCheck};
+pub use questions::{GrpcCheck, Peer, Question, SmokeQuestion, TcpCheck};
 pub use readiness::{EvidenceMap, Readiness, Weights};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
@@ -133,10 +133,15 @@ pub struct Stage {
     /// What runs the image in this stage, 1 to 8: written in this order, verified together, restored in reverse order.
     #[schemars(length(min = 1, max = 8))]
     pub targets: Vec<Target>,
-    /// Work done before the image is written, at most 4.
+    /// Work done before the image is written, one after the other, at most 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub hooks: Vec<Hook>,
+    /// Work that undoes what `hooks` did, one after the other, at most 4: when the stage was taken back, before the
+    /// restored version is asked; also when a hook failed and nothing was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub on_rollback: Vec<Hook>,
     /// Asked as soon as the targets are available, at most 16. At least one, or `checks: None`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

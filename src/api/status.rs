@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod checks;
 mod gates;
 mod history;
+mod hooks;
 mod resolved;
 mod rollout;
 mod target;
@@ -23,6 +24,7 @@ pub use resolved::ResolvedImage;
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use gates::{GateState, RoundCount};
 pub use history::{CheckRecord, GateRecord, HistoryEntry, StageRecord, TargetRecord};
+pub use hooks::{HookState, HookStep, JobRef};
 pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
     Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, StuckPod, TargetState, TargetStep, Unanswered,
@@ -149,6 +151,9 @@ pub struct Debt {
     pub effect: EffectId,
     pub written: Vec<ContainerImage>,
     pub way_back: WayBack,
+    /// An irreversible hook had succeeded: it is not paid without a person's order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]

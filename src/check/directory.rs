@@ -3,6 +3,7 @@
 //! The trait stands here so that `check` knows nothing of who reads the objects.
 
 use crate::api::ask::PodsOf;
+use crate::api::hook::{JobEnd, JobRun};
 use crate::api::spec::CloudwatchGate;
 use crate::api::time::Time;
 use futures::future::BoxFuture;
@@ -33,6 +34,10 @@ pub trait Directory: Send + Sync {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<SecretFacts>, LookupError>>;
+    /// Runs a Job to its end, on the deadline that it says, or follows the one that is there already.
+    fn job<'a>(&'a self, run: &'a JobRun) -> BoxFuture<'a, JobEnd> {
+        Box::pin(async move { JobEnd::NotAsked(format!("Job {} cannot be run here", run.job)) })
+    }
     /// Addresses that nobody may be asked at.
     fn forbidden<'a>(&'a self) -> BoxFuture<'a, Result<Forbidden, LookupError>>;
     /// The entries of `tidegate.dev/allow-from` on the Namespace; empty where it has none or may not be read.

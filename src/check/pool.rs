@@ -33,6 +33,10 @@ pub struct Limits {
     pub loads: usize,
     /// Loads at once of one namespace's Releases. Default 1: two would measure each other.
     pub loads_per_namespace: usize,
+    /// Smoke tests that are Jobs, at once in all. Default 32.
+    pub jobs: usize,
+    /// The same of one namespace's Releases. Default 4.
+    pub jobs_per_namespace: usize,
     /// Pods at once in one round. Default 8.
     pub requests_per_round: usize,
     /// During a load: from one look at whom it is put on to the next. Default 5 s.
@@ -66,10 +70,11 @@ pub struct Pool {
     worker: tokio::task::AbortHandle,
 }
 
-/// Loads wait in a line of their own: they are long, and a health check is urgent.
+/// Loads and Jobs wait in lines of their own: they are long, and a health check is urgent.
 struct Shared {
     rounds: Mutex<Queue>,
     loads: Mutex<Queue>,
+    jobs: Mutex<Queue>,
     changed: Notify,
 }
 
@@ -97,7 +102,12 @@ impl Pool {
         let runtime = Handle::try_current()?;
         let (http, resolver) = (Http::new(outside.roots)?, outside.resolver);
         let rounds = Rounds { directory, resolver, http, policy: Arc::new(policy), limits };
-        let shared = Arc::new(Shared { rounds: Mutex::default(), loads: Mutex::default(), changed: Notify::new() });
+        let shared = Arc::new(Shared {
+            rounds: Mutex::default(),
+            loads: Mutex::default(),
+            jobs: Mutex::default(),
+            changed: Notify::new(),
+        });
         let worker = Worker { shared: shared.clone(), rounds, wake, clock, set: JoinSet::new(), jobs: HashMap::new() };
         Ok(Self { shared, worker: runtime.spawn(worker.run()).abort_handle() })
     }
@@ -105,29 +115,26 @@ impl Pool {
     /// Makes `asks` the questions that are under way for `release`: starts what is missing, cancels the others. What
     /// is finished stays, whether it is among `asks` or not, and is not asked again.
     pub fn ensure(&self, release: &NsName, asks: &[Ask]) {
-        let (loads, rounds): (Vec<Ask>, Vec<Ask>) = asks.iter().cloned().partition(is_load);
-        self.shared.rounds().ensure(release, &rounds);
-        self.shared.loads().ensure(release, &loads);
+        for line in LINES {
+            let those: Vec<Ask> = asks.iter().filter(|a| line_of(a) == line).cloned().collect();
+            self.shared.line(line).ensure(release, &those);
+        }
         self.shared.changed.notify_one();
     }
 
     /// What is finished and not yet forgotten.
     pub fn results(&self, release: &NsName) -> Vec<AskResult> {
-        let mut results = self.shared.rounds().results(release);
-        results.extend(self.shared.loads().results(release));
-        results
+        LINES.iter().flat_map(|line| self.shared.line(*line).results(release)).collect()
     }
 
     /// Forgets results that were counted, or that count no more.
     pub fn forget(&self, release: &NsName, ids: &[AskId]) {
-        self.shared.rounds().forget(release, ids);
-        self.shared.loads().forget(release, ids);
+        LINES.iter().for_each(|line| self.shared.line(*line).forget(release, ids));
     }
 
     /// Cancels and forgets everything of a Release that is gone.
     pub fn drop_release(&self, release: &NsName) {
-        self.shared.rounds().drop_release(release);
-        self.shared.loads().drop_release(release);
+        LINES.iter().for_each(|line| self.shared.line(*line).drop_release(release));
     }
 }
 
@@ -151,6 +158,8 @@ impl Default for Limits {
             rounds_per_namespace: 8,
             loads: 4,
             loads_per_namespace: 1,
+            jobs: 32,
+            jobs_per_namespace: 4,
             requests_per_round: 8,
             recheck: Duration::from_secs(5),
             lookup: Duration::from_secs(10),
@@ -158,26 +167,48 @@ impl Default for Limits {
     }
 }
 
-impl Shared {
-    fn rounds(&self) -> MutexGuard<'_, Queue> {
-        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    fn loads(&self) -> MutexGuard<'_, Queue> {
-        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    /// The next that may start, a round before a load.
-    fn start(&self, limits: &Limits, abort: &AbortHandle) -> Option<Job> {
-        let round = self.rounds().start(limits.rounds.max(1), limits.rounds_per_namespace.max(1), abort);
-        round.or_else(|| self.loads().start(limits.loads.max(1), limits.loads_per_namespace.max(1), abort))
-    }
-    fn finish(&self, job: &Job, result: Option<AskResult>) -> bool {
-        let mut queue = if is_load(&job.ask) { self.loads() } else { self.rounds() };
-        queue.finish(job, result)
+/// Where a question waits for its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Rounds,
+    Loads,
+    Jobs,
+}
+
+/// In the order in which they are begun.
+const LINES: [Line; 3] = [Line::Rounds, Line::Loads, Line::Jobs];
+
+fn line_of(ask: &Ask) -> Line {
+    match ask.query {
+        Query::Load(_) => Line::Loads,
+        Query::Job(_) => Line::Jobs,
+        Query::Http(_) | Query::Tcp(_) | Query::Grpc(_) | Query::Prometheus(_) | Query::Cloudwatch(_) => Line::Rounds,
     }
 }
 
-fn is_load(ask: &Ask) -> bool {
-    matches!(ask.query, Query::Load(_))
+impl Shared {
+    fn line(&self, line: Line) -> MutexGuard<'_, Queue> {
+        let line = match line {
+            Line::Rounds => &self.rounds,
+            Line::Loads => &self.loads,
+            Line::Jobs => &self.jobs,
+        };
+        line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The next that may start.
+    fn start(&self, limits: &Limits, abort: &AbortHandle) -> Option<Job> {
+        LINES.iter().find_map(|line| {
+            let (all, each) = match line {
+                Line::Rounds => (limits.rounds, limits.rounds_per_namespace),
+                Line::Loads => (limits.loads, limits.loads_per_namespace),
+                Line::Jobs => (limits.jobs, limits.jobs_per_namespace),
+            };
+            self.line(*line).start(all.max(1), each.max(1), abort)
+        })
+    }
+    fn finish(&self, job: &Job, result: Option<AskResult>) -> bool {
+        self.line(line_of(&job.ask)).finish(job, result)
+    }
 }
 
 /// Owns the running rounds.

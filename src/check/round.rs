@@ -14,7 +14,8 @@ use super::tcp;
 use super::verdict::{Answer, PodAnswer, RoundError, Verdict, sum_up};
 use super::whom::{EACH_END, Place, Pods, Whom, among, only_ready};
 use super::wrong::Wrong;
-use crate::api::ask::{Ask, Outcome, Query};
+use crate::api::ask::{Ask, JobQuestion, Outcome, Query};
+use crate::api::hook::JobEnd;
 use crate::api::spec::Header;
 use futures::StreamExt;
 use futures::future::join_all;
@@ -57,6 +58,7 @@ impl Rounds {
             Query::Http(check) => self.asking(ask, check.timeout()),
             Query::Tcp(check) => self.asking(ask, check.timeout()),
             Query::Grpc(check) => self.asking(ask, check.timeout()),
+            Query::Job(job) => job.test.timeout().std() + Duration::from_secs(60),
         };
         (self.limits.lookup * 5).saturating_add(asking)
     }
@@ -71,6 +73,7 @@ impl Rounds {
     async fn ask(&self, ask: &Ask) -> Result<Verdict, RoundError> {
         let headers: &[Header] = match &ask.query {
             Query::Load(load) => return self.load(ask, load).await,
+            Query::Job(job) => return Ok(self.job(job).await),
             Query::Prometheus(gate) => return self.prometheus(ask, gate).await,
             Query::Cloudwatch(query) => return self.alarms(ask, query).await,
             Query::Http(check) => &check.headers,
@@ -109,6 +112,15 @@ impl Rounds {
             answers.retain(|(pod, answer)| answer.is_ok() || among(pod, &now));
         }
         Ok(sum_up(&answers, pods.ready.len()))
+    }
+
+    async fn job(&self, job: &JobQuestion) -> Verdict {
+        let Some(run) = &job.run else { return Verdict::nobody() };
+        match self.directory.job(run).await {
+            JobEnd::Passed(said) => Verdict::new(Outcome::Pass, &said),
+            JobEnd::Failed(said) => Verdict::new(Outcome::Fail, &said),
+            JobEnd::NotAsked(why) => Verdict::new(Outcome::Error, &why),
+        }
     }
 
     /// One question to one place.

@@ -25,6 +25,7 @@ use crate::api::Release;
 use crate::api::spec::WorkloadKind;
 use crate::aws::Aws;
 use crate::check::{self, Directory, Outbound, Pool};
+use crate::hook::Hooks;
 use crate::observe::{ClusterDirectory, EcsOptions, Limits, Observer, client};
 use crate::registry::Registries;
 use crate::target::Writers;
@@ -112,6 +113,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
             .with_ecs(aws.clone(), options.ecs.clone())
             .with_registries(registries),
         writer: status::Writer::new(acting.clone(), WRITE),
+        hooks: Arc::new(Hooks::new(acting.clone(), WRITE)),
         target: Arc::new(Writers { kubernetes: KubernetesWriter::new(acting, WRITE), ecs: EcsWriter::new(aws, WRITE) }),
         pool,
         pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),

@@ -13,11 +13,12 @@ use super::record::Recorder;
 use super::seen::Seen;
 use super::status::{Stored, Writer};
 use crate::api::effect::{Answer, Effect};
-use crate::api::status::Step;
+use crate::api::status::{JobRef, Step};
 use crate::api::time::Time;
 use crate::api::view::{Lookup, Manifest, TargetView};
 use crate::api::{Image, NsName, Release};
 use crate::check::Pool;
+use crate::hook::Hooks;
 use crate::observe::{Observer, release_view};
 use crate::rollout::{self, Decision, Observed, ReleaseView};
 use crate::target::Target;
@@ -35,6 +36,7 @@ pub(super) struct Context {
     pub(super) observer: Observer,
     pub(super) writer: Writer,
     pub(super) target: Arc<dyn Target>,
+    pub(super) hooks: Arc<Hooks>,
     pub(super) pool: Arc<Pool>,
     pub(super) pods: PodWatches,
     pub(super) events: Events,
@@ -139,7 +141,9 @@ impl Context {
         };
         self.report(&view, &release, &observed, &decision);
         seen.counted(&decision.counted);
-        carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_) | Effect::DeletePod(_))));
+        use Effect::{DeletePod, RunHook, StopHook, Write};
+        let changes = |e: &Effect| matches!(e, Write(_) | DeletePod(_) | RunHook(_) | StopHook(_));
+        carried.seen = Some(seen).filter(|_| !decision.effect.as_ref().is_some_and(changes));
         let Some(effect) = &decision.effect else {
             if !decision.look_up.is_empty() {
                 carried.images = self.observer.images(&view, &decision.look_up).await;
@@ -157,10 +161,10 @@ impl Context {
         self.memory.set_active(&view.name, need.active);
         let seen = match carried.seen.filter(|s| s.serves(view, &need)) {
             Some(seen) => seen,
-            None => Seen::read(&self.observer, &self.pool, view, need).await,
+            None => Seen::read(&self.observer, &self.hooks, &self.pool, view, need).await,
         };
-        let (targets, evidence, results) = (seen.targets.clone(), seen.evidence.clone(), seen.results.clone());
-        (Observed { targets, images: carried.images, evidence, results, answer: carried.answer }, seen)
+        let Seen { targets, hooks, evidence, results, .. } = seen.clone();
+        (Observed { targets, hooks, images: carried.images, evidence, results, answer: carried.answer }, seen)
     }
 
     fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {
@@ -227,6 +231,12 @@ impl Context {
                 tracing::info!(pod = %pod.pod, uid = %pod.uid, workload = %pod.workload, ?answer, "deleted a stuck pod");
                 (answer, Some(release.clone()))
             }
+            Effect::RunHook(run) => {
+                let answer = self.hooks.run(run).await;
+                tracing::info!(effect = %run.effect(), ?answer, "began a hook");
+                (answer, Some(release.clone()))
+            }
+            Effect::StopHook(stop) => (self.hooks.stop(stop).await, Some(release.clone())),
         };
         self.metrics.answered(effect, &answer);
         if let Some(now) = now.as_ref().filter(|now| now.resource_version() != release.resource_version()) {
@@ -247,11 +257,21 @@ impl Context {
     }
 }
 
-/// The pods worth watching: of the current revision of the stage in work.
+/// The pods worth watching: of the current revision of the stage in work, or of the hook that is at work.
 fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
     let Some(rollout) = decision.status.running() else { return BTreeSet::new() };
     if matches!(rollout.step, Step::Preflight | Step::AwaitingPromotion | Step::Ended) {
         return BTreeSet::new();
+    }
+    if matches!(rollout.step, Step::RunningHooks | Step::RunningRollbackHooks) {
+        let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
+        let hooks = stage.into_iter().flat_map(|s| s.hooks.iter().chain(&s.on_rollback));
+        let jobs = hooks.filter(|h| h.under_way()).filter_map(|h| h.job.as_ref());
+        let of_job = |job: &JobRef| Pods {
+            namespace: job.namespace.clone(),
+            selector: format!("batch.kubernetes.io/job-name={}", job.name),
+        };
+        return jobs.map(of_job).collect();
     }
     let of_stage = observed.targets.iter().filter(|(id, _)| Some(&id.stage) == rollout.stage.as_ref());
     let watched = of_stage.filter_map(|(_, view)| match view {

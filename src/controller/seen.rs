@@ -3,10 +3,12 @@
 //! It is dropped as soon as a workload was written, the need changed, or [`FRESH`] has passed; it never outlives a look.
 
 use crate::api::ask::{AskId, AskResult};
+use crate::api::hook::HookView;
 use crate::api::status::Step;
 use crate::api::view::{EvidenceView, TargetView};
-use crate::api::{ReleaseStatus, TargetId};
+use crate::api::{HookId, ReleaseStatus, TargetId};
 use crate::check::Pool;
+use crate::hook::Hooks;
 use crate::observe::Observer;
 use crate::rollout::{Need, ReleaseView};
 use std::collections::BTreeMap;
@@ -18,34 +20,33 @@ use tokio::time::Instant;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Workloads as they were read, for which need, and the answers that were there by then.
+#[derive(Clone)]
 pub(super) struct Seen {
     need: Need,
     /// See [`Observer::cached`].
     cached: bool,
     at: Instant,
     pub targets: BTreeMap<TargetId, TargetView>,
+    pub hooks: BTreeMap<HookId, HookView>,
     pub evidence: BTreeMap<String, EvidenceView>,
     /// Taken with the workloads: a later answer must not be judged by an earlier reading.
     pub results: Vec<AskResult>,
 }
 
 impl Seen {
-    pub(super) async fn read(observer: &Observer, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
+    pub(super) async fn read(observer: &Observer, hooks: &Hooks, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
         let (at, cached) = (Instant::now(), !concludes_from_pods(&view.status));
-        let targets = async {
-            match cached {
-                true => observer.cached().targets(view, &need.targets).await,
-                false => observer.targets(view, &need.targets).await,
-            }
-        };
+        let from = if cached { observer.cached() } else { observer.clone() };
         let evidence = observer.evidence(&view.name.namespace, &need.evidence);
-        let (targets, evidence) = futures::join!(targets, evidence);
-        Self { need, cached, at, targets, evidence, results: pool.results(&view.name) }
+        let (targets, evidence, hooks) =
+            futures::join!(from.targets(view, &need.targets), evidence, hooks.look(&need.hooks));
+        Self { need, cached, at, targets, hooks, evidence, results: pool.results(&view.name) }
     }
 
     /// Whether the next step, which needs `need`, may decide on this.
     pub(super) fn serves(&self, view: &ReleaseView, need: &Need) -> bool {
         need.targets.iter().all(|n| self.need.targets.contains(n))
+            && need.hooks.iter().all(|n| self.need.hooks.contains(n))
             && need.evidence.iter().all(|n| self.need.evidence.contains(n))
             && self.cached != concludes_from_pods(&view.status)
             && self.at.elapsed() < FRESH
@@ -60,5 +61,5 @@ impl Seen {
 /// Whether what pods say may decide how a stage ends. Before its first write they tell digests and restart counts alone.
 fn concludes_from_pods(status: &ReleaseStatus) -> bool {
     let step = status.running().map(|r| r.step);
-    !matches!(step, None | Some(Step::Preflight | Step::AwaitingPromotion))
+    !matches!(step, None | Some(Step::Preflight | Step::AwaitingPromotion | Step::RunningHooks))
 }

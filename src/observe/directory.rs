@@ -5,10 +5,12 @@ use super::error::{Error, within};
 use super::revision::{owned_by, owner_of};
 use super::{EcsOptions, LIST, Limits, backends, consent, machines, pods};
 use crate::api::ask::PodsOf;
+use crate::api::hook::{JobEnd, JobRun};
 use crate::api::spec::{CloudwatchGate, WorkloadKind};
 use crate::api::status::KubernetesWorkload;
 use crate::aws::Aws;
 use crate::check::{AlarmFacts, Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+use crate::hook::Hooks;
 use futures::future::BoxFuture;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -34,6 +36,8 @@ pub struct ClusterDirectory {
     /// Host part of the address at which the API server is reached.
     api_server: String,
     machines: Mutex<Option<(Instant, Forbidden)>>,
+    /// Runs smoke tests that are Jobs.
+    jobs: Hooks,
     alarms: Option<Alarms>,
 }
 
@@ -41,7 +45,8 @@ impl ClusterDirectory {
     /// `config` is the one that `client` was made from.
     pub fn new(client: Client, config: &Config, limits: Limits) -> Self {
         let api_server = config.cluster_url.host().unwrap_or_default().to_owned();
-        Self { client, limits, api_server, machines: Mutex::new(None), alarms: None }
+        let jobs = Hooks::new(client.clone(), limits.call);
+        Self { client, limits, api_server, machines: Mutex::new(None), jobs, alarms: None }
     }
 
     /// The same, looking at alarms on AWS too.
@@ -185,6 +190,10 @@ impl Directory for ClusterDirectory {
     fn forbidden<'a>(&'a self) -> BoxFuture<'a, Result<Forbidden, LookupError>> {
         Box::pin(self.read_machines())
     }
+    fn job<'a>(&'a self, run: &'a JobRun) -> BoxFuture<'a, JobEnd> {
+        Box::pin(self.jobs.test(run))
+    }
+
     fn namespace_consents<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<String>, LookupError>> {
         Box::pin(self.read_namespace_consents(namespace))
     }

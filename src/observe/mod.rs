@@ -7,7 +7,6 @@ mod alarms;
 mod backends;
 mod claim;
 pub mod client;
-mod consent;
 mod directory;
 mod ecs;
 mod error;
@@ -28,9 +27,8 @@ pub use live::{Surroundings, live};
 pub use object::Object;
 pub use release::release_view;
 
-use crate::api::Image;
 use crate::api::view::{ImageQuery, Lookup, Manifest};
-use crate::api::{NsName, Release};
+use crate::api::{Image, NsName, Release, consent};
 use crate::aws::Aws;
 use crate::registry::Registries;
 use crate::rollout::ReleaseView;

@@ -1,7 +1,7 @@
 //! Asking a list of checks: which round is due, which results count, when a check has passed or failed.
 
 use super::draft::{Draft, Work};
-use super::{baseline, performance, plan, strategy};
+use super::{baseline, jobs, performance, plan, strategy};
 use crate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf, Query};
 use crate::api::spec::{Retry, Stage};
 use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
@@ -36,6 +36,7 @@ impl Question {
             Query::Http(http) => plan::hash(&json!([self.kind, http.probe, http.path, http.headers, http.expect])),
             Query::Tcp(tcp) => plan::hash(&json!([self.kind, "tcp", tcp.peer])),
             Query::Grpc(grpc) => plan::hash(&json!([self.kind, "grpc", grpc.peer, grpc.service_name()])),
+            Query::Job(job) => plan::hash(&json!([self.kind, "job", job.test.source])),
             Query::Load(load) => plan::hash(&json!([self.kind, load])),
             Query::Prometheus(_) | Query::Cloudwatch(_) => plan::hash(&json!([self.kind, self.query])),
         }
@@ -110,7 +111,8 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
             revision: revision.clone(),
         };
         let pods = pods_of(d, w.stage(), &question.query);
-        d.asks.push(Ask { id, release: d.rel.name.clone(), query: question.query.clone(), pods });
+        let query = jobs::of_question(d, w.stage(), &question.query, &id);
+        d.asks.push(Ask { id, release: d.rel.name.clone(), query, pods });
     }
     if asleep.is_some() {
         d.look_again_in(Duration::from_secs(1));

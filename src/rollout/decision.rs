@@ -2,10 +2,11 @@
 
 use crate::api::ask::{Ask, AskId};
 use crate::api::effect::Effect;
+use crate::api::hook::HookLook;
 use crate::api::spec::TargetKind;
 use crate::api::time::Time;
 use crate::api::view::ImageQuery;
-use crate::api::{ReleaseStatus, TargetId};
+use crate::api::{HookId, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Decision {
 pub struct Need {
     /// Workloads to read, with their pods or tasks.
     pub targets: Vec<(TargetId, TargetKind)>,
+    /// Hooks to look at.
+    pub hooks: Vec<(HookId, HookLook)>,
     /// ConfigMaps of the Release's namespace that hold evidence.
     pub evidence: Vec<String>,
     /// A rollout is in work or about to start: pods are worth watching.

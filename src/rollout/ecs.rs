@@ -31,7 +31,7 @@ const MAX_WHY: usize = 200;
 
 /// Nothing is watched on AWS: while a rollout is in work its services are looked at again and again.
 pub(super) fn poll(d: &mut Draft, w: &Work) {
-    if w.rollout.step == Step::AwaitingPromotion {
+    if matches!(w.rollout.step, Step::AwaitingPromotion | Step::RunningHooks | Step::RunningRollbackHooks) {
         return;
     }
     let blocked = w.rollout.blocked.is_some();

@@ -1,7 +1,8 @@
 //! How a rollout ends: once, with a phase, a reason, and what is owed, settled and remembered.
 
 use super::draft::{Draft, Work};
-use super::{history, plan, quarantine, rest};
+use super::{history, hooks, plan, quarantine, rest};
+use crate::api::spec::RollbackMode;
 use crate::api::status::{Debt, HistoryEntry, Phase, Step, TargetStep};
 use crate::api::{Image, Reason, annotation};
 
@@ -16,6 +17,9 @@ const KEEP: [Reason; 8] = [
     Reason::Quarantined,
     Reason::StatusUnreadable,
 ];
+
+/// Ends that say nothing of what runs.
+const HOOKS: [Reason; 3] = [Reason::HookFailed, Reason::HookTimedOut, Reason::HookVanished];
 
 /// What a person can do after an end that is no success.
 pub(super) const AGAIN: &str = "to try again set tidegate.dev/retry to a new value, or set a new tag";
@@ -63,7 +67,7 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
     }
     let cause = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
     if matches!(reason, Reason::RollbackAwaited | Reason::RollbackForbidden) {
-        let kept = matches!(cause, Reason::Superseded | Reason::Deleted);
+        let kept = matches!(cause, Reason::Superseded | Reason::Deleted | Reason::TargetGone);
         return (Phase::Failed, if kept { cause } else { reason });
     }
     // Stages before are concerned where they were taken back too.
@@ -73,8 +77,8 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
     if let Some(worst) = troubles.first() {
         return (Phase::Failed, *worst);
     }
-    if reason == Reason::RollbackFailed {
-        return (Phase::Failed, reason);
+    if reason == Reason::RollbackFailed || w.rollout.stages[w.at..].iter().any(|s| hooks::not_undone(s).is_some()) {
+        return (Phase::Failed, Reason::RollbackFailed);
     }
     let restored = targets().any(|t| t.state == TargetStep::Restored);
     let gone = targets().any(|t| t.state == TargetStep::Gone);
@@ -86,6 +90,8 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
         Reason::TargetGone
     } else if restored {
         Reason::RolledBack
+    } else if HOOKS.contains(&cause) {
+        cause
     } else if w.state().adopted || targets().any(|t| t.state == TargetStep::Adopted) {
         Reason::AdoptedUnhealthy
     } else {
@@ -100,6 +106,7 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
 pub(super) fn keep_debts(d: &mut Draft, w: &Work) {
     use TargetStep::{Adopted, Inherited, Restoring, Untouched, Writing, Written};
     let stage = w.stage().clone();
+    let irreversible = hooks::barred(d, w);
     for (state, target) in w.state().targets.iter().zip(&stage.targets) {
         let of_it = |b: &Debt| b.stage == stage.name && b.target == state.name;
         if !matches!(state.state, Untouched | Inherited | Writing | Adopted) {
@@ -122,6 +129,7 @@ pub(super) fn keep_debts(d: &mut Draft, w: &Work) {
             effect: effect.clone(),
             written,
             way_back: way_back.clone(),
+            irreversible,
         });
         let extra = d.status.debts.iter().filter(|b| of_it(b)).count().saturating_sub(MAX_DEBTS);
         let mut drop = 0;
@@ -147,14 +155,39 @@ pub(super) fn said_of(last: &HistoryEntry) -> String {
     format!("{} ended as {}: {cause}; {AGAIN}", last.image.short(), last.reason)
 }
 
+/// Why nobody but a person goes back, and what that person may do.
+fn irreversible(w: &Work, cause: &str) -> String {
+    let (tag, stage) = (w.rollout.image.short(), w.failed());
+    let hook = hooks::irreversible(w.state()).unwrap_or("a rollout before");
+    let left = if w.wrote() {
+        format!(
+            "{tag} is left running, because {hook} has succeeded and is irreversible: go forward with a mended tag; only \
+             if the old version can run with what it did, set {}: {}",
+            annotation::ROLLBACK,
+            w.rollout.id
+        )
+    } else {
+        format!(
+            "nothing was written, but {hook} has succeeded and is irreversible: look whether what runs can live with it; {AGAIN}"
+        )
+    };
+    format!("{tag} ended in {stage}: {cause}; {left}")
+}
+
 fn message(w: &Work, phase: Phase, reason: Reason) -> String {
     let tag = w.rollout.image.short();
     let stage = w.failed();
     let cause = w.rollout.cause.as_ref().map(|c| c.message.clone()).unwrap_or_default();
     let targets = w.rollout.stages[w.at..].iter().flat_map(|s| s.targets.iter().map(move |t| (s, t)));
     let troubles: Vec<_> = targets.filter_map(|(s, t)| Some((&s.name, t.trouble.as_ref()?))).collect();
-    let trouble = troubles.iter().map(|(_, c)| c.message.as_str()).collect::<Vec<_>>().join("; ");
+    let undone = w.rollout.stages[w.at..].iter().filter_map(|s| Some((&s.name, hooks::not_undone(s)?)));
+    let undone: Vec<_> = undone.collect();
+    let mut trouble: Vec<&str> = troubles.iter().map(|(_, c)| c.message.as_str()).collect();
+    trouble.extend(undone.iter().map(|(_, m)| m.as_str()));
+    trouble.dedup();
+    let trouble = trouble.join("; ");
     let mut bad: Vec<&str> = troubles.iter().map(|(s, _)| s.as_str()).collect();
+    bad.extend(undone.iter().map(|(s, _)| s.as_str()));
     bad.dedup();
     let look_at = if bad.is_empty() { stage.to_owned() } else { bad.join(" and ") };
     let again = AGAIN;
@@ -166,6 +199,7 @@ fn message(w: &Work, phase: Phase, reason: Reason) -> String {
             annotation::ROLLBACK,
             w.rollout.id
         ),
+        (_, Reason::RollbackForbidden) if w.stage().rollback.mode != RollbackMode::Never => irreversible(w, &cause),
         (_, Reason::RollbackForbidden) => {
             format!("{tag} failed in {stage}: {cause}; it is left as it is, because rollback.mode is Never; {again}")
         }

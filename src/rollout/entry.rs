@@ -3,11 +3,15 @@
 //! Nothing is written here without a way back stored beside the intent.
 
 use super::draft::{Draft, Flow, Work, cause};
+use super::hooks::Ready;
 use super::preflight::{self, Blocked};
-use super::{baseline, checks, choose, ecs, identity, plan, promotion, readiness, restore, supersede, warnings, write};
+use super::{
+    baseline, checks, choose, ecs, hooks, identity, plan, promotion, readiness, restore, supersede, warnings, write,
+};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
-use crate::api::status::Step;
+use crate::api::spec::Stage;
+use crate::api::status::{Step, TargetStep};
 use crate::api::time::Duration;
 
 pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
@@ -28,14 +32,17 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     if !running && let Some(flow) = readiness::judge(d, w).or_else(|| promotion::granted(d, w)) {
         return flow;
     }
-    // A stage that owes what the rollout before wrote has begun.
-    if d.rel.spec.suspend && !w.wrote() {
+    // A stage that owes what the rollout before wrote, or whose hooks have run, has begun.
+    if d.rel.spec.suspend && !has_begun(w) {
         return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
     }
     if let Some(blocked) = preflight::of_targets(d, w, false) {
         return block(d, w, blocked);
     }
     if !running && let Some(flow) = identity::confirm(d, w) {
+        return flow;
+    }
+    if let Some(flow) = hooks_ready(d, w, false) {
         return flow;
     }
     if let Some(flow) = refused_before(d, w) {
@@ -71,6 +78,9 @@ fn begin(d: &mut Draft, w: &mut Work, running: bool) -> Option<Flow> {
     if let Some(flow) = identity::begin(d, w) {
         return Some(flow);
     }
+    if let Some(flow) = hooks_ready(d, w, true) {
+        return Some(flow);
+    }
     if !running && let Some(flow) = readiness::judge(d, w) {
         return Some(flow);
     }
@@ -83,6 +93,19 @@ fn begin(d: &mut Draft, w: &mut Work, running: bool) -> Option<Flow> {
         warnings::not_looked_up(d, &w.spec.stages, ecs::image_denied);
     }
     None
+}
+
+/// Whether the hooks of the stage in work, or of all from there on (`all`), could be run. `None`: they could.
+fn hooks_ready(d: &mut Draft, w: &mut Work, all: bool) -> Option<Flow> {
+    match hooks::ready(d, w, all) {
+        Ready::Yes => None,
+        Ready::NotLookedAt => {
+            w.rollout.step = Step::Preflight;
+            d.look_again(d.now);
+            Some(Flow::Stay)
+        }
+        Ready::Blocked(blocked) => Some(block(d, w, blocked)),
+    }
 }
 
 /// Records what stops the rollout; a later stage that stays stopped ends it.
@@ -102,7 +125,7 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
     w.rollout.step = Step::Preflight;
     // What its registry said may be old by the time it goes on.
     w.state_mut().resolved_at = None;
-    if w.at == 0 && !w.wrote() && !pausing(b.reason) {
+    if w.at == 0 && !has_begun(w) && !pausing(b.reason) {
         // Nothing is written: any edit of the spec begins it anew.
         w.rollout.spec = None;
     }
@@ -124,6 +147,8 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
             | Reason::ImageNotFound
             | Reason::DigestUnknown
             | Reason::DigestDiffers
+            | Reason::HookNotFound
+            | Reason::HookRefused
             | Reason::EvidenceMissing
     ) {
         // Nothing that is watched tells when these are mended.
@@ -135,7 +160,12 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
 
 /// Whether being stopped ends the rollout in time: earlier stages are written, or what was inherited is owed.
 fn has_an_end(w: &Work) -> bool {
-    w.at > 0 || w.wrote()
+    w.at > 0 || has_begun(w)
+}
+
+/// Whether there is something to be taken back, or undone.
+fn has_begun(w: &Work) -> bool {
+    w.wrote() || hooks::begun(w.state())
 }
 
 /// A first write that was refused waits for its next try; not for ever where [`has_an_end`].
@@ -180,7 +210,11 @@ pub(super) fn set_finalizer(d: &mut Draft) {
 
 /// Whether every target of the stage runs the wanted images and digests.
 fn already_running(d: &Draft, w: &Work) -> bool {
-    let stage = w.stage();
+    runs_already(d, w, w.stage())
+}
+
+/// The same of any stage.
+pub(super) fn runs_already(d: &Draft, w: &Work, stage: &Stage) -> bool {
     stage.targets.iter().all(|t| {
         d.live(&stage.name, &t.name).is_some_and(|live| {
             let wanted = write::writable(live, plan::wanted(&w.spec, t));
@@ -209,11 +243,27 @@ fn take_as_it_is(d: &mut Draft, w: &mut Work) -> Flow {
     w.go(Step::Rolling)
 }
 
-/// Stores the ways back and the first intent together, and asks for the first write.
+/// Stores the ways back and the first intent together, and asks for the first hook, or the first write.
 fn first_intent(d: &mut Draft, w: &mut Work) -> Flow {
     let now = d.now;
-    w.state_mut().first_write_at = Some(now);
     w.state_mut().choosing_since = None;
     checks::void(w);
+    remember_found(d, w);
+    if hooks::open(w) {
+        return w.go(Step::RunningHooks);
+    }
+    w.state_mut().first_write_at = Some(now);
     w.go(Step::Rolling)
+}
+
+/// Hooks may take long: what others bring meanwhile must not be written over.
+fn remember_found(d: &Draft, w: &mut Work) {
+    let stage = w.stage().clone();
+    for (i, target) in stage.targets.iter().enumerate() {
+        let live = d.live(&stage.name, &target.name).filter(|_| !stage.hooks.is_empty());
+        let state = &mut w.state_mut().targets[i];
+        if state.state == TargetStep::Untouched {
+            state.found = live.map(|l| l.images(target.containers())).unwrap_or_default();
+        }
+    }
 }

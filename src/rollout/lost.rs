@@ -17,6 +17,7 @@ pub(super) fn recall(d: &mut Draft) -> bool {
             Verb::Forward if !d.status.debts.iter().any(|b| b.effect == stamp.effect) => d.status.debts.push(Debt {
                 stage,
                 target,
+                irreversible: stamp.irreversible,
                 workload: live.workload.clone(),
                 uid: live.uid.clone(),
                 rollout,
@@ -96,6 +97,8 @@ pub(super) fn highest_attempt(d: &Draft) -> i32 {
 
 /// For a deletion that finds a finalizer and no status: the rollout that was in work, to be taken back.
 pub(super) fn rebuild(d: &mut Draft) -> Option<Rollout> {
+    // What an irreversible hook did stays with the version that it was done for.
+    d.status.debts.retain(|b| !b.irreversible);
     let last = d.status.debts.iter().map(|b| b.rollout).max()?;
     let debts: Vec<Debt> = d.status.debts.iter().filter(|b| b.rollout == last).cloned().collect();
     let spec = d.rel.spec.resolved();

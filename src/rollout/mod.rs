@@ -22,7 +22,9 @@ mod foreign;
 mod gates;
 mod history;
 mod hold;
+mod hooks;
 mod identity;
+mod jobs;
 mod lost;
 mod observed;
 mod performance;
@@ -66,11 +68,13 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
     match release.status.running() {
         Some(rollout) if rollout.spec.is_some() => Need {
             targets: plan::targets_of_rollout(rollout),
+            hooks: hooks::looks(release, false),
             evidence: plan::evidence_of_rollout(rollout),
             active: true,
         },
         Some(_) => Need {
             targets: plan::targets_of_spec(release),
+            hooks: hooks::looks(release, false),
             evidence: plan::evidence_of_spec(&release.spec),
             active: true,
         },
@@ -86,7 +90,7 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
                 targets.retain(|(_, t)| matches!(t, TargetKind::Kubernetes(_)));
             }
             let evidence = if starts { plan::evidence_of_spec(&release.spec) } else { vec![] };
-            Need { targets, evidence, active: starts || owes }
+            Need { targets, hooks: hooks::looks(release, starts), evidence, active: starts || owes }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::api::ask::AskResult;
 use crate::api::effect::Answer;
+use crate::api::hook::HookView;
 use crate::api::view::{EvidenceView, Lookup, Manifest, TargetView};
-use crate::api::{Image, NsName, ReleaseSpec, ReleaseStatus, TargetId};
+use crate::api::{HookId, Image, NsName, ReleaseSpec, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +31,9 @@ pub struct Observed {
     /// What registries said of the images that the step before this one asked for.
     #[serde(default)]
     pub images: BTreeMap<Image, Lookup<Manifest>>,
+    /// Hooks that were looked at.
+    #[serde(default, with = "as_pairs")]
+    pub hooks: BTreeMap<HookId, HookView>,
     /// What CI published, by ConfigMap of the Release's namespace.
     #[serde(default)]
     pub evidence: BTreeMap<String, EvidenceView>,
@@ -39,15 +43,24 @@ pub struct Observed {
     pub answer: Option<Answer>,
 }
 
-/// JSON has no keys but strings, so a map by target id is written as pairs.
+/// JSON has no keys but strings, so a map by id is written as pairs.
 mod as_pairs {
-    use super::{BTreeMap, TargetId, TargetView};
+    use super::BTreeMap;
+    use serde::de::DeserializeOwned;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<TargetId, TargetView>, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
         map.iter().collect::<Vec<_>>().serialize(s)
     }
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<TargetId, TargetView>, D::Error> {
-        Ok(Vec::<(TargetId, TargetView)>::deserialize(d)?.into_iter().collect())
+    pub(super) fn deserialize<'de, K, V, D>(d: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: DeserializeOwned + Ord,
+        V: DeserializeOwned,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(d)?.into_iter().collect())
     }
 }

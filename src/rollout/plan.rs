@@ -73,6 +73,8 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         ready: None,
         baselines: vec![],
         targets: s.targets.iter().map(target).collect(),
+        hooks: vec![],
+        on_rollback: vec![],
         purpose: None,
         checks: vec![],
         answers: vec![],
@@ -126,6 +128,10 @@ pub(super) fn named(workload: &Workload, containers: Vec<String>) -> TargetKind 
 /// The stage in work, the next one, into which one step may lead, and while the rollout waits those before, which may
 /// drift. Of services on AWS, which are asked for by polling alone, those before are left out.
 pub(super) fn targets_of_rollout(rollout: &Rollout) -> Vec<(TargetId, TargetKind)> {
+    if matches!(rollout.step, Step::RunningHooks | Step::RunningRollbackHooks) {
+        // Nothing is concluded from them meanwhile; they are looked at anew before anything is.
+        return vec![];
+    }
     let at = rollout.stages.iter().position(|s| Some(&s.name) == rollout.stage.as_ref()).unwrap_or(0);
     let targets = rollout.stages.iter().enumerate().flat_map(|(i, s)| s.targets.iter().map(move |t| (i, s, t)));
     let waits = matches!(rollout.step, Step::Preflight | Step::AwaitingPromotion);

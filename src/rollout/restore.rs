@@ -5,7 +5,7 @@
 use super::back::{self, bring_back};
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, end, evidence, identity, quarantine, rollback, stuck, supersede, verify};
+use super::{ecs, end, evidence, hooks, identity, quarantine, rollback, stuck, supersede, verify};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetState, TargetStep, Verdict};
@@ -19,16 +19,25 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
         w.rollout.cause = Some(why.clone());
     }
     if !w.wrote() {
+        if hooks::irreversible(w.state()).is_some() {
+            end::finish(d, w, Reason::RollbackForbidden);
+            return Flow::Go;
+        }
         let ordered = matches!(reason, Reason::Aborted | Reason::Deleted | Reason::PromotionExpired);
-        if ordered && rollback::held_back(w, &why).is_none() {
-            rollback::include_earlier(w);
+        if ordered && rollback::held_back(d, w, &why).is_none() {
+            rollback::include_earlier(d, w);
+        }
+        if hooks::to_be_undone(w) && hooks::may_be_undone(d, w) {
+            rollback::begin(d, w);
+            w.rollout.blocked = None;
+            return w.go(Step::RunningRollbackHooks);
         }
         return done(d, w, reason);
     }
     if why.fault && w.rollout.digest.is_none() {
         w.rollout.digest = quarantine::digest_seen(d, w);
     }
-    if let Some(left) = rollback::held_back(w, &why) {
+    if let Some(left) = rollback::held_back(d, w, &why) {
         if !w.state().targets.iter().any(rollback::owes) {
             // Somebody else took it back: nothing is left to be restored, now or by order.
             return done(d, w, reason);
@@ -36,7 +45,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
         end::finish(d, w, left);
         return Flow::Go;
     }
-    rollback::include_earlier(w);
+    rollback::include_earlier(d, w);
     let note = format!("{}: {}; {} is being restored", w.rollout.image.short(), why.message, w.stage_name());
     d.warning(reason, note);
     rollback::begin(d, w);
@@ -65,6 +74,14 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     if settle(d, w, late) {
         return Flow::Stay;
     }
+    if hooks::to_be_undone(w) && hooks::may_be_undone(d, w) {
+        return w.go(Step::RunningRollbackHooks);
+    }
+    restored(d, w)
+}
+
+/// What is restored and available is asked; without any of it this is the end.
+pub(super) fn restored(d: &mut Draft, w: &mut Work) -> Flow {
     if in_hope(w).is_empty() {
         return done(d, w, Reason::RolledBack);
     }
@@ -72,6 +89,14 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let now = d.now;
     w.state_mut().available_at = Some(now);
     w.go(Step::VerifyingRestore)
+}
+
+/// What undoes the stage's hooks failed: what is restored is not known to be well.
+pub(super) fn not_undone(d: &mut Draft, w: &mut Work, message: &str) -> Flow {
+    for i in in_hope(w) {
+        give_up(d, w, i, message.to_owned());
+    }
+    done(d, w, Reason::RollbackFailed)
 }
 
 /// Asks the restored version what it was asked before, and ends the rollout with the answer.

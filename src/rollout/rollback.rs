@@ -1,7 +1,7 @@
 //! How far a failed stage is taken back, by whose order, and the annotation that takes a finished rollout back.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{checks, end, entry, history, plan, rest, running};
+use super::{checks, end, entry, history, hooks, plan, rest, running};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Refused};
 use crate::api::spec::{RollbackMode, RollbackScope};
@@ -9,8 +9,12 @@ use crate::api::status::{Cause, Phase, Rollout, StageState, Step, TargetState, T
 
 /// What ends a stage that is not restored now: `rollback.mode` leaves it as it is.
 ///
-/// An abort is a person's order, and restores in any mode; so does a deletion where a person was to decide.
-pub(super) fn held_back(w: &Work, why: &Cause) -> Option<Reason> {
+/// An abort is a person's order, and restores in any mode; so does a deletion where a person was to decide. Not so
+/// where an irreversible hook has succeeded: who aborts may not know that.
+pub(super) fn held_back(d: &Draft, w: &Work, why: &Cause) -> Option<Reason> {
+    if hooks::barred(d, w) {
+        return Some(Reason::RollbackForbidden);
+    }
     match (w.stage().rollback.mode, why.reason) {
         (RollbackMode::Automatic, _) | (_, Reason::Aborted) | (RollbackMode::Manual, Reason::Deleted) => None,
         (RollbackMode::Manual, _) => Some(Reason::RollbackAwaited),
@@ -18,11 +22,19 @@ pub(super) fn held_back(w: &Work, why: &Cause) -> Option<Reason> {
     }
 }
 
-/// With `rollback.scope: Release` the stages before are to be taken back with the one in work.
-pub(super) fn include_earlier(w: &mut Work) {
-    if w.stage().rollback.scope == RollbackScope::Release {
-        let at = w.at;
-        w.rollout.stages[..at].iter_mut().for_each(owe);
+/// With `rollback.scope: Release` the stages before are to be taken back with the one in work, up to the first whose
+/// irreversible hook has succeeded.
+pub(super) fn include_earlier(d: &mut Draft, w: &mut Work) {
+    if w.stage().rollback.scope != RollbackScope::Release {
+        return;
+    }
+    let at = w.at;
+    for stage in w.rollout.stages[..at].iter_mut().rev() {
+        if let Some(hook) = hooks::irreversible(stage) {
+            let note = format!("{} keeps its version: its hook {hook} has succeeded and is irreversible", stage.name);
+            return d.warning(Reason::RollbackForbidden, note);
+        }
+        owe(stage);
     }
 }
 
@@ -108,6 +120,7 @@ fn take_back(d: &mut Draft, last: Rollout, value: &str) {
     let spec = d.rel.spec.resolved();
     let mut stages = last.stages;
     stages.iter_mut().skip(from).for_each(owe);
+    stages.iter_mut().for_each(|s| s.on_rollback.clear());
     let message = format!("a person took rollout {} back", last.id);
     let id = rest::next_id(d);
     d.status.attempts = Some(crate::api::status::Attempts { generation: id.generation, highest: id.attempt });

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{ecs, entry, evidence, foreign, plan, restore, strategy, stuck, supersede, warnings, write};
+use super::{ecs, entry, evidence, foreign, hooks, plan, restore, strategy, stuck, supersede, warnings, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
 use crate::api::time::Duration;
@@ -144,6 +144,10 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
         return Flow::Stay;
     }
     let (id, stage) = (w.rollout.id, w.stage_name());
+    if let Some(why) = changed_while_hooks_ran(w, i, live) {
+        let contended = cause(Reason::Contended, why, false, d.now);
+        return restore::fail_stage(d, w, contended);
+    }
     if w.state().targets[i].state != TargetStep::Writing {
         warn_orphans(d, live, w.stage().targets[i].containers());
         if let Some(kept) = strategy::kept(live) {
@@ -169,10 +173,19 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.progressing_before = live.progressing.clone();
     state.restarts_before = evidence::restarts(live, None);
     let way_back = state.way_back.clone();
-    let stamp = write::stamp(d, effect, &images, way_back.as_ref());
+    let mut stamp = write::stamp(d, effect, &images, way_back.as_ref());
+    stamp.irreversible = hooks::barred(d, w);
     let how = live.ecs.as_ref().map(|_| EcsWrite::Copy);
     d.effect = Some(write::target_write(&stage, &w.state().targets[i], live, images, stamp, how));
     Flow::Stay
+}
+
+/// The way back was chosen for what ran before the hooks.
+fn changed_while_hooks_ran(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
+    let state = &w.state().targets[i];
+    let found = write::writable(live, state.found.clone());
+    let untouched = state.state == TargetStep::Untouched && !found.is_empty();
+    if !untouched || live.runs(&found) { None } else { foreign::difference(live, &found) }
 }
 
 fn warn_orphans(d: &mut Draft, live: &LiveTarget, listed: &[String]) {

@@ -1,7 +1,7 @@
 //! A rollout in work: who may stop it, and which step comes next.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, entry, hold, plan, restore, rolling, verify};
+use super::{ecs, entry, hold, hooks, plan, restore, rolling, verify};
 use crate::api::spec::{ChecksMode, ImageSpec, ReleaseSpec, Stage, Target};
 use crate::api::status::{Rollout, Step, TargetState};
 use crate::api::time::Duration;
@@ -37,10 +37,12 @@ fn turn(d: &mut Draft, w: &mut Work) -> Flow {
     }
     match w.rollout.step {
         Step::Preflight | Step::ChoosingWayBack | Step::AwaitingPromotion => entry::enter(d, w),
+        Step::RunningHooks => hooks::advance(d, w),
         Step::Rolling => rolling::advance(d, w),
         Step::Verifying => verify::advance(d, w),
         Step::Holding => hold::advance(d, w),
         Step::Restoring => restore::advance(d, w),
+        Step::RunningRollbackHooks => hooks::undo(d, w),
         Step::VerifyingRestore => restore::verify(d, w),
         Step::Ended => Flow::Stay,
     }
@@ -48,11 +50,14 @@ fn turn(d: &mut Draft, w: &mut Work) -> Flow {
 
 /// Deletion first, then abort: they outrank whatever else happened.
 fn stopped(d: &mut Draft, w: &mut Work) -> Option<Flow> {
-    let restoring = matches!(w.rollout.step, Step::Restoring | Step::VerifyingRestore);
+    let restoring = matches!(w.rollout.step, Step::Restoring | Step::RunningRollbackHooks | Step::VerifyingRestore);
     answer_rollback(d);
     let abort = abort_asked(d, w, restoring);
     if d.rel.deleting && !restoring {
         let deleted = cause(Reason::Deleted, "the Release is being deleted", false, d.now);
+        if hooks::stop(w, &deleted) {
+            return None;
+        }
         return Some(restore::fail_stage(d, w, deleted));
     }
     if abort && restoring {
@@ -61,6 +66,9 @@ fn stopped(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     }
     if abort {
         let aborted = cause(Reason::Aborted, "a person aborted it", false, d.now);
+        if hooks::stop(w, &aborted) {
+            return None;
+        }
         return Some(restore::fail_stage(d, w, aborted));
     }
     None
@@ -152,6 +160,7 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
         progress_deadline: Duration::from_secs(600),
         targets: s.targets.iter().map(target).collect(),
         hooks: vec![],
+        on_rollback: vec![],
         health_checks: vec![],
         smoke_tests: vec![],
         performance_checks: vec![],

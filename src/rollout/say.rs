@@ -1,7 +1,7 @@
 //! What the status says to people and to GitOps tools: phase, message, conditions, observed generation.
 
 use super::draft::Draft;
-use super::{end, hold, promotion, standing, warnings};
+use super::{end, hold, hooks, promotion, standing, warnings};
 use crate::api::Reason;
 use crate::api::condition::{self, AWAITING_PROMOTION, READY, RECONCILING, STALLED, Wanted};
 use crate::api::spec::ReleaseSpec;
@@ -59,9 +59,9 @@ fn working(d: &mut Draft, rollout: &Rollout) -> Vec<Wanted> {
         Step::AwaitingPromotion | Step::Holding => Phase::AwaitingPromotion,
         // A first write that was refused and is tried again.
         Step::Rolling if rollout.blocked.is_some() => Phase::Pending,
-        Step::Rolling => Phase::Rolling,
+        Step::RunningHooks | Step::Rolling => Phase::Rolling,
         Step::Verifying => Phase::Verifying,
-        Step::Restoring | Step::VerifyingRestore | Step::Ended => Phase::Restoring,
+        Step::Restoring | Step::RunningRollbackHooks | Step::VerifyingRestore | Step::Ended => Phase::Restoring,
     };
     let (reason, text) = sentence(d, rollout);
     let waits = d.rel.generation > d.status.observed_generation;
@@ -93,7 +93,7 @@ fn stalled(d: &Draft, rollout: &Rollout) -> Option<Reason> {
     let gave_up = stage.is_some_and(|s| {
         s.targets.iter().any(|t| t.trouble.as_ref().is_some_and(|c| c.reason == Reason::RollbackFailed))
     });
-    if matches!(rollout.step, Step::Restoring | Step::VerifyingRestore) && gave_up {
+    if matches!(rollout.step, Step::Restoring | Step::RunningRollbackHooks | Step::VerifyingRestore) && gave_up {
         return Some(Reason::RollbackFailed);
     }
     let blocked = rollout.blocked.as_ref()?;
@@ -124,6 +124,12 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
             let token = rollout.promotion.as_ref().map(|p| p.token.clone()).unwrap_or_default();
             let how = promotion::how(&d.rel.name, &token);
             (Reason::AwaitingPromotion, format!("{tag} waits for approval to enter {stage}: {how}"))
+        }
+        Step::RunningHooks => {
+            (Reason::RunningHooks, format!("{tag} waits before {stage}: {}", hooks::said(rollout, false)))
+        }
+        Step::RunningRollbackHooks => {
+            (Reason::RunningHooks, format!("{tag} failed in {stage} ({why}); {}", hooks::said(rollout, true)))
         }
         Step::Rolling if rollout.stage_state(&stage).is_some_and(|s| s.adopted) => {
             (Reason::Rolling, format!("{tag} runs in {stage} already; waiting until it is available"))

@@ -4,7 +4,7 @@
 //! between would bring an old version only to replace it again. What was written is owed by the newer rollout then.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, end, plan, preflight, quarantine, rest, restore};
+use super::{ecs, end, hooks, plan, preflight, quarantine, rest, restore};
 use crate::api::Reason;
 use crate::api::spec::{PromotionMode, ReleaseSpec, Stage};
 use crate::api::status::{Inherited, StageState, Step, TargetState, TargetStep};
@@ -22,7 +22,10 @@ pub(super) fn before_writing(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         return make_room(d, w);
     }
     newer(d, w)?;
-    name_successor(d, w);
+    let why = name_successor(d, w);
+    if hooks::begun(w.state()) {
+        return Some(restore::fail_stage(d, w, why));
+    }
     end::finish(d, w, Reason::Superseded);
     Some(Flow::Go)
 }
@@ -57,7 +60,13 @@ fn may_take_over(d: &Draft, w: &Work, spec: &ReleaseSpec) -> bool {
         && !refused
         && !spec.suspend
         && comparable(w.stage(), w.state(), &spec.stages[0])
+        && undone_alike(w, &spec.stages[0])
         && w.state().targets.iter().all(|t| certain(d.live(&w.stage().name, &t.name), t))
+}
+
+/// Whether what the hooks did would be undone by the newer rollout as by this one.
+fn undone_alike(w: &Work, new: &Stage) -> bool {
+    !hooks::begun(w.state()) || (w.stage().hooks == new.hooks && w.stage().on_rollback == new.on_rollback)
 }
 
 /// Whether what limits compare with is known: the version that runs now is nothing to be compared with.

@@ -1,6 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{MetricGate, MetricSource, ReleaseSpec, Stage};
+use crate::api::spec::{Hook, HookKind, MetricGate, MetricSource, ReleaseSpec, Stage};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -8,9 +8,13 @@ pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
 }
 
 fn of_stage(stage: &Stage) -> Option<String> {
+    let task = |list: &str, hooks: &[Hook]| {
+        let task = hooks.iter().find(|h| matches!(h.kind, HookKind::EcsTask(_)))?;
+        Some(format!("{list}[{}].ecsTask", task.name))
+    };
     let alarms = |g: &&MetricGate| !cfg!(feature = "cloudwatch") && matches!(g.source, MetricSource::Cloudwatch(_));
     let alarms = stage.metric_gates.iter().find(alarms).map(|g| format!("metricGates[{}].cloudwatch", g.name));
-    stage.hooks.first().map(|h| format!("hooks[{}]", h.name)).or(alarms)
+    task("hooks", &stage.hooks).or_else(|| task("onRollback", &stage.on_rollback)).or(alarms)
 }
 
 #[cfg(test)]
@@ -37,8 +41,10 @@ mod tests {
     fn each_field_that_asks_for_more_is_named() {
         let stage = "/stages/0";
         let url = json!({"url": "https://shop.example/health"});
-        let hooks = json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]);
-        assert_eq!(told(&format!("{stage}/hooks"), hooks).as_deref(), Some("spec.stages[only].hooks[m]"));
+        let hooks = json!([{"name": "m", "ecsTask": {"taskDefinition": "m", "container": "m"}}]);
+        assert_eq!(told(&format!("{stage}/hooks"), hooks).as_deref(), Some("spec.stages[only].hooks[m].ecsTask"));
+        let job = json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]);
+        assert_eq!(told(&format!("{stage}/hooks"), job), None);
         assert_eq!(told("/suspend", json!(false)), None);
         for kind in ["StatefulSet", "DaemonSet"] {
             assert_eq!(told(&format!("{stage}/targets/0/kubernetes/kind"), json!(kind)), None);

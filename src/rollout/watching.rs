@@ -5,6 +5,7 @@
 
 use super::checks::{self, Question};
 use super::draft::Draft;
+use super::jobs;
 use crate::api::ask::{Ask, AskId, Outcome, Query};
 use crate::api::spec::Stage;
 use crate::api::status::{CheckKind, Failing, Purpose};
@@ -91,7 +92,8 @@ pub(super) fn ask(
             }
             (None, None) => {
                 let pods = checks::pods_of(d, stage, &question.query);
-                d.asks.push(Ask { id, release: d.rel.name.clone(), query: question.query.clone(), pods });
+                let query = jobs::of_question(d, stage, &question.query, &id);
+                d.asks.push(Ask { id, release: d.rel.name.clone(), query, pods });
                 Word::Open
             }
         };

@@ -18,6 +18,7 @@ pub(super) fn stamp(d: &Draft, effect: EffectId, images: &[ContainerImage], way_
         images: images.to_vec(),
         way_back: way_back.map(|b| b.images.clone()).unwrap_or_default(),
         verified: way_back.is_some_and(|b| b.verified),
+        irreversible: false,
         task_definition: way_back.and_then(|b| b.task_definition.clone()),
         took: vec![],
     }

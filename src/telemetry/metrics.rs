@@ -138,9 +138,12 @@ impl Metrics {
             Effect::RemoveFinalizer => "removeFinalizer",
             Effect::Write(_) => "write",
             Effect::DeletePod(_) => "deletePod",
+            Effect::RunHook(_) => "runHook",
+            Effect::StopHook(_) => "stopHook",
         };
         let answer = match answer {
             Answer::Applied { .. } => "applied",
+            Answer::Created { .. } => "created",
             Answer::Stopping { .. } => "stopping",
             Answer::Deleted => "deleted",
             Answer::Ambiguous { .. } => "ambiguous",

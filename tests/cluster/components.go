@@ -46,6 +46,8 @@ func (c *cluster) apiServerFlags(d description) ([]string, error) {
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + server.Port(),
 		"--permit-port-sharing=true", // the port is reserved, see reserve
+		// Logs are read from the simulated nodes, whose names nobody resolves and whose certificates nobody signed.
+		"--kubelet-preferred-address-types=InternalIP",
 		// Only published, never dialled: endpoints of the Service "kubernetes" may not be loopback addresses.
 		"--advertise-address=192.0.2.1",
 		"--endpoint-reconciler-type=none",

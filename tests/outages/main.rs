@@ -8,6 +8,7 @@
 mod support;
 
 mod alone;
+mod hooks;
 mod kill;
 mod leader;
 mod rights;

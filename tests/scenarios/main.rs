@@ -21,6 +21,7 @@ mod edits;
 mod foreign;
 mod good;
 mod health;
+mod hooks;
 mod load;
 mod lost;
 mod pods;

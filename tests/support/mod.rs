@@ -12,6 +12,7 @@ pub mod controller;
 pub mod end;
 pub mod held;
 pub mod history;
+pub mod jobs;
 pub mod manifests;
 pub mod people;
 pub mod registry;

@@ -226,6 +226,7 @@ pub fn stamp(release: &NsName, uid: &str, images: &[ContainerImage]) -> Stamp {
         images: images.to_vec(),
         way_back: vec![container_image("app", "registry.test/app:1")],
         verified: true,
+        irreversible: false,
         task_definition: None,
         took: Vec::new(),
     }

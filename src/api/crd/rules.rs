@@ -24,6 +24,7 @@ pub const LIST_KEYS: &[(&str, &str)] = &[
     ("spec.stages", "name"),
     ("spec.stages[].targets", "name"),
     ("spec.stages[].hooks", "name"),
+    ("spec.stages[].onRollback", "name"),
     ("spec.stages[].healthChecks", "name"),
     ("spec.stages[].smokeTests", "name"),
     ("spec.stages[].performanceChecks", "name"),
@@ -88,18 +89,28 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "path is not for url: write it at the end of the url itself",
     ),
     (
-        "spec.stages[].{check}[]",
+        "spec.stages[].healthChecks[]",
         "[has(self.http), has(self.tcp), has(self.grpc)].filter(given, given).size() == 1",
         "a check needs exactly one of http, tcp and grpc",
+    ),
+    (
+        "spec.stages[].smokeTests[]",
+        "[has(self.http), has(self.tcp), has(self.grpc), has(self.job)].filter(given, given).size() == 1",
+        "a smoke test needs exactly one of http, tcp, grpc and job",
     ),
     (
         "spec.stages[].{check}[].{peer}",
         "has(self.pods) != has(self.service)",
         "{peer} needs exactly one of pods and service",
     ),
-    ("spec.stages[].hooks[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
+    ("spec.stages[].{hooks}[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
     (
-        "spec.stages[].hooks[].job",
+        "spec.stages[].onRollback[]",
+        "!self.irreversible",
+        "what undoes something cannot be irreversible itself: remove irreversible",
+    ),
+    (
+        "spec.stages[].{jobs}[].job",
         "[has(self.fromCronJob), has(self.fromJob), has(self.template)].filter(given, given).size() == 1",
         "job needs exactly one of fromCronJob, fromJob and template",
     ),
@@ -276,7 +287,9 @@ const NEEDS_TARGET: &str = "{form}.pods needs a target where the stage has sever
 const NO_TARGET: &str = "{form}.pods.target names no target of this stage";
 const NO_PODS: &str = "{form}.pods asks pods, and an ECS service has none: use http with a url";
 
-const STANDS_FOR: [(&str, &[&str]); 5] = [
+const STANDS_FOR: [(&str, &[&str]); 7] = [
+    ("{jobs}", &["hooks", "onRollback", "smokeTests"]),
+    ("{hooks}", &["hooks", "onRollback"]),
     ("{request}", &["{list}[].http", "metricGates[].prometheus"]),
     ("{list}", &["healthChecks", "smokeTests", "performanceChecks"]),
     ("{check}", &["healthChecks", "smokeTests"]),

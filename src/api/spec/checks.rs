@@ -1,6 +1,6 @@
 //! Questions to the running application.
 
-use super::{AnyValue, Question};
+use super::{AnyValue, Question, SmokeQuestion};
 use crate::api::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct SmokeTest {
     #[schemars(length(max = 30))]
     pub name: String,
     #[serde(flatten)]
-    pub question: Question,
+    pub question: SmokeQuestion,
     /// How often it is asked. Default: once.
     #[serde(default = "Retry::once", deserialize_with = "Retry::once_unless_said")]
     #[schemars(with = "Once")]

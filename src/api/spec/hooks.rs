@@ -39,14 +39,32 @@ pub struct JobHook {
     pub source: JobSource,
 }
 
+/// A Job that passes by ending well, with exactly one of `fromCronJob`, `fromJob` and `template`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobTest {
+    #[serde(flatten)]
+    pub source: JobSource,
+    /// For one Job, 1s to 1h. Default 5m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+impl JobTest {
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(5 * 60))
+    }
+}
+
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum JobSource {
-    /// The template of a CronJob.
+    /// The template of a CronJob, which is best suspended. Its containers that run the Release's repository get the new image.
     FromCronJob(ObjectName),
-    /// The template of a Job.
+    /// The template of a Job, which must be suspended. Its containers that run the Release's repository get the new image.
     FromJob(ObjectName),
-    /// A Job template; `$(TIDEGATE_IMAGE)` in it is the new image.
+    /// A Job template: `spec`, and `metadata` if it has any; it runs in the Release's namespace. `$(TIDEGATE_IMAGE)` in an image, command, argument or
+    /// environment value is the new image.
     Template(#[schemars(schema_with = "super::any_object")] AnyValue),
 }
 
@@ -60,6 +78,28 @@ pub struct ObjectName {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
+}
+
+impl Hook {
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(15 * 60))
+    }
+}
+
+impl ObjectName {
+    pub fn namespace_or<'a>(&'a self, default: &'a str) -> &'a str {
+        self.namespace.as_deref().unwrap_or(default)
+    }
+}
+
+impl JobSource {
+    /// Where the Job is created: where its source lies. What stands in the Release stays in its namespace.
+    pub fn namespace<'a>(&'a self, default: &'a str) -> &'a str {
+        match self {
+            Self::FromCronJob(name) | Self::FromJob(name) => name.namespace_or(default),
+            Self::Template(_) => default,
+        }
+    }
 }
 
 /// A one-off ECS task; the named container's exit code decides.

@@ -1,6 +1,6 @@
 //! What health checks and smoke tests ask: one of three kinds of question.
 
-use super::{HttpCheck, PodsProbe, ServiceProbe};
+use super::{HttpCheck, JobTest, PodsProbe, ServiceProbe};
 use crate::api::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,20 @@ pub enum Question {
     Tcp(TcpCheck),
     /// `grpc.health.v1.Health/Check`, answered by `SERVING`. Without TLS.
     Grpc(GrpcCheck),
+}
+
+/// What a smoke test asks.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SmokeQuestion {
+    /// An HTTP request, answered as expected.
+    Http(HttpCheck),
+    /// A TCP connection, taken within the timeout. Nothing is sent.
+    Tcp(TcpCheck),
+    /// `grpc.health.v1.Health/Check`, answered by `SERVING`. Without TLS.
+    Grpc(GrpcCheck),
+    /// A Job that ends well.
+    Job(JobTest),
 }
 
 /// One TCP connection, with exactly one of `pods` and `service`.

@@ -1,6 +1,6 @@
 //! One attempt to bring one image through the stages, as it stands in status.
 
-use super::{Baseline, CheckRecord, CheckState, Frozen, GateState, Purpose, TargetState};
+use super::{Baseline, CheckRecord, CheckState, Frozen, GateState, HookState, Purpose, TargetState};
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -55,6 +55,8 @@ pub enum Step {
     /// Asking whether what a stage runs now is worth coming back to.
     ChoosingWayBack,
     AwaitingPromotion,
+    /// Running the stage's hooks; nothing is written yet.
+    RunningHooks,
     /// Writing the stage's targets and waiting until they are available.
     Rolling,
     /// Asking the stage's checks.
@@ -63,6 +65,8 @@ pub enum Step {
     Holding,
     /// Writing the ways back and waiting until they are available.
     Restoring,
+    /// Running what undoes the hooks, once the stage runs its ways back.
+    RunningRollbackHooks,
     /// Asking the checks of the restored version.
     VerifyingRestore,
     Ended,
@@ -147,6 +151,12 @@ pub struct StageState {
     pub adopted: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetState>,
+    /// The stage's hooks that were begun, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookState>,
+    /// The same of `onRollback`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_rollback: Vec<HookState>,
     /// The evidence with which it was entered, where its `readiness` asks for some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,

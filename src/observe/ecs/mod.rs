@@ -256,6 +256,7 @@ fn stamp(definition: &Definition, before: Option<&Definition>) -> Option<crate::
         release: crate::api::NsName::new(namespace, name),
         images: of(definition),
         way_back: of(before?),
+        irreversible: false,
         verified: tag(tag::VERIFIED) == Some("true"),
         task_definition: tag(tag::WAY_BACK).map(str::to_owned),
         took: Vec::new(),

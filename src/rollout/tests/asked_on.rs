@@ -3,7 +3,7 @@
 use super::begun::{brought, rolling};
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
-use super::world::{REPOSITORY, World, path, timeout};
+use super::world::{REPOSITORY, World, smoke_path, timeout};
 use crate::api::ask::Outcome;
 use crate::api::condition::DEGRADED;
 use crate::api::spec::OnInconclusive;
@@ -67,7 +67,7 @@ fn a_check_that_is_edited_at_rest_is_not_said_to_fail_for_ever() {
     w.behaviour.insert("production:sha-a1".into(), Behaviour::FailsSmoke);
     w.look_on(Duration::from_secs(2 * 3600));
     assert!(w.condition(DEGRADED).is_some());
-    w.edit(|s| path(&mut s.stages[1].smoke_tests[0].question, "/other"));
+    w.edit(|s| smoke_path(&mut s.stages[1].smoke_tests[0].question, "/other"));
     w.look_on(MINUTE);
     assert!(w.condition(DEGRADED).is_none(), "nobody asks it any more: {:?}", w.rel.status.failing);
 }

@@ -86,12 +86,13 @@ impl World {
     }
 
     pub(super) fn observed(&self) -> Observed {
-        let needed = need(&self.rel, true).targets;
+        let (hooks, needed) = (self.hooks(), need(&self.rel, true).targets);
         let found =
             needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
         Observed {
             targets: found.collect(),
             images: self.images.clone(),
+            hooks,
             evidence: self.evidence.clone(),
             results: self.results.clone(),
             answer: self.answer.clone(),
@@ -168,6 +169,8 @@ impl World {
                     _ => Some(self.delete(*pod)),
                 };
             }
+            Some(Effect::RunHook(run)) => self.answer = self.begin_job(&run, fate),
+            Some(Effect::StopHook(stop)) => self.answer = Some(self.stop_job(&stop)),
             None => return moved,
         }
         true
@@ -267,7 +270,7 @@ impl World {
 
     /// The Deployment controller and the kubelets do their part. Whether anything changed.
     pub(super) fn converge(&mut self) -> bool {
-        let mut changed = false;
+        let mut changed = self.jobs_go_on();
         let stages: Vec<TargetId> = self.targets.keys().cloned().collect();
         for id in stages {
             let Some(TargetView::Live(live)) = self.targets.get(&id) else { continue };

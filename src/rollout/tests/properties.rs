@@ -39,6 +39,8 @@ fn release(orders: &Orders) -> World {
     );
     let mut spec = spec(&yaml);
     for (stage, o) in spec.stages.iter_mut().zip(orders) {
+        stage.hooks = o.hooks.iter().map(|n| hook(n)).collect();
+        stage.on_rollback = o.undo.then(|| hook("undo")).into_iter().collect();
         stage.bake = o.bake.map(Duration::from_secs);
         stage.every = o.every.then(|| Duration::from_secs(48 * 3600));
         (stage.rollback.mode, stage.rollback.scope, stage.rollback.on_inconclusive) = (o.mode, o.scope, o.hold);
@@ -54,6 +56,9 @@ struct Order {
     mode: RollbackMode,
     scope: RollbackScope,
     hold: OnInconclusive,
+    /// `keep` is irreversible.
+    hooks: &'static [&'static str],
+    undo: bool,
 }
 type Orders = [Order; 2];
 
@@ -63,7 +68,16 @@ const USUAL: Orders = [Order {
     mode: RollbackMode::Automatic,
     scope: RollbackScope::Stage,
     hold: OnInconclusive::Restore,
+    hooks: &["one"],
+    undo: true,
 }; 2];
+
+fn hook(name: &str) -> crate::api::spec::Hook {
+    let irreversible = name == "keep";
+    let job = serde_json::json!({"fromCronJob": {"name": name}});
+    let hook = serde_json::json!({"name": name, "timeout": "2m", "irreversible": irreversible, "job": job});
+    serde_json::from_value(hook).unwrap()
+}
 
 fn orders() -> impl Strategy<Value = Orders> {
     let mode = prop_oneof![
@@ -74,8 +88,17 @@ fn orders() -> impl Strategy<Value = Orders> {
     let scope = prop_oneof![Just(RollbackScope::Stage), Just(RollbackScope::Release)];
     let hold = prop_oneof![2 => Just(OnInconclusive::Restore), 1 => Just(OnInconclusive::Hold)];
     let bake = prop_oneof![Just(None), Just(Some(5)), Just(Some(300))];
-    let order = (bake, any::<bool>(), mode, scope, hold);
-    let order = order.prop_map(|(bake, every, mode, scope, hold)| Order { bake, every, mode, scope, hold });
+    let hooks = prop_oneof![2 => Just(&[][..]), 2 => Just(&["one", "two"][..]), 1 => Just(&["one", "keep"][..])];
+    let order = (bake, any::<bool>(), mode, scope, hold, hooks, any::<bool>());
+    let order = order.prop_map(|(bake, every, mode, scope, hold, hooks, undo)| Order {
+        bake,
+        every,
+        mode,
+        scope,
+        hold,
+        hooks,
+        undo,
+    });
     [order.clone(), order]
 }
 

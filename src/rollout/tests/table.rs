@@ -64,6 +64,13 @@ fn row(situation: &Situation, before: &World, event: &Event) -> Option<Row> {
         }
         match &decision.effect {
             Some(Effect::SetFinalizer) => does.push("sets the finalizer".into()),
+            Some(Effect::RunHook(run)) => {
+                does.push(format!("runs hook {}", run.effect().as_str().split('/').nth(3).unwrap_or_default()));
+                w.store(&decision);
+                still = true;
+                break;
+            }
+            Some(Effect::StopHook(_)) => does.push("stops the hook".into()),
             Some(Effect::RemoveFinalizer) => does.push("removes the finalizer".into()),
             _ => {}
         }

@@ -2,10 +2,11 @@
 //!
 //! How it is made and changed. How it goes on is in [`super::play`], what its workloads do in [`super::workloads`].
 
+use super::jobs::{Ending, SimJob};
 use super::workloads::{Behaviour, workload};
 use crate::api::ask::{AskResult, Outcome};
 use crate::api::effect::{Answer, PodDeletion, Refused, TargetWrite};
-use crate::api::spec::{Question, ReleaseSpec};
+use crate::api::spec::{Question, ReleaseSpec, SmokeQuestion};
 use crate::api::status::{Phase, Step};
 use crate::api::time::{Duration, Time};
 use crate::api::view::{EvidenceView, ImageQuery, LiveTarget, Lookup, Manifest, TargetView};
@@ -31,6 +32,14 @@ pub(super) struct World {
     pub(super) phases: Vec<Phase>,
     /// The next writes are answered by this instead of being applied.
     pub(super) refuse: Option<(Refused, String)>,
+    /// Every Job that exists, by name.
+    pub(super) jobs: BTreeMap<NsName, SimJob>,
+    /// The effect of every Job that was ever created.
+    pub(super) created: Vec<String>,
+    /// How Jobs of hooks end, by the hook's name. Else: well.
+    pub(super) endings: BTreeMap<String, Ending>,
+    /// Why hooks could not be run.
+    pub(super) unfit: Option<(Reason, String)>,
     pub(super) results: Vec<AskResult>,
     /// One that was given, to be given again.
     pub(super) last_result: Option<AskResult>,
@@ -109,6 +118,10 @@ impl World {
             events: vec![],
             phases: vec![],
             refuse: None,
+            jobs: BTreeMap::new(),
+            created: vec![],
+            endings: BTreeMap::new(),
+            unfit: None,
             results: vec![],
             last_result: None,
             evidence: BTreeMap::new(),
@@ -212,8 +225,8 @@ pub(super) fn timeout(question: &mut Question, timeout: Duration) {
     }
 }
 
-pub(super) fn path(question: &mut Question, path: &str) {
-    if let Question::Http(http) = question {
+pub(super) fn smoke_path(question: &mut SmokeQuestion, path: &str) {
+    if let SmokeQuestion::Http(http) = question {
         http.path = Some(path.into());
     }
 }

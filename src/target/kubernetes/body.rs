@@ -56,6 +56,7 @@ mod tests {
             images: vec![],
             way_back: vec![],
             verified: false,
+            irreversible: false,
             task_definition: None,
             took: vec![],
         };

@@ -25,7 +25,9 @@ type Behaviour struct {
 	ReportedImage string   `json:"reportedImage,omitempty"` // status.image in the place of the pod's own; default: the pod's own
 	Pull          Pull     `json:"pull,omitempty"`
 	Start         Start    `json:"start,omitempty"`
-	Run           *Run     `json:"run,omitempty"` // absent: the process stays up (init containers and Jobs: ends with 0)
+	Run           *Run     `json:"run,omitempty"`    // absent: the process stays up (init containers and Jobs: ends with 0)
+	Job           *Run     `json:"job,omitempty"`    // in a Job's pods, instead of Run
+	Output        string   `json:"output,omitempty"` // what its log says; ${image}, ${tag} and ${pod} are filled in
 	Ready         Ready    `json:"ready,omitempty"`
 	Stop          Stop     `json:"stop,omitempty"`
 	HTTP          []Answer `json:"http,omitempty"`

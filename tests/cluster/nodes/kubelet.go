@@ -171,6 +171,9 @@ func surroundingsOf(pod *v1.Pod, spec *v1.Container, init bool, w World) surroun
 		}
 	default:
 		e.ends = ownedByJob(pod)
+		if e.ends && e.Job != nil {
+			e.Run = e.Job
+		}
 	}
 	return e
 }

@@ -98,6 +98,9 @@ func run(ctx context.Context, o options) error {
 		if err := serveNode(ctx, hostIPs[name], nodeAPI(log, kubelet.store)); err != nil {
 			return err
 		}
+		if err := serveLogs(ctx, hostIPs[name], logsOf(w.pods.Lister(), kubelet.store)); err != nil {
+			return err
+		}
 		if err := register(ctx, client, name, hostIPs[name]); err != nil {
 			return err
 		}

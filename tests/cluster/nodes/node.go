@@ -61,6 +61,7 @@ func nodeObject(name, address string, now metav1.Time) *v1.Node {
 				Architecture: "amd64", OperatingSystem: "linux", OSImage: "simulated", KernelVersion: "simulated",
 				KubeletVersion: "v1.36.3", ContainerRuntimeVersion: "containerd://2.4.2", MachineID: name, SystemUUID: name, BootID: name,
 			},
+			DaemonEndpoints: v1.NodeDaemonEndpoints{KubeletEndpoint: v1.DaemonEndpoint{Port: logPort}},
 			Conditions: []v1.NodeCondition{
 				condition(v1.NodeMemoryPressure, v1.ConditionFalse, "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
 				condition(v1.NodeDiskPressure, v1.ConditionFalse, "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),

@@ -1,12 +1,15 @@
 //! The judge: reads what the controller really asked of the API server, and says which of its own rules it broke.
 //!
 //! The rules: it writes nothing but what is its own (`shape`); each workload is written once forward per rollout and
-//! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
-//! (`ends`); a pod is deleted once, as it was seen, and only after a status said so (`stuck`); it tells people of each step that a status stored, and of nothing else (`told`).
+//! once back per debt, and back only over what it wrote itself (`effects`); a hook is begun once, after a stored
+//! status had said so (`hooks`); a rollout that has ended writes no more (`ends`); a pod is deleted once, as it was
+//! seen, and only after a status said so (`stuck`); it tells people of each step that a status stored, and of nothing
+//! else (`told`).
 
 mod complete;
 mod effects;
 mod ends;
+mod hooks;
 mod shape;
 mod stuck;
 #[cfg(test)]
@@ -71,7 +74,7 @@ pub struct Answer {
 
 /// Which rules the controller broke, in sentences. Empty: none.
 pub fn broken(records: &[Record]) -> Vec<String> {
-    let rules = [shape::broken, effects::broken, ends::broken, stuck::broken, told::broken];
+    let rules = [shape::broken, effects::broken, hooks::broken, ends::broken, stuck::broken, told::broken];
     rules.iter().flat_map(|rule| rule(records)).collect()
 }
 

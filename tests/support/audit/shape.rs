@@ -26,6 +26,8 @@ fn complaint(r: &Record, listed: &Listed) -> Option<String> {
         ("deployments" | "statefulsets" | "daemonsets", "", "patch") => {
             apply_only(r).or_else(|| images_only(r, listed))
         }
+        ("jobs", "", "create") => job_of_a_hook(r),
+        ("jobs", "", "patch") => no_more_time(&r.request),
         ("events", "", "create" | "patch") => None,
         _ => Some("is not the controller's to write".to_owned()),
     }
@@ -76,6 +78,33 @@ fn images_only(r: &Record, listed: &Listed) -> Option<String> {
         let foreign = (!listed.contains(name)).then(|| format!("container {name} is listed by no Release"));
         foreign.or_else(|| extra(c, &["name", "image"]))
     })
+}
+
+/// It says whose it is and which effect made it, and no GitOps tool takes it for its own.
+fn job_of_a_hook(r: &Record) -> Option<String> {
+    let metadata = &r.request["metadata"];
+    let effect = metadata["annotations"]["tidegate.dev/effect"].as_str().unwrap_or_default();
+    let uid = metadata["labels"]["tidegate.dev/release-uid"].as_str().unwrap_or_default();
+    if uid.is_empty() || !effect.starts_with(uid) {
+        return Some("does not say which effect of which Release it is".to_owned());
+    }
+    let named =
+        [&metadata["labels"], &metadata["annotations"]].into_iter().flat_map(|m| m.as_object().into_iter().flatten());
+    let tracked =
+        named.map(|(key, _)| key).find(|k| k.contains("argocd") || k.contains("fluxcd") || k.ends_with("/instance"));
+    if let Some(key) = tracked {
+        return Some(format!("bears {key}"));
+    }
+    let account = &r.request["spec"]["template"]["spec"]["serviceAccountName"];
+    let own = r.object_ref.namespace == super::super::cluster::HOME && *account == super::super::cluster::ACCOUNT;
+    own.then(|| "runs as the controller".to_owned())
+}
+
+fn no_more_time(body: &Value) -> Option<String> {
+    extra(body, &["metadata", "spec"])
+        .or_else(|| extra(&body["metadata"], &["uid"]))
+        .or_else(|| extra(&body["spec"], &["activeDeadlineSeconds"]))
+        .or_else(|| body["metadata"]["uid"].is_null().then(|| "does not name the object".to_owned()))
 }
 
 /// The first key beside those allowed.

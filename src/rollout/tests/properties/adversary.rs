@@ -1,5 +1,6 @@
 //! What may go wrong, and what people may do, at any time.
 
+use super::super::jobs::Ending;
 use super::super::play::Fate;
 use super::super::workloads::{Behaviour, container, set_image, workload};
 use super::super::world::World;
@@ -9,7 +10,7 @@ use crate::api::effect::Refused;
 use crate::api::spec::WorkloadKind;
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
-use crate::api::{Image, NsName, ReleaseStatus, TargetId, annotation};
+use crate::api::{Image, NsName, Reason, ReleaseStatus, TargetId, annotation};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -50,6 +51,9 @@ pub(super) enum Move {
     StatusLost,
     Behave(u8, u8),
     Refuse(u8),
+    JobsVanish,
+    Hook(u8, u8),
+    Unfit(bool),
 }
 
 pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -91,6 +95,9 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
         (0u8..3).prop_map(Retry),
         Just(StatusLost),
         (0u8..4).prop_map(Refuse),
+        Just(JobsVanish),
+        (0u8..4, 0u8..3).prop_map(|(a, b)| Hook(a, b)),
+        any::<bool>().prop_map(Unfit),
     ];
     proptest::collection::vec(prop_oneof![3 => common, 2 => rare], 1..40)
 }
@@ -171,6 +178,13 @@ impl Move {
                 w.rel.status = ReleaseStatus::default();
                 laws.forget(w);
             }
+            Self::JobsVanish => w.jobs_vanish(),
+            Self::Hook(n, e) => {
+                let endings = [Ending::Well, Ending::Badly, Ending::Never];
+                let name = ["one", "two", "keep", "undo"][usize::from(n)];
+                w.endings.insert(name.to_owned(), endings[usize::from(e)]);
+            }
+            Self::Unfit(unfit) => w.unfit = unfit.then(|| (Reason::HookNotFound, "there is no CronJob".to_owned())),
             Self::Behave(t, b) => behave(w, t, b),
             Self::Refuse(n) => {
                 let kinds = [Refused::Forbidden, Refused::Invalid, Refused::Throttled];
@@ -184,6 +198,8 @@ impl Move {
 /// Everything that the adversary broke works again; who has to decide something has decided it.
 pub(super) fn mend(w: &mut World) {
     w.refuse = None;
+    w.unfit = None;
+    w.endings.clear();
     w.behaviour.clear();
     if w.rel.spec.suspend {
         w.edit(|s| s.suspend = false);

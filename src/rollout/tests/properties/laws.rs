@@ -4,11 +4,12 @@ use super::super::play::Fate;
 use super::super::world::World;
 use super::deletions;
 use crate::api::effect::{Effect, TargetWrite};
+use crate::api::hook::HookRun;
 use crate::api::spec::{PromotionMode, ReleaseSpec};
-use crate::api::status::{Approval, ContainerImage, Phase, Rollout, Step, TargetStep, Verdict};
+use crate::api::status::{Approval, ContainerImage, HookStep, Phase, Rollout, Step, TargetState, TargetStep, Verdict};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
-use crate::api::{ReleaseStatus, TargetId, Verb};
+use crate::api::{Reason, ReleaseStatus, TargetId, Verb};
 use crate::rollout::Decision;
 use proptest::test_runner::TestCaseError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,9 @@ impl Laws {
         if let Some(Effect::DeletePod(pod)) = &decision.effect {
             deletions::allowed(w, &decision, pod)?;
         }
+        if let Some(Effect::RunHook(run)) = &decision.effect {
+            self.of_hook(w, &decision, run)?;
+        }
         let images = self.images(w);
         let effect = decision.effect.clone();
         let ran = w.rel.status.running().is_some();
@@ -66,6 +70,7 @@ impl Laws {
         let deleted: BTreeSet<_> = w.deleted.iter().map(|p| &p.uid).collect();
         law(deleted.len() == w.deleted.len(), || format!("a pod was deleted twice: {:?}", w.deleted))?;
         self.of_stored(w, ran, &seen)?;
+        self.of_jobs(w)?;
         if let Some(Effect::Write(write)) = effect
             && images != self.images(w)
         {
@@ -169,6 +174,11 @@ impl Laws {
                     format!("{effect} brings another image")
                 })?;
                 let owes = decision.status.debts.iter().any(|b| b.stage == write.stage && b.target == write.target);
+                let done = |name: &String| {
+                    let mut hooks = rollout.stage_state(&write.stage).unwrap().hooks.iter();
+                    hooks.any(|h| h.name == *name && h.state == HookStep::Succeeded)
+                };
+                law(stage.hooks.iter().all(|h| done(&h.name)), || format!("{effect} before its hooks"))?;
                 // Somebody else's image was there, and what is brought is what was verified before it.
                 let stable = decision.status.stable.iter().any(|s| {
                     s.stage == write.stage && s.target == write.target && names(&s.images) == names(&back.images)
@@ -185,6 +195,10 @@ impl Laws {
                 law(names(found) == names(&runs), || format!("{effect} goes over an image that came after the intent"))
             }
             Verb::Restore => {
+                let barred = rollout.stage_state(&write.stage).unwrap().hooks.iter();
+                let barred = barred.filter(|h| h.irreversible && h.state == HookStep::Succeeded).count();
+                let ordered = rollout.cause.as_ref().is_some_and(|c| c.reason == Reason::RollbackRequested);
+                law(barred == 0 || ordered, || format!("{effect} goes back over an irreversible hook"))?;
                 law(names(&write.images) == names(&back.images), || {
                     format!("{effect} brings something else than the way back")
                 })?;
@@ -192,6 +206,39 @@ impl Laws {
                 law(ours, || format!("{effect} goes over {runs:?}"))
             }
         }
+    }
+
+    /// A hook is intended before it is begun, of an approved stage that is not written, and of each effect once.
+    fn of_hook(&self, w: &World, decision: &Decision, run: &HookRun) -> Law {
+        let Some(rollout) = decision.status.running() else {
+            return law(false, || "a hook with nothing running".into());
+        };
+        let effect = run.effect().to_string();
+        let stage = rollout.stage_state(rollout.stage.as_deref().unwrap_or_default()).unwrap();
+        let undo = effect.ends_with("/undo");
+        let intended = if undo { &stage.on_rollback } else { &stage.hooks };
+        law(intended.iter().any(|h| h.effect.as_str() == effect && h.state == HookStep::Starting), || {
+            format!("{effect} is not the stored intent")
+        })?;
+        law(w.rel.finalizer, || format!("{effect} without a finalizer"))?;
+        let before = intended.iter().take_while(|h| h.effect.as_str() != effect);
+        law(before.into_iter().all(|h| h.state == HookStep::Succeeded), || format!("{effect} before its turn"))?;
+        if !undo {
+            let spec: ReleaseSpec = serde_json::from_value(rollout.spec.clone().unwrap()).unwrap();
+            self.approved(rollout, &spec, spec.stage(&stage.name).unwrap().0)?;
+            let written =
+                |t: &TargetState| t.effect.as_ref().and_then(|e| e.parts()).is_some_and(|p| p.rollout == rollout.id);
+            law(!stage.targets.iter().any(written), || format!("{effect} after the first write"))?;
+        }
+        Ok(())
+    }
+
+    /// No Job is created twice for one effect, and no version goes over what an irreversible hook did but by order.
+    fn of_jobs(&self, w: &World) -> Law {
+        let mut effects: Vec<_> = w.created.clone();
+        effects.sort();
+        let twice = effects.windows(2).find(|p| p[0] == p[1]);
+        law(twice.is_none() || self.lost, || format!("{twice:?} was run twice"))
     }
 
     fn approved(&self, rollout: &Rollout, spec: &ReleaseSpec, at: usize) -> Law {

@@ -1,5 +1,6 @@
 //! What may happen to a Release, wherever it stands.
 
+use super::super::jobs::Ending;
 use super::super::workloads::{Behaviour, set_image};
 use super::super::world::World;
 use crate::api::ask::{AskResult, Outcome};
@@ -59,6 +60,17 @@ pub(super) const ALL: &[Event] = &[
         })
     }),
     event("it is paused", |w| live(w, |l| l.paused = true)),
+    event("the hook succeeds", |w| hook_ends(w, Ending::Well)),
+    event("the hook fails", |w| hook_ends(w, Ending::Badly)),
+    event("the hook's Job is deleted", |w| {
+        let there = runs_hook(w);
+        w.jobs_vanish();
+        there
+    }),
+    event("the hook's timeout passes", |w| {
+        w.pass(Duration::from_secs(15 * 60));
+        runs_hook(w)
+    }),
     event("the checks pass", |w| answer_checks(w, Outcome::Pass)),
     event("a check fails until its budget is spent", |w| answer_checks(w, Outcome::Fail)),
     event("a check cannot be asked until its budget is spent", |w| answer_checks(w, Outcome::Error)),
@@ -181,6 +193,17 @@ fn answer_checks(w: &mut World, outcome: Outcome) -> bool {
     (w.mute, w.force) = (true, None);
     w.results.clear();
     true
+}
+
+fn runs_hook(w: &World) -> bool {
+    matches!(w.step_name(), Step::RunningHooks | Step::RunningRollbackHooks)
+}
+
+fn hook_ends(w: &mut World, ending: Ending) -> bool {
+    for hook in ["migrate", "undo"] {
+        w.endings.insert(hook.into(), ending);
+    }
+    runs_hook(w) && w.jobs_go_on()
 }
 
 fn stray(w: &mut World, change: impl FnOnce(&mut AskResult)) -> bool {

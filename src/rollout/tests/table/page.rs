@@ -21,9 +21,11 @@ A rollout goes through these steps, once for each stage:
 | Preflight | Pending | looks whether everything is there; nothing is written |
 | ChoosingWayBack | Pending | asks what runs now whether it is worth coming back to |
 | AwaitingPromotion | AwaitingPromotion | waits for a person |
+| RunningHooks | Rolling | runs the stage's hooks, one after the other; nothing is written yet |
 | Rolling | Rolling | writes the stage's targets, waits until they are available |
 | Verifying | Verifying | asks the stage's checks |
 | Restoring | Restoring | brings the targets to their way back, waits until they are available |
+| RunningRollbackHooks | Restoring | runs what undoes the hooks, once the stage runs its ways back |
 | Holding | AwaitingPromotion | waits for a person, because checks could not be asked |
 | VerifyingRestore | Restoring | asks the restored version |
 

@@ -1,5 +1,6 @@
 //! Where a Release may stand when something happens.
 
+use super::super::jobs::Ending;
 use super::super::workloads::Behaviour;
 use super::super::world::World;
 use crate::api::effect::Effect;
@@ -80,6 +81,35 @@ pub(super) const ALL: &[Situation] = &[
         w.turn();
         w
     }),
+    situation("RunningHooks", "A migration of staging is at work; nothing is written.", || {
+        let mut w = hooked();
+        w.run_until(|w| w.step_name() == Step::RunningHooks && w.created.len() == 1);
+        w.turn();
+        quiet(w)
+    }),
+    situation(
+        "RunningHooks, irreversible",
+        "A migration that cannot be undone has succeeded in staging, which is written.",
+        || {
+            let mut w = hooked();
+            w.edit(|s| s.stages[0].hooks[0].irreversible = true);
+            w.endings.clear();
+            w.run_until(|w| w.writes.len() == 1);
+            w.turn();
+            quiet(w)
+        },
+    ),
+    situation(
+        "RunningRollbackHooks",
+        "Staging failed and runs `sha-a1` again; what undoes its migration is at work.",
+        || {
+            let mut w = hooked().behave("sha-b2", Behaviour::FailsHealth);
+            w.endings.remove("migrate");
+            w.run_until(|w| w.step_name() == Step::RunningRollbackHooks && w.created.len() == 2);
+            w.turn();
+            quiet(w)
+        },
+    ),
     situation("Verifying staging", "Staging runs `sha-b2`; its health check is being asked.", || {
         let mut w = quiet(World::verified("sha-a1"));
         w.tag("sha-b2");
@@ -154,6 +184,23 @@ pub(super) const ALL: &[Situation] = &[
 /// From here on no question is answered by itself.
 fn quiet(mut w: World) -> World {
     w.mute = true;
+    w
+}
+
+/// `sha-b2` comes with a migration of staging, and with what undoes it; both take long.
+fn hooked() -> World {
+    let mut w = World::verified("sha-a1");
+    let hook = |name: &str| {
+        let job = serde_json::json!({"fromCronJob": {"name": name}});
+        serde_json::from_value(serde_json::json!({"name": name, "job": job})).unwrap()
+    };
+    w.edit(|s| {
+        s.image.tag = Some("sha-b2".into());
+        (s.stages[0].hooks, s.stages[0].on_rollback) = (vec![hook("migrate")], vec![hook("undo")]);
+    });
+    for name in ["migrate", "undo"] {
+        w.endings.insert(name.into(), Ending::Never);
+    }
     w
 }
 

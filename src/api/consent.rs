@@ -1,19 +1,19 @@
-//! Which Releases of other namespaces a workload, Service or Namespace lets in.
+//! Which Releases of other namespaces a workload, Service, CronJob, Job or Namespace lets in.
 
-use crate::api::{NsName, annotation};
+use super::{NsName, annotation};
 use std::collections::BTreeMap;
 
 /// Entries of one object that are looked at.
 const MOST: usize = 100;
 
 /// The entries of `tidegate.dev/allow-from`: `<namespace>/<release>` or `<namespace>/*`.
-pub(super) fn entries(annotations: &BTreeMap<String, String>) -> Vec<String> {
+pub fn entries(annotations: &BTreeMap<String, String>) -> Vec<String> {
     let value = annotations.get(annotation::ALLOW_FROM).map(String::as_str).unwrap_or_default();
     value.split(',').map(str::trim).filter(|e| !e.is_empty()).take(MOST).map(str::to_owned).collect()
 }
 
 /// Whether one of `entries` lets `release` in.
-pub(super) fn given(entries: &[String], release: &NsName) -> bool {
+pub fn given(entries: &[String], release: &NsName) -> bool {
     entries
         .iter()
         .filter_map(|e| e.split_once('/'))

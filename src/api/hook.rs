@@ -1,0 +1,112 @@
+//! Work beside the targets: what is to be run, and what was seen of it.
+
+use super::spec::JobSource;
+use super::time::Duration;
+use super::{EffectId, Image, NsName, Reason, RolloutId};
+use serde::{Deserialize, Serialize};
+
+/// One piece of work, as it is to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HookRun {
+    Job(Box<JobRun>),
+}
+
+/// One Job, as it is to be created.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobRun {
+    /// Names it for ever, and stands on it.
+    pub effect: EffectId,
+    pub release: NsName,
+    /// uid of the Release.
+    pub uid: String,
+    pub job: NsName,
+    pub source: JobSource,
+    /// What is brought, first as the Release names it, then as it lies in other repositories. Never empty.
+    pub images: Vec<Image>,
+    pub rollout: RolloutId,
+    pub stage: String,
+    /// How long it may take from now on.
+    pub timeout: Duration,
+    pub keep: Keep,
+}
+
+/// How long a Job is kept once it is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keep {
+    /// As its template says, but so long at least; for ever where it says nothing.
+    AtLeast(Duration),
+    For(Duration),
+}
+
+/// What a Job that asks something came to, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    Passed(String),
+    /// Its container said no.
+    Failed(String),
+    /// It could not be run.
+    NotAsked(String),
+}
+
+/// Ends work before its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HookStop {
+    Job { job: NsName, uid: String },
+}
+
+/// What is to be looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HookLook {
+    /// Whether it could be run.
+    Fit(HookRun),
+    /// What became of it.
+    Found(HookRun),
+}
+
+/// What was seen of one piece of work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HookView {
+    /// It could be run.
+    Fit,
+    /// It could not.
+    Unfit {
+        reason: Reason,
+        message: String,
+    },
+    /// The API server said that there is none.
+    Absent,
+    Job(JobView),
+    /// Nothing is known of it.
+    Unreachable(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    pub uid: String,
+    /// The effect that it says it is, and the uid of the Release that created it.
+    pub effect: Option<String>,
+    pub release: Option<String>,
+    pub verdict: Option<JobVerdict>,
+    /// What its pod waits for, while it does.
+    pub waits: Option<String>,
+}
+
+/// A Job's condition Complete or Failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobVerdict {
+    Complete,
+    Failed {
+        /// The condition's.
+        reason: String,
+        /// Which container ended how, and the last lines of its output. On one line.
+        message: String,
+    },
+}
+
+impl HookRun {
+    pub fn effect(&self) -> &EffectId {
+        match self {
+            Self::Job(run) => &run.effect,
+        }
+    }
+}

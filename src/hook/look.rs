@@ -1,0 +1,109 @@
+//! What became of a Job: its own conditions, and of one that failed the container that did.
+
+use super::error::{Error, within};
+use super::output;
+use crate::api::hook::{HookView, JobVerdict, JobView};
+use crate::api::text::{MESSAGE, tidy};
+use crate::api::{NsName, annotation, label};
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+use std::time::Duration;
+
+/// Pods of one Job that are looked at.
+const PODS: u32 = 50;
+
+pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> HookView {
+    let api = Api::<Job>::namespaced(client.clone(), &name.namespace);
+    let job = match within(call, api.get_opt(&name.name)).await {
+        Ok(Some(job)) => job,
+        Ok(None) => return HookView::Absent,
+        Err(error) => return HookView::Unreachable(error.to_string()),
+    };
+    let (verdict, waits) = match ended(&job) {
+        Some(("Complete", _)) => (Some(JobVerdict::Complete), None),
+        Some((_, condition)) => {
+            let reason = condition.reason.clone().unwrap_or_default();
+            let pods = pods(client, call, name).await.unwrap_or_default();
+            let message = match failed(&pods) {
+                Some((pod, status)) => said(client, call, name, pod, status).await,
+                None => tidy(&format!("{reason}: {}", condition.message.as_deref().unwrap_or_default()), MESSAGE),
+            };
+            (Some(JobVerdict::Failed { reason, message }), None)
+        }
+        None => (None, pods(client, call, name).await.ok().and_then(|pods| waiting(&pods))),
+    };
+    HookView::Job(JobView {
+        uid: job.uid().unwrap_or_default(),
+        effect: job.annotations().get(annotation::EFFECT).cloned(),
+        release: job.labels().get(label::RELEASE_UID).cloned(),
+        verdict,
+        waits,
+    })
+}
+
+/// The condition that says how it ended. Others come before it, and are no end.
+fn ended(job: &Job) -> Option<(&str, &JobCondition)> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let ends = |c: &&JobCondition| c.status == "True" && matches!(c.type_.as_str(), "Complete" | "Failed");
+    conditions.iter().find(ends).map(|c| (c.type_.as_str(), c))
+}
+
+async fn pods(client: &Client, call: Duration, job: &NsName) -> Result<Vec<Pod>, Error> {
+    let api = Api::<Pod>::namespaced(client.clone(), &job.namespace);
+    let those = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={}", job.name)).limit(PODS);
+    let mut pods = within(call, api.list(&those)).await?.items;
+    pods.sort_by_key(|p| std::cmp::Reverse(p.metadata.creation_timestamp.as_ref().map(|t| t.0)));
+    Ok(pods)
+}
+
+/// The container that ended badly, in the newest pod that has one.
+fn failed(pods: &[Pod]) -> Option<(&Pod, &ContainerStatus)> {
+    let exited = |s: &&ContainerStatus| {
+        let end = s.state.as_ref().and_then(|s| s.terminated.as_ref());
+        end.is_some_and(|t| t.exit_code != 0)
+    };
+    pods.iter().find_map(|pod| statuses(pod).find(exited).map(|s| (pod, s)))
+}
+
+/// How it ended, and its last words.
+async fn said(client: &Client, call: Duration, job: &NsName, pod: &Pod, status: &ContainerStatus) -> String {
+    let end = status.state.as_ref().and_then(|s| s.terminated.as_ref());
+    let code = end.map(|t| t.exit_code).unwrap_or_default();
+    let reason = end.and_then(|t| t.reason.clone()).unwrap_or_default();
+    let how = format!("container {} exited with {code} ({reason})", status.name);
+    let api = Api::<Pod>::namespaced(client.clone(), &job.namespace);
+    let text = within(call, api.logs(&pod.name_any(), &output::params(&status.name))).await;
+    match text {
+        Ok(text) => match output::last(&text) {
+            Some(words) => format!("{how}: {words}"),
+            None => format!("{how}, and said nothing"),
+        },
+        Err(error) => tidy(&format!("{how}; its output cannot be read: {error}"), MESSAGE),
+    }
+}
+
+/// What the newest pod waits for.
+fn waiting(pods: &[Pod]) -> Option<String> {
+    let pod = pods.first()?;
+    let states = statuses(pod).filter_map(|s| Some((&s.name, s.state.as_ref()?.waiting.as_ref()?)));
+    let ordinary = ["ContainerCreating", "PodInitializing"];
+    let mut waits = states.filter(|(_, w)| w.reason.as_deref().is_some_and(|r| !ordinary.contains(&r)));
+    if let Some((name, w)) = waits.next() {
+        let reason = w.reason.clone().unwrap_or_default();
+        return Some(tidy(
+            &format!("container {name}: {reason}: {}", w.message.as_deref().unwrap_or_default()),
+            MESSAGE,
+        ));
+    }
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let unscheduled = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+    Some(tidy(&format!("its pod finds no node: {}", unscheduled.message.as_deref().unwrap_or_default()), MESSAGE))
+}
+
+fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|s| s.init_container_statuses.as_ref()).into_iter().flatten();
+    init.chain(status.and_then(|s| s.container_statuses.as_ref()).into_iter().flatten())
+}

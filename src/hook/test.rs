@@ -1,0 +1,68 @@
+//! A smoke test that is a Job: run to its end, or followed where an earlier look began it.
+
+use super::{Hooks, look};
+use crate::api::effect::{Answer, Refused};
+use crate::api::hook::{HookRun, HookStop, HookView, JobEnd, JobRun, JobVerdict, JobView};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Between two looks: at first, and later.
+const SOON: Duration = Duration::from_millis(500);
+const LATER: Duration = Duration::from_secs(5);
+/// Beyond its own timeout it is waited for so long.
+const GRACE: Duration = Duration::from_secs(30);
+
+impl Hooks {
+    /// Asked again under the same effect it is the same Job. Ends by itself, soon after the Job's own timeout.
+    pub async fn test(&self, run: &JobRun) -> JobEnd {
+        let end = Instant::now() + run.timeout.std() + GRACE;
+        let (mut made, mut waits, mut pause) = (None::<String>, None, SOON);
+        loop {
+            match look::found(&self.client, self.timeout, &run.job).await {
+                HookView::Job(job) if ours(&job, run) => {
+                    if let Some(verdict) = job.verdict {
+                        return ended(run, verdict, waits);
+                    }
+                    (made, waits) = (Some(job.uid), job.waits);
+                }
+                HookView::Job(_) => return not_asked(run, "exists already and is somebody else's"),
+                HookView::Absent if made.is_some() => return not_asked(run, "was deleted before its end was seen"),
+                HookView::Absent => match self.run(&HookRun::Job(Box::new(run.clone()))).await {
+                    Answer::Refused {
+                        kind: Refused::Forbidden | Refused::Invalid | Refused::Gone, message, ..
+                    } => return not_asked(run, &format!("could not be created: {message}")),
+                    Answer::Created { uid } => made = Some(uid),
+                    _ => {}
+                },
+                HookView::Fit | HookView::Unfit { .. } | HookView::Unreachable(_) => {}
+            }
+            if Instant::now() >= end {
+                if let Some(uid) = made {
+                    self.stop(&HookStop::Job { job: run.job.clone(), uid }).await;
+                }
+                return not_asked(run, "was not heard of in time");
+            }
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(LATER);
+        }
+    }
+}
+
+fn ours(job: &JobView, run: &JobRun) -> bool {
+    job.effect.as_deref() == Some(run.effect.as_str()) && job.release.as_deref() == Some(&run.uid)
+}
+
+fn ended(run: &JobRun, verdict: JobVerdict, waits: Option<String>) -> JobEnd {
+    match (verdict, waits) {
+        (JobVerdict::Complete, _) => JobEnd::Passed(format!("Job {} is complete", run.job)),
+        // Its pod never began: that says nothing of the application.
+        (JobVerdict::Failed { reason, .. }, Some(waits)) if reason == "DeadlineExceeded" => {
+            JobEnd::NotAsked(format!("Job {}: {waits}", run.job))
+        }
+        (JobVerdict::Failed { message, .. }, _) => JobEnd::Failed(format!("Job {} failed: {message}", run.job)),
+    }
+}
+
+fn not_asked(run: &JobRun, why: &str) -> JobEnd {
+    JobEnd::NotAsked(format!("Job {} {why}", run.job))
+}
