@@ -10,7 +10,7 @@ use crate::api::{NsName, Release};
 use crate::observe::release_view;
 use crate::rollout;
 use crate::telemetry::Metrics;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -21,7 +21,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// What the watches share.
 pub(super) struct Watches {
@@ -37,6 +37,11 @@ pub(super) struct Watches {
 const REBUILD_AFTER: u32 = 5;
 /// Objects that are listed at once.
 const PAGE: u32 = 50;
+/// How long the next object of a list may take to come.
+const LISTING: Duration = Duration::from_secs(30);
+/// How long one watch request lasts, in seconds. One that has gone silent on its way is noticed a little after that, and
+/// until then nobody hears of an abort or an approval: so it is short. Beginning anew costs one request, and no list.
+pub(super) const LENGTH: u32 = 50;
 
 impl Watches {
     pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
@@ -139,17 +144,19 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     // A page is decoded as a whole, so its size is what the process grows by while it starts.
-    let config = watcher::Config::default().page_size(PAGE);
+    let config = watcher::Config::default().page_size(PAGE).timeout(LENGTH);
     let mut errors = 0_u32;
     loop {
         let mut stream = Box::pin(watcher(api.clone(), config.clone()));
-        while let Some(event) = stream.next().await {
+        let mut listing = true;
+        while let Some(event) = next(&mut stream, listing).await {
             match event {
                 Ok(event) => {
                     // A list that begins proves nothing yet.
                     if !matches!(event, Event::Init) {
                         errors = 0;
                     }
+                    listing = matches!(event, Event::Init | Event::InitApply(_));
                     each(event);
                 }
                 Err(error) => {
@@ -164,6 +171,18 @@ where
             }
         }
     }
+}
+
+/// The next event; none, if a list has stopped in the middle. A watch without events is silent for hours, and rightly so.
+async fn next<S: Stream + Unpin>(stream: &mut S, listing: bool) -> Option<S::Item> {
+    if !listing {
+        return stream.next().await;
+    }
+    let next = timeout(LISTING, stream.next()).await;
+    next.unwrap_or_else(|_| {
+        tracing::warn!("a list stopped in the middle; it begins anew");
+        None
+    })
 }
 
 /// 200 ms, doubled up to 30 s.

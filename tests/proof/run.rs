@@ -3,10 +3,11 @@
 use crate::end::{reached, story};
 use crate::keeper::Keeper;
 use crate::plan::{Class, Plan};
-use crate::plays::{Patience, Play, play};
+use crate::plays::{Patience, play};
+use crate::poison;
 use crate::proxy::Faults;
 use crate::support::scene::play_with;
-use crate::support::{Cluster, audit};
+use crate::support::{Cluster, Scene, audit};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use std::any::Any;
@@ -32,13 +33,12 @@ pub(crate) struct Outcome {
 /// Plays `plan` on a runtime of its own. Never panics for what the controller did.
 pub(crate) fn run(plan: &Plan) -> Outcome {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let play = play(&plan.play).unwrap_or_else(|| panic!("there is no play {:?}", plan.play));
-    let name = format!("{}-{}", play.name, COUNT.fetch_add(1, Ordering::Relaxed));
+    let name = format!("{}-{}", plan.play.replace('.', "-"), COUNT.fetch_add(1, Ordering::Relaxed));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let faults = Arc::new(Faults::new(&plan.faults));
     let (began, started) = (audit::length(Cluster::get()), Instant::now());
     let end = RefCell::new(String::new());
-    let whole = AssertUnwindSafe(|| runtime.block_on(perform(play, plan, &name, &faults, &end)));
+    let whole = AssertUnwindSafe(|| runtime.block_on(perform(plan, &name, &faults, &end)));
     let end = match catch_unwind(whole) {
         Ok(()) => Ok(end.into_inner()),
         Err(panic) => {
@@ -50,29 +50,33 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     Outcome { plan: plan.clone(), end, counts: faults.counts(), struck, took: started.elapsed() }
 }
 
-async fn perform(play: &Play, plan: &Plan, name: &str, faults: &Arc<Faults>, end: &RefCell<String>) {
+async fn perform(plan: &Plan, name: &str, faults: &Arc<Faults>, end: &RefCell<String>) {
     let keeper = Keeper::new(faults.clone(), plan.replicas);
-    // Where answers are missing, a check must not be out of patience before they come again.
-    let patience = Patience { attempts: if plan.only_crashes() { 2 } else { 8 } };
-    let acts = play_with(
-        Cluster::get(),
-        name,
-        async |s| {
-            keeper.start(&s.ns).await;
-            play.set_up(s, patience).await;
-            faults.arm();
-            play.go(s, patience).await;
-            let how = reached(s, play).await;
-            faults.disarm();
-            assert!(play.ends.contains(&how.as_str()), "ended {how:?}, which is none of {:#?}", play.ends);
-            *end.borrow_mut() = how;
-        },
-        |ns| keeper.tail(ns),
-    );
+    let acts = async |s: &Scene| {
+        let how = match poison::named(&plan.play) {
+            Some((situation, damage)) => poison::perform(s, &keeper, situation, damage).await,
+            None => played(s, &keeper, plan, faults).await,
+        };
+        *end.borrow_mut() = how;
+    };
     tokio::select! {
-        () = acts => {}
+        () = play_with(Cluster::get(), name, acts, |ns| keeper.tail(ns)) => {}
         () = keeper.tend() => {}
     }
+}
+
+async fn played(s: &Scene, keeper: &Keeper, plan: &Plan, faults: &Faults) -> String {
+    let play = play(&plan.play).unwrap_or_else(|| panic!("there is no play {:?}", plan.play));
+    // Where answers are missing, a check must not be out of patience before they come again.
+    let patience = Patience { attempts: if plan.only_crashes() { 2 } else { 8 } };
+    keeper.start(&s.ns).await;
+    play.set_up(s, patience).await;
+    faults.arm();
+    play.go(s, patience).await;
+    let how = reached(s, play).await;
+    faults.disarm();
+    assert!(play.ends.contains(&how.as_str()), "ended {how:?}, which is none of {:#?}", play.ends);
+    how
 }
 
 /// Every write of the run.

@@ -17,7 +17,8 @@ pub async fn until<T>(what: &str, look: impl AsyncFn() -> Look<T>) -> T {
         match look().await {
             Ok(found) => return found,
             Err(saw) if started.elapsed() > BOUND => panic!("waited {BOUND:?} for {what}; last seen: {saw}"),
-            Err(_) => tokio::time::sleep(EVERY).await,
+            // What takes long is looked at more rarely: a busy machine must not be kept busy by looking.
+            Err(_) => tokio::time::sleep(EVERY + started.elapsed() / 20).await,
         }
     }
 }

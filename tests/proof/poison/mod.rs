@@ -1,0 +1,115 @@
+//! What Tidegate remembers is damaged while it is away: it fails safe, whatever it finds.
+//!
+//! Safe: nothing is brought that nobody asked for, nothing is written that runs already, production stays as it is
+//! without an approval, the Release comes to a defined state, others are served, and a newer version finds its way.
+
+mod damage;
+mod situations;
+
+pub(crate) use damage::DAMAGES;
+pub(crate) use situations::SITUATIONS;
+
+use crate::campaign::{all, must_hold, sampled};
+use crate::keeper::Keeper;
+use crate::plan::Plan;
+use crate::plays::{NEWER, Patience, application, release};
+use crate::support::Scene;
+use crate::support::audit::{Record, broken_shape};
+use crate::support::wait::{is, until};
+use damage::Hit;
+use serde_json::{Value, json};
+use tidegate::api::condition::{STALLED, find};
+use tidegate::api::status::Step;
+use tidegate::api::{Phase, ReleaseStatus};
+
+/// How such a run is named: `poison.rolling.status-deleted`.
+const PREFIX: &str = "poison.";
+
+/// The situation and the damage that a plan's name means.
+pub(crate) fn named(play: &str) -> Option<(&'static situations::Situation, &'static damage::Damage)> {
+    let (situation, damage) = play.strip_prefix(PREFIX)?.split_once('.')?;
+    Some((SITUATIONS.iter().find(|s| s.name == situation)?, DAMAGES.iter().find(|d| d.name == damage)?))
+}
+
+#[test]
+fn what_it_remembers_is_damaged() {
+    let both = SITUATIONS.iter().flat_map(|s| DAMAGES.iter().map(move |d| format!("{PREFIX}{}.{}", s.name, d.name)));
+    let plans: Vec<_> = both.map(|name| Plan::of(&name, &[])).collect();
+    must_hold("8 Damaged memory", if all() { plans } else { sampled(plans, 9) });
+}
+
+/// Plays it; how it came out, in a line.
+pub(crate) async fn perform(
+    s: &Scene,
+    keeper: &Keeper,
+    situation: &situations::Situation,
+    damage: &damage::Damage,
+) -> String {
+    // The judge's rules speak of what the controller remembers, which is taken from it here.
+    s.shape_only.set(true);
+    futures::join!(application(s, "staging"), application(s, "production"));
+    keeper.start(&s.ns).await;
+    let patience = Patience { attempts: 3 };
+    s.apply(&release(crate::plays::OLD, patience)).await;
+    s.verified(crate::plays::OLD).await;
+    (situation.reach)(s).await;
+    let before = (s.runs("production").await, s.records(std::slice::from_ref(&s.ns)).await.len());
+    keeper.kill();
+    let hit = (damage.does)(s).await;
+    if let Hit::Refused(said) = &hit {
+        assert!(damage.refused, "the API server refused {}: {said}", damage.name);
+        return "refused".to_owned();
+    }
+    assert!(!damage.refused, "the API server stored {}", damage.name);
+    keeper.revive();
+    (situation.mend)(s).await;
+    s.marker_of("bystander", "sha-0000007").await;
+    let status = until("a defined state", async || {
+        let status = s.status().await;
+        is(defined(&status), status.clone(), (status.phase, status.message))
+    })
+    .await;
+    let records = s.records(std::slice::from_ref(&s.ns)).await;
+    safe(&records[before.1..]);
+    assert_eq!(s.runs("production").await, before.0, "production changed without an approval");
+    let how = format!("{:?}", status.phase.unwrap());
+    s.set_tag(NEWER).await;
+    let token = s.awaiting(NEWER).await;
+    s.promote(&token).await;
+    s.verified(NEWER).await;
+    how
+}
+
+fn defined(status: &ReleaseStatus) -> bool {
+    let ended = status.rollout.as_ref().is_some_and(|r| r.step == Step::Ended);
+    let stalled = find(&status.conditions, STALLED).is_some_and(|c| c.status == "True");
+    match status.phase {
+        Some(Phase::Verified | Phase::RolledBack | Phase::Failed) => ended,
+        Some(Phase::AwaitingPromotion) => true,
+        _ => stalled,
+    }
+}
+
+/// What the controller wrote to workloads was asked for by somebody, and changed something.
+fn safe(records: &[Record]) {
+    let shape = broken_shape(records);
+    assert!(shape.is_empty(), "{shape:#?}");
+    let mut live = std::collections::BTreeMap::new();
+    for r in records.iter().filter(|r| r.done() && r.object_ref.resource == "deployments") {
+        let image = app_image(&r.response);
+        if r.by_controller() && r.response["kind"] == "Deployment" {
+            let known = ["sha-0000001", "sha-0000002", "sha-0000003", "sha-0000007"].iter().any(|t| image.ends_with(t));
+            assert!(known, "{r} brings {image}, which nobody asked for");
+            assert_ne!(live.get(&r.key()), Some(&image), "{r} brings what runs there");
+        }
+        if r.response["kind"] == "Deployment" {
+            live.insert(r.key(), image);
+        }
+    }
+}
+
+fn app_image(deployment: &Value) -> String {
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+    let app = containers.into_iter().flatten().find(|c| c["name"] == json!("app"));
+    app.and_then(|c| c["image"].as_str()).unwrap_or_default().to_owned()
+}
