@@ -4,6 +4,7 @@
 
 use super::memory::{Memory, Seen};
 use super::queue::Queue;
+use super::unreadable::Unreadable;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::KubernetesWorkload;
 use crate::api::{NsName, Release};
@@ -21,6 +22,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 /// What the watches share.
@@ -28,6 +30,7 @@ pub(super) struct Watches {
     memory: Arc<Memory>,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
+    unreadable: mpsc::Sender<Unreadable>,
     /// Whether each has listed everything once.
     releases_synced: AtomicBool,
     workloads_synced: AtomicBool,
@@ -44,9 +47,14 @@ const LISTING: Duration = Duration::from_secs(30);
 pub(super) const LENGTH: u32 = 50;
 
 impl Watches {
-    pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        memory: Arc<Memory>,
+        queue: Arc<Queue>,
+        metrics: Arc<Metrics>,
+        unreadable: mpsc::Sender<Unreadable>,
+    ) -> Self {
         let (releases_synced, workloads_synced) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { memory, queue, metrics, releases_synced, workloads_synced }
+        Self { memory, queue, metrics, unreadable, releases_synced, workloads_synced }
     }
     pub(super) fn synced(&self) -> bool {
         self.releases_synced.load(Ordering::Relaxed) && self.workloads_synced.load(Ordering::Relaxed)
@@ -105,12 +113,12 @@ impl Watches {
             }
             Err(invalid) => {
                 self.metrics.unreadable.inc();
-                let release = format!(
-                    "{}/{}",
-                    invalid.metadata.namespace.as_deref().unwrap_or_default(),
-                    invalid.metadata.name.as_deref().unwrap_or_default()
-                );
-                tracing::error!(release, error = %invalid, "this Release cannot be read, and is left alone");
+                let meta = invalid.metadata;
+                let name = NsName::new(meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+                tracing::error!(release = %name, error = %invalid.error, "this Release cannot be read, and is left alone");
+                if self.unreadable.try_send(Unreadable { name, error: invalid.error }).is_err() {
+                    tracing::warn!("too many Releases cannot be read to say so of each");
+                }
             }
         }
     }

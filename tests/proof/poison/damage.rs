@@ -12,9 +12,19 @@ use tidegate::api::{Release, annotation};
 
 pub(crate) struct Damage {
     pub(crate) name: &'static str,
-    /// The schema of the Release does not let it happen.
-    pub(crate) refused: bool,
+    pub(crate) comes: Comes,
     pub(crate) does: for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, Hit>,
+}
+
+/// What comes of it.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Comes {
+    /// The rollout goes on, or ends.
+    On,
+    /// The Release cannot be decoded any more.
+    Unreadable,
+    /// The schema of the Release does not let it happen.
+    Refused,
 }
 
 /// What the API server said to it.
@@ -26,32 +36,32 @@ pub(crate) enum Hit {
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 macro_rules! status {
-    ($name:literal, $refused:literal, $change:expr) => {
-        Damage { name: $name, refused: $refused, does: |s| status(s, $change).boxed_local() }
+    ($name:literal, $comes:ident, $change:expr) => {
+        Damage { name: $name, comes: Comes::$comes, does: |s| status(s, $change).boxed_local() }
     };
 }
 
 macro_rules! stamp {
     ($name:literal, $change:expr) => {
-        Damage { name: $name, refused: false, does: |s| stamps(s, $change).boxed_local() }
+        Damage { name: $name, comes: Comes::On, does: |s| stamps(s, $change).boxed_local() }
     };
 }
 
 pub(crate) const DAMAGES: &[Damage] = &[
-    status!("status-deleted", false, |s| *s = json!({})),
-    status!("stages-emptied", false, |s| if s["rollout"].is_object() {
+    status!("status-deleted", On, |s| *s = json!({})),
+    status!("stages-emptied", On, |s| if s["rollout"].is_object() {
         s["rollout"]["stages"] = json!([])
     }),
-    status!("targets-dropped", false, |s| each_stage(s, |stage| stage["targets"] = json!([]))),
-    status!("ways-back-dropped", false, |s| each_target(s, |t| drop(t.as_object_mut().map(|t| t.remove("wayBack"))))),
-    status!("ways-back-emptied", false, |s| each_target(s, |t| if t["wayBack"].is_object() {
+    status!("targets-dropped", On, |s| each_stage(s, |stage| stage["targets"] = json!([]))),
+    status!("ways-back-dropped", On, |s| each_target(s, |t| drop(t.as_object_mut().map(|t| t.remove("wayBack"))))),
+    status!("ways-back-emptied", On, |s| each_target(s, |t| if t["wayBack"].is_object() {
         t["wayBack"]["images"] = json!([])
     })),
-    status!("uids-wrong", false, |s| each_target(s, |t| t["uid"] = json!(NOBODY))),
-    status!("effects-of-another", false, |s| each_target(s, |t| t["effect"] =
+    status!("uids-wrong", On, |s| each_target(s, |t| t["uid"] = json!(NOBODY))),
+    status!("effects-of-another", On, |s| each_target(s, |t| t["effect"] =
         json!(format!("{NOBODY}/9-9/staging/web/forward")))),
-    status!("steps-reset", false, |s| each_target(s, |t| t["state"] = json!("Untouched"))),
-    status!("older-version", false, |s| {
+    status!("steps-reset", On, |s| each_target(s, |t| t["state"] = json!("Untouched"))),
+    status!("older-version", On, |s| {
         for field in ["attempts", "stable", "handled", "announced", "announcements"] {
             s.as_object_mut().map(|s| s.remove(field));
         }
@@ -61,21 +71,21 @@ pub(crate) const DAMAGES: &[Damage] = &[
             }
         });
     }),
-    status!("hash-of-a-newer-version", false, |s| if s["settled"].is_object() {
+    status!("hash-of-a-newer-version", On, |s| if s["settled"].is_object() {
         s["settled"]["hash"] = json!("v99:0123456789abcdef")
     }),
-    status!("spec-unreadable", false, |s| if s["rollout"]["spec"].is_object() {
+    status!("spec-unreadable", On, |s| if s["rollout"]["spec"].is_object() {
         s["rollout"]["spec"] = json!({"stages": 7})
     }),
-    status!("spec-emptied", false, |s| if s["rollout"]["spec"].is_object() {
+    status!("spec-emptied", On, |s| if s["rollout"]["spec"].is_object() {
         s["rollout"]["spec"] = json!({})
     }),
-    status!("message-huge", false, |s| s["message"] = json!("x".repeat(200_000))),
-    status!("rollout-forgotten", false, |s| drop(s.as_object_mut().map(|s| s.remove("rollout")))),
-    status!("debts-forgotten", false, |s| drop(s.as_object_mut().map(|s| s.remove("debts")))),
-    status!("phase-unknown", true, |s| s["phase"] = json!("Dancing")),
-    status!("rollout-not-an-object", true, |s| s["rollout"] = json!("1-1")),
-    status!("image-missing", true, |s| s["rollout"] =
+    status!("message-huge", On, |s| s["message"] = json!("x".repeat(200_000))),
+    status!("rollout-forgotten", On, |s| drop(s.as_object_mut().map(|s| s.remove("rollout")))),
+    status!("debts-forgotten", On, |s| drop(s.as_object_mut().map(|s| s.remove("debts")))),
+    status!("phase-unknown", Unreadable, |s| s["phase"] = json!("Dancing")),
+    status!("rollout-not-an-object", Refused, |s| s["rollout"] = json!("1-1")),
+    status!("image-missing", Unreadable, |s| s["rollout"] =
         json!({"id": "1-1", "step": "Rolling", "startedAt": "2026-01-01T00:00:00Z"})),
     stamp!("stamps-garbage", |_| Some("{\"effect\": ".to_owned())),
     stamp!("stamps-huge", |_| Some("x".repeat(200_000))),
@@ -84,7 +94,7 @@ pub(crate) const DAMAGES: &[Damage] = &[
         stamp["uid"] = json!(NOBODY);
         stamp.to_string()
     })),
-    Damage { name: "annotations-huge", refused: false, does: |s| annotations(s).boxed_local() },
+    Damage { name: "annotations-huge", comes: Comes::On, does: |s| annotations(s).boxed_local() },
 ];
 
 /// Changes the status as a careless `kubectl replace --subresource=status` does.

@@ -15,12 +15,14 @@ use crate::plan::Plan;
 use crate::plays::{NEWER, Patience, application, release};
 use crate::support::Scene;
 use crate::support::audit::{Record, broken_shape};
+use crate::support::people::RELEASE;
 use crate::support::wait::{is, until};
-use damage::Hit;
+use damage::{Comes, Hit};
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use tidegate::api::condition::{STALLED, find};
 use tidegate::api::status::Step;
-use tidegate::api::{Phase, ReleaseStatus};
+use tidegate::api::{Phase, Release, ReleaseStatus};
 
 /// How such a run is named: `poison.rolling.status-deleted`.
 const PREFIX: &str = "poison.";
@@ -57,11 +59,14 @@ pub(crate) async fn perform(
     keeper.kill();
     let hit = (damage.does)(s).await;
     if let Hit::Refused(said) = &hit {
-        assert!(damage.refused, "the API server refused {}: {said}", damage.name);
+        assert!(damage.comes == Comes::Refused, "the API server refused {}: {said}", damage.name);
         return "refused".to_owned();
     }
-    assert!(!damage.refused, "the API server stored {}", damage.name);
+    assert!(damage.comes != Comes::Refused, "the API server stored {}", damage.name);
     keeper.revive();
+    if damage.comes == Comes::Unreadable {
+        left_alone(s, before.1).await;
+    }
     (situation.mend)(s).await;
     s.marker_of("bystander", "sha-0000007").await;
     let status = until("a defined state", async || {
@@ -73,11 +78,32 @@ pub(crate) async fn perform(
     safe(&records[before.1..]);
     assert_eq!(s.runs("production").await, before.0, "production changed without an approval");
     let how = format!("{:?}", status.phase.unwrap());
-    s.set_tag(NEWER).await;
+    s.apply(&release(NEWER, patience)).await;
     let token = s.awaiting(NEWER).await;
     s.promote(&token).await;
     s.verified(NEWER).await;
     how
+}
+
+/// The Release says that nothing is done about it, which is true; then a person empties its status.
+async fn left_alone(s: &Scene, before: usize) {
+    let kind = ApiResource::erase::<Release>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(s.client.clone(), &s.ns, &kind);
+    until("the Release says that it is left alone", async || {
+        let status = api.get(RELEASE).await.unwrap().data["status"].clone();
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        let says = |c: &Value| c["type"] == STALLED && c["status"] == "True" && c["reason"] == "StatusUnreadable";
+        is(conditions.iter().any(says), (), status)
+    })
+    .await;
+    s.marker_of("witness", "sha-0000007").await;
+    let records = s.records(std::slice::from_ref(&s.ns)).await;
+    let wrote = records[before..].iter().filter(|r| r.by_controller() && r.of("deployments", ""));
+    let wrote: Vec<_> = wrote.filter(|r| ["staging", "production"].contains(&r.key().1.as_str())).collect();
+    assert!(wrote.is_empty(), "{wrote:#?}");
+    let mut object = api.get(RELEASE).await.unwrap();
+    object.data["status"] = json!({});
+    api.replace_status(RELEASE, &PostParams::default(), &object).await.unwrap();
 }
 
 fn defined(status: &ReleaseStatus) -> bool {
