@@ -38,8 +38,10 @@ impl Dice {
     }
 }
 
-/// Plays them all; fails at the end if one was violated.
+/// Plays them all; fails at the end if one was violated. Sections take turns.
 pub(crate) fn must_hold(section: &str, plans: Vec<Plan>) -> Vec<Outcome> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let started = Instant::now();
     let outcomes = play_all(plans);
     report::section(section, &outcomes, started.elapsed());

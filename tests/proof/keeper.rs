@@ -1,5 +1,7 @@
 //! The replicas of a run: each behind its own proxy, started anew with empty hands whenever the proxy has ended it.
 
+use crate::clock;
+use crate::plan::Kind;
 use crate::proxy::{Faults, Proxy};
 use crate::support::{Cluster, Controller};
 use futures::FutureExt as _;
@@ -43,18 +45,18 @@ impl Keeper {
         namespace.clone_into(&mut self.namespace.borrow_mut());
         for _ in 0..self.replicas {
             let proxy = Proxy::start(Cluster::get(), self.faults.clone()).await;
-            let process = Some(self.launch(&proxy));
+            let process = Some(self.launch(&proxy, None));
             self.slots.borrow_mut().push(Slot { proxy, process });
         }
         self.changed.notify_one();
     }
 
-    fn launch(&self, proxy: &Proxy) -> Controller {
+    fn launch(&self, proxy: &Proxy, after: Option<Kind>) -> Controller {
         let namespace = self.namespace.borrow().clone();
         let (watch, lease) = (format!("--watch-namespace={namespace}"), format!("--lease={namespace}"));
         let leading: &[&str] = if self.replicas > 1 { &[&lease, "--lease-seconds=3"] } else { &["--no-lease"] };
         let args = [&[watch.as_str()], leading].concat();
-        let controller = Controller::start_behind(Cluster::get(), &proxy.server, &args, &[]);
+        let controller = Controller::start_behind(Cluster::get(), &proxy.server, &args, &clock::environment(after));
         proxy.serves(controller.pid());
         controller
     }
@@ -72,7 +74,7 @@ impl Keeper {
     /// Starts what [`Self::kill`] has ended.
     pub(crate) fn revive(&self) {
         for slot in self.slots.borrow_mut().iter_mut().filter(|s| s.process.is_none()) {
-            slot.process = Some(self.launch(&slot.proxy));
+            slot.process = Some(self.launch(&slot.proxy, None));
         }
     }
 
@@ -89,7 +91,8 @@ impl Keeper {
             let mut slots = self.slots.borrow_mut();
             let slot = &mut slots[at];
             self.dead.borrow_mut().extend(slot.process.take());
-            slot.process = Some(self.launch(&slot.proxy));
+            let how = slot.proxy.crashes().borrow().1;
+            slot.process = Some(self.launch(&slot.proxy, how));
         }
     }
 

@@ -5,7 +5,8 @@
 //! reads every write of the run. By default a part that stands for all; everything: `make proof`. A violation names
 //! the command that plays it again.
 //!
-//! Reading order: `plan`, `plays`, `run`, `proxy`, then what is tried: `crashes`, `faults`, `leaders`, `poison`.
+//! Reading order: `plan`, `plays`, `run`, `proxy`, then what is tried: `crashes`, `faults`, `leaders`,
+//! `clock`, `poison`.
 
 // A test that panics has failed; that is what it is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -14,6 +15,7 @@
 mod support;
 
 mod campaign;
+mod clock;
 mod crashes;
 mod end;
 mod faults;

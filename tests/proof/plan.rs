@@ -70,6 +70,10 @@ named! {
         CrashBefore = "crash-before",
         /// The request is carried out; the process dies before it hears so.
         CrashAfter = "crash-after",
+        /// The same, and the next process begins with a clock that is an hour ahead.
+        CrashAhead = "crash-ahead",
+        /// The same, and the next process begins with a clock that is an hour behind.
+        CrashBehind = "crash-behind",
         Conflict = "409",
         Invalid = "422",
         /// With a `Retry-After` of a day and more.
@@ -131,7 +135,7 @@ impl Plan {
 
 impl Kind {
     pub(crate) fn crashes(self) -> bool {
-        matches!(self, Self::CrashBefore | Self::CrashAfter)
+        matches!(self, Self::CrashBefore | Self::CrashAfter | Self::CrashAhead | Self::CrashBehind)
     }
 }
 

@@ -7,16 +7,22 @@ use std::time::{Duration, Instant};
 pub const BOUND: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(100);
 
+/// The bound of this run: `TIDEGATE_TEST_PATIENCE` times [`BOUND`], for a machine with more to do than this.
+fn bound() -> Duration {
+    let factor = std::env::var("TIDEGATE_TEST_PATIENCE").ok().and_then(|v| v.parse().ok());
+    BOUND * factor.unwrap_or(1)
+}
+
 /// What a look found: the thing waited for, or what stands there instead.
 pub type Look<T> = Result<T, String>;
 
-/// Looks until `look` is content; panics after [`BOUND`] with what it last saw.
+/// Looks until `look` is content; panics after its bound with what it last saw.
 pub async fn until<T>(what: &str, look: impl AsyncFn() -> Look<T>) -> T {
     let started = Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(saw) if started.elapsed() > BOUND => panic!("waited {BOUND:?} for {what}; last seen: {saw}"),
+            Err(saw) if started.elapsed() > bound() => panic!("waited {:?} for {what}; last seen: {saw}", bound()),
             // What takes long is looked at more rarely: a busy machine must not be kept busy by looking.
             Err(_) => tokio::time::sleep(EVERY + started.elapsed() / 20).await,
         }

@@ -43,8 +43,8 @@ pub(super) struct Shared {
     server: String,
     /// The process in front of it.
     pid: Mutex<Option<u32>>,
-    /// How many processes it has ended.
-    crashes: watch::Sender<u32>,
+    /// How many processes it has ended, and how it ended the last one.
+    crashes: watch::Sender<(u32, Option<Kind>)>,
     /// Until when everything is held back.
     held: Mutex<Option<Instant>>,
     bodies: Mutex<HashMap<String, VecDeque<(axum::http::StatusCode, Bytes)>>>,
@@ -62,7 +62,7 @@ impl Proxy {
             upstream,
             server: cluster.server.clone(),
             pid: Mutex::default(),
-            crashes: watch::channel(0).0,
+            crashes: watch::channel((0, None)).0,
             held: Mutex::default(),
             bodies: Mutex::default(),
         });
@@ -77,7 +77,7 @@ impl Proxy {
     }
 
     /// Changes whenever the proxy has ended its process.
-    pub(crate) fn crashes(&self) -> watch::Receiver<u32> {
+    pub(crate) fn crashes(&self) -> watch::Receiver<(u32, Option<Kind>)> {
         self.shared.crashes.subscribe()
     }
 }
@@ -101,12 +101,12 @@ impl Shared {
         let Some(Fault { kind, .. }) = fault else { return self.forward(class, parts, body).await };
         match kind {
             Kind::CrashBefore => {
-                self.crash();
+                self.crash(kind);
                 return pending().await;
             }
-            Kind::CrashAfter => {
+            Kind::CrashAfter | Kind::CrashAhead | Kind::CrashBehind => {
                 drop(self.forward(class, parts, body).await);
-                self.crash();
+                self.crash(kind);
                 return pending().await;
             }
             Kind::Freeze => self.freeze(),
@@ -179,11 +179,11 @@ impl Shared {
         Some(answer::with_type(status, Some(json), Body::from(body)))
     }
 
-    fn crash(&self) {
+    fn crash(&self, how: Kind) {
         let pid = self.pid.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(pid) = pid {
             signal(pid, "KILL");
-            self.crashes.send_modify(|n| *n += 1);
+            self.crashes.send_modify(|(n, kind)| (*n, *kind) = (*n + 1, Some(how)));
         }
     }
 
