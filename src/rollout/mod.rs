@@ -20,6 +20,7 @@ mod entry;
 mod evidence;
 mod foreign;
 mod hold;
+mod instants;
 mod lost;
 mod observed;
 mod performance;
