@@ -10,14 +10,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod checks;
+mod history;
 mod rollout;
+mod target;
 mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
-pub use rollout::{
-    Accepted, Approval, Cause, ContainerImage, Progressing, PromotionState, Refusal, Restarts, Rollout, StageState,
-    Step, TargetState, TargetStep, WayBack, Written,
+pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
+pub use rollout::{Approval, Cause, PromotionState, Rollout, StageState, Step};
+pub use target::{
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.
@@ -171,28 +174,6 @@ pub struct Quarantined {
     #[serde(default)]
     pub verified_before: bool,
     pub at: Time,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HistoryEntry {
-    pub id: RolloutId,
-    pub image: Image,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
-    pub phase: Phase,
-    pub reason: Reason,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<Cause>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub approvals: Vec<Approval>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub adopted: Vec<String>,
-    /// What its performance checks measured, in words, at most 8.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub measured: Vec<String>,
-    pub started_at: Time,
-    pub ended_at: Time,
 }
 
 /// An event that was decided together with the status that carries it.

@@ -20,7 +20,11 @@ pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
         let state = w.state().targets[i].clone();
         if !matches!(
             state.state,
-            TargetStep::Writing | TargetStep::Written | TargetStep::Restoring | TargetStep::Restored
+            TargetStep::Inherited
+                | TargetStep::Writing
+                | TargetStep::Written
+                | TargetStep::Restoring
+                | TargetStep::Restored
         ) {
             continue;
         }
@@ -149,7 +153,8 @@ fn arrived(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
             target.accepted.get_or_insert_default().forward = ours;
         }
         // A write that was intended and never made has left none. Which revision is judged is not known yet.
-        let images = target.written.take().map_or(wanted, |x| x.images);
+        let inherited = target.inherited.as_ref().map(|i| i.written.clone());
+        let images = target.written.take().or(inherited).map_or(wanted, |x| x.images);
         target.written = Some(Written { images, generation: live.generation, revision: None });
         // Paid late, it still gets its time to become available.
         if state.restore_at.is_some_and(|at| now >= at.plus(patience)) {
@@ -176,13 +181,19 @@ fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarg
     if live.runs(&ours) || live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, state)) {
         return Some(ours);
     }
+    if let Some(inherited) = state.inherited.as_ref().filter(|i| live.runs(&i.written.images)) {
+        return Some(inherited.written.images.clone());
+    }
     choose::debt_of(d, &w.stage_name(), &state.name, live).map(|debt| debt.written)
 }
 
 /// Something else runs there than what we wrote.
 fn left_alone(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
     let state = &w.state().targets[i];
-    if state.state == TargetStep::Writing && live.stamp.as_ref().map(|s| &s.effect) != state.effect.as_ref() {
+    if state.state == TargetStep::Writing
+        && state.inherited.is_none()
+        && live.stamp.as_ref().map(|s| &s.effect) != state.effect.as_ref()
+    {
         // The write was never made: it runs what it ran before.
         let state = &mut w.state_mut().targets[i];
         state.state = TargetStep::Untouched;

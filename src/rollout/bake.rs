@@ -3,7 +3,7 @@
 use super::checks;
 use super::draft::{Draft, Flow, Work, cause};
 use super::watching::{self, Grid, Word};
-use super::{hold, restore, verify};
+use super::{hold, restore, supersede};
 use crate::api::Reason;
 use crate::api::status::{CheckKind, Purpose};
 use crate::api::time::Duration;
@@ -55,5 +55,5 @@ pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         let failure = cause(Reason::Inconclusive, message, false, now);
         return Some(hold::inconclusive(d, w, failure));
     }
-    Some(verify::make_room(d, w).unwrap_or(Flow::Stay))
+    Some(supersede::make_room(d, w).unwrap_or(Flow::Stay))
 }

@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::performance::{self, Old};
-use super::{checks, choose, end};
+use super::{checks, choose, restore};
 use crate::api::Reason;
 use crate::api::ask::{Ask, AskId, Query};
 use crate::api::spec::{PerformanceCheck, Stage};
@@ -112,7 +112,6 @@ fn give_up(d: &mut Draft, w: &mut Work, check: &PerformanceCheck, why: &str) -> 
          written: {why}; use max instead to go on without it",
         check.name
     );
-    w.rollout.cause = Some(cause(Reason::Inconclusive, message, false, d.now));
-    end::finish(d, w, Reason::Inconclusive);
-    Flow::Go
+    let why = cause(Reason::Inconclusive, message, false, d.now);
+    restore::fail_stage(d, w, why)
 }

@@ -43,9 +43,14 @@ pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         let wanted = write::writable(live, plan::wanted(&w.spec, target));
         let debt = debt_of(d, &stage.name, &target.name, live);
         let state = &mut w.state_mut().targets[i];
+        if state.inherited.as_ref().is_some_and(|i| live.runs(&i.written.images)) {
+            continue;
+        }
+        // Where something was inherited, somebody else changed it meanwhile: nothing is owed any more.
+        state.inherited = None;
+        state.not_written();
         state.uid = Some(live.uid.clone());
         state.way_back = Some(way_back);
-        state.state = TargetStep::Untouched;
         if live.runs(&wanted) {
             take(state, live, wanted, debt);
         }

@@ -204,7 +204,7 @@ impl Work {
     pub(super) fn stage_name(&self) -> String {
         self.stage().name.clone()
     }
-    /// Whether a target of the stage in work may run what this rollout wrote.
+    /// Whether a target of the stage in work may run what this rollout wrote, or inherited.
     pub(super) fn wrote(&self) -> bool {
         wrote(self.state())
     }
@@ -224,8 +224,8 @@ impl Work {
 }
 
 fn wrote(stage: &StageState) -> bool {
-    use crate::api::status::TargetStep::{Foreign, Restored, Restoring, Verified, Writing, Written};
-    let touched = [Writing, Written, Verified, Restoring, Restored, Foreign];
+    use crate::api::status::TargetStep::{Foreign, Inherited, Restored, Restoring, Verified, Writing, Written};
+    let touched = [Inherited, Writing, Written, Verified, Restoring, Restored, Foreign];
     stage.targets.iter().any(|t| touched.contains(&t.state) && t.effect.is_some())
 }
 

@@ -16,7 +16,7 @@ use super::preflight::Blocked;
 use super::write;
 use crate::api::Reason;
 use crate::api::spec::TargetKind;
-use crate::api::status::{Step, TargetState, TargetStep, WayBack};
+use crate::api::status::{Inherited, Step, TargetState, TargetStep, WayBack};
 use crate::api::text::tidy;
 use crate::api::time::Duration;
 use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment};
@@ -70,14 +70,15 @@ pub(super) fn unfit(live: &LiveTarget) -> Option<Blocked> {
 }
 
 /// What makes no sense to write to now.
-pub(super) fn refused(live: &LiveTarget, ecs: &EcsView) -> Option<Blocked> {
+pub(super) fn refused(live: &LiveTarget, ecs: &EcsView, inherited: Option<&Inherited>) -> Option<Blocked> {
     let workload = &live.workload;
     let blocked = |reason, message| Some(Blocked { reason, message });
     if live.replicas.wanted == 0 {
         let message = format!("{workload} is scaled to zero, so nothing could be verified");
         return blocked(Reason::TargetScaledToZero, message);
     }
-    if !settled(ecs) {
+    let ours = inherited.is_some_and(|i| ecs.newest.as_ref().is_some_and(|n| n.effect.as_ref() == Some(&i.effect)));
+    if !settled(ecs) && !ours {
         let message = format!("a deployment of {workload} is under way that Tidegate did not start; it is waited for");
         return blocked(Reason::DeploymentInFlight, message);
     }
@@ -194,7 +195,8 @@ pub(super) fn unsure(live: &LiveTarget) -> i32 {
 pub(super) fn took_back(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
     let Some(written) = &state.written else { return false };
     let before = state.way_back.as_ref().and_then(|b| b.revision.as_ref());
-    let is_back = before.is_some() && live.revision.as_ref() == before;
+    let inherited = state.inherited.as_ref().and_then(|i| i.written.revision.as_ref());
+    let is_back = live.revision.is_some() && [before, inherited].contains(&live.revision.as_ref());
     let failed = is_back && written.revision.as_ref().is_some_and(|r| ecs.failed.contains(r));
     failed || ecs.newest.as_ref().is_some_and(|n| n.status.goes_back() && n.runs(&written.images))
 }
@@ -290,8 +292,10 @@ fn settled(ecs: &EcsView) -> bool {
 fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
     let newest = ecs.newest.as_ref();
     let told = newest.is_some_and(|n| live.revision.as_ref() == Some(&n.brings));
-    let written = state.written.as_ref();
+    let inherited = state.inherited.as_ref().map(|i| &i.written);
+    let written = state.written.as_ref().or(inherited.filter(|_| state.state == TargetStep::Inherited));
     let known = [
+        inherited.and_then(|x| x.revision.as_ref()),
         state.way_back.as_ref().and_then(|b| b.revision.as_ref()),
         written.and_then(|x| x.revision.as_ref()),
         state.accepted.as_ref().and_then(|a| a.revision.as_ref()),
@@ -300,7 +304,8 @@ fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
     // The service deployments name a later one than ours and the one before it.
     let later = told && newest.is_some_and(|n| !known.contains(&Some(&n.brings)));
     match state.state {
-        TargetStep::Written
+        TargetStep::Inherited
+        | TargetStep::Written
         | TargetStep::Adopted
         | TargetStep::Verified
         | TargetStep::Restoring

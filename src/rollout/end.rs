@@ -1,9 +1,8 @@
 //! How a rollout ends: once, with a phase, a reason, and what is owed, settled and remembered.
 
 use super::draft::{Draft, Work};
-use super::{plan, quarantine, rest};
-use crate::api::status::{CheckKind, Debt, HistoryEntry, Phase, Step, TargetStep};
-use crate::api::text::tidy;
+use super::{history, plan, quarantine, rest};
+use crate::api::status::{Debt, HistoryEntry, Phase, Step, TargetStep};
 use crate::api::{Image, Reason, annotation};
 
 /// Ends that keep their own reason although the stage was taken back.
@@ -20,9 +19,6 @@ const KEEP: [Reason; 8] = [
 
 /// What a person can do after an end that is no success.
 pub(super) const AGAIN: &str = "to try again set tidegate.dev/retry to a new value, or set a new tag";
-/// Measurements that one history entry holds, and characters of each.
-const MOST_MEASURED: usize = 8;
-const MAX_MEASURED: usize = 200;
 /// Debts that are remembered of one target: the last write may not have been made.
 const MAX_DEBTS: usize = 2;
 
@@ -49,7 +45,8 @@ pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
     w.rollout.reason = Some(reason);
     w.rollout.ended_at = Some(d.now);
     d.asks.clear();
-    remember(d, w, phase, reason);
+    history::keep_answers(w);
+    history::remember(d, w, phase, reason);
     d.status.phase = Some(phase);
     let message = message(w, phase, reason);
     if phase == Phase::Verified || matches!(reason, Reason::Superseded | Reason::Deleted) {
@@ -101,18 +98,20 @@ fn outcome(w: &Work, reason: Reason) -> (Phase, Reason) {
 ///
 /// A debt of an earlier rollout stays until its target is verified, restored, changed by others, or gone.
 pub(super) fn keep_debts(d: &mut Draft, w: &Work) {
-    use TargetStep::{Adopted, Restoring, Untouched, Writing, Written};
+    use TargetStep::{Adopted, Inherited, Restoring, Untouched, Writing, Written};
     let stage = w.stage().clone();
     for (state, target) in w.state().targets.iter().zip(&stage.targets) {
         let of_it = |b: &Debt| b.stage == stage.name && b.target == state.name;
-        if !matches!(state.state, Untouched | Writing | Adopted) {
+        if !matches!(state.state, Untouched | Inherited | Writing | Adopted) {
             d.status.debts.retain(|b| !of_it(b));
         }
         let (Some(effect), Some(way_back), Some(uid)) = (&state.effect, &state.way_back, &state.uid) else { continue };
-        if !matches!(state.state, Writing | Written | Restoring) {
+        if !matches!(state.state, Inherited | Writing | Written | Restoring) {
             continue;
         }
-        let written = state.written.as_ref().map_or_else(|| plan::wanted(&w.spec, target), |x| x.images.clone());
+        let inherited = state.inherited.as_ref().filter(|_| state.state == Inherited).map(|i| &i.written);
+        let written = state.written.as_ref().or(inherited);
+        let written = written.map_or_else(|| plan::wanted(&w.spec, target), |x| x.images.clone());
         d.status.debts.retain(|b| !of_it(b) || b.written != written);
         d.status.debts.push(Debt {
             stage: stage.name.clone(),
@@ -133,33 +132,6 @@ pub(super) fn keep_debts(d: &mut Draft, w: &Work) {
             }
         });
     }
-}
-
-fn remember(d: &mut Draft, w: &Work, phase: Phase, reason: Reason) {
-    let adopted = w.rollout.stages.iter().filter(|s| s.adopted && s.verified_at.is_some()).map(|s| s.name.clone());
-    let entry = HistoryEntry {
-        id: w.rollout.id,
-        image: w.rollout.image.clone(),
-        digest: w.rollout.digest.clone(),
-        phase,
-        reason,
-        cause: w.rollout.cause.clone(),
-        approvals: w.rollout.approvals.clone(),
-        adopted: adopted.collect(),
-        measured: measured(w),
-        started_at: w.rollout.started_at,
-        ended_at: d.now,
-    };
-    d.status.history.insert(0, entry);
-    d.status.history.truncate(usize::try_from(d.rel.spec.history_limit).unwrap_or(0));
-}
-
-/// What the performance checks of verified stages came to; that of a failed one stands in the cause.
-fn measured(w: &Work) -> Vec<String> {
-    let stages = w.rollout.stages.iter().flat_map(|s| s.checks.iter().map(move |c| (s, c)));
-    let loads = stages.filter(|(_, c)| c.kind == CheckKind::Performance);
-    let words = loads.filter_map(|(s, c)| Some(format!("{}/{}: {}", s.name, c.name, c.message.as_ref()?)));
-    words.map(|text| tidy(&text, MAX_MEASURED)).take(MOST_MEASURED).collect()
 }
 
 pub(super) fn verified(image: &Image) -> String {

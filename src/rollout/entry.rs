@@ -4,16 +4,18 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{baseline, checks, choose, ecs, end, plan, promotion, warnings, write};
+use super::{baseline, checks, choose, ecs, plan, promotion, restore, supersede, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
-use crate::api::spec::ReleaseSpec;
 use crate::api::status::Step;
 use crate::api::time::Duration;
 
 pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
-    if superseded(d, w) {
-        return Flow::Go;
+    if w.wrote() && ecs::doubted(d, w) {
+        return Flow::Stay;
+    }
+    if let Some(flow) = supersede::before_writing(d, w) {
+        return flow;
     }
     if w.rollout.spec.is_none()
         && let Some(flow) = begin(d, w)
@@ -24,7 +26,8 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     if !running && let Some(flow) = promotion::granted(d, w) {
         return flow;
     }
-    if d.rel.spec.suspend {
+    // A stage that owes what the rollout before wrote has begun.
+    if d.rel.spec.suspend && !w.wrote() {
         return block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() });
     }
     if let Some(blocked) = preflight::of_targets(d, w, false) {
@@ -85,15 +88,14 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
         w.state_mut().baselines.clear();
     }
     w.rollout.step = Step::Preflight;
-    if w.at == 0 && !pausing(b.reason) {
+    if w.at == 0 && !w.wrote() && !pausing(b.reason) {
         // Nothing is written: any edit of the spec begins it anew.
         w.rollout.spec = None;
     }
     let until = since.plus(w.stage().progress_deadline);
-    if w.at > 0 && !pausing(b.reason) && d.now >= until {
-        w.rollout.cause = Some(cause(b.reason, b.message, false, d.now));
-        end::finish(d, w, b.reason);
-        return Flow::Go;
+    if has_an_end(w) && !pausing(b.reason) && d.now >= until {
+        let why = cause(b.reason, b.message, false, d.now);
+        return restore::fail_stage(d, w, why);
     }
     if d.now < until && !pausing(b.reason) {
         d.look_again(until);
@@ -114,18 +116,20 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
     Flow::Stay
 }
 
-/// A first write that was refused waits for its next try; in a later stage not for ever.
+/// Whether being stopped ends the rollout in time: earlier stages are written, or what was inherited is owed.
+fn has_an_end(w: &Work) -> bool {
+    w.at > 0 || w.wrote()
+}
+
+/// A first write that was refused waits for its next try; not for ever where [`has_an_end`].
 fn refused_before(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let waits = w.state().targets.iter().filter_map(|t| t.refused.as_ref());
     let next = waits.map(|r| r.at.plus(write::pause(r.count))).max()?;
     let patience = w.stage().progress_deadline;
-    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| w.at > 0)
+    if let Some(blocked) = w.rollout.blocked.clone().filter(|_| has_an_end(w))
         && d.due(blocked.at.plus(patience))
     {
-        let reason = blocked.reason;
-        w.rollout.cause = Some(blocked);
-        end::finish(d, w, reason);
-        return Some(Flow::Go);
+        return Some(restore::fail_stage(d, w, blocked));
     }
     (!d.due(next)).then_some(Flow::Stay)
 }
@@ -195,21 +199,4 @@ fn first_intent(d: &mut Draft, w: &mut Work) -> Flow {
     w.state_mut().choosing_since = None;
     checks::void(w);
     w.go(Step::Rolling)
-}
-
-/// A newer image while nothing of this stage is written: the rollout makes room at once.
-fn superseded(d: &mut Draft, w: &mut Work) -> bool {
-    let newer = newer_image(d, w);
-    if let Some(spec) = newer {
-        let message = format!("{} took its place", spec.image.at(None));
-        w.rollout.cause = Some(cause(Reason::Superseded, message, false, d.now));
-        end::finish(d, w, Reason::Superseded);
-        return true;
-    }
-    false
-}
-
-pub(super) fn newer_image<'a>(d: &Draft<'a>, w: &Work) -> Option<&'a ReleaseSpec> {
-    let spec = &d.rel.spec;
-    (w.rollout.spec.is_some() && spec.image.at(None) != w.rollout.image).then_some(spec)
 }

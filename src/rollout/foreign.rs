@@ -41,6 +41,13 @@ fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
             }
             state.written.as_ref()?.images.clone()
         }
+        TargetStep::Inherited => {
+            let inherited = state.inherited.as_ref()?;
+            if live.runs(&plan::wanted(&w.spec, &w.stage().targets[i])) {
+                return None;
+            }
+            inherited.written.images.clone()
+        }
         // Not written yet for all we know: neither what it was nor what it shall be.
         TargetStep::Writing => {
             // Our stamp with another image: the write was made, and taken back before we looked.

@@ -1,7 +1,7 @@
 //! A stage whose checks could not be asked, where `rollback.onInconclusive: Hold` leaves the decision to a person.
 
 use super::draft::{Draft, Flow, Work};
-use super::{plan, promotion, restore, verify};
+use super::{plan, promotion, restore, supersede, verify};
 use crate::api::spec::OnInconclusive;
 use crate::api::status::{Approval, Cause, PromotionState, Step};
 use crate::api::{NsName, Reason, RolloutId, annotation};
@@ -52,7 +52,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
                     p.last_refused = Some(value);
                 }
             }
-            verify::make_room(d, w).unwrap_or(Flow::Stay)
+            supersede::make_room(d, w).unwrap_or(Flow::Stay)
         }
     }
 }

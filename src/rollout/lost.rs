@@ -116,22 +116,10 @@ pub(super) fn rebuild(d: &mut Draft) -> Option<Rollout> {
     }
     let message = "the Release is being deleted, and its status is lost".to_owned();
     Some(Rollout {
-        id: last,
-        image,
-        digest: None,
         spec: serde_json::to_value(&spec).ok(),
-        step: Step::Restoring,
         stage: Some(stage),
         cause: Some(Cause { reason: Reason::Deleted, message, at: d.now, fault: false }),
-        held: None,
-        blocked: None,
-        promotion: None,
-        approvals: vec![],
-        stages,
-        started_at: d.now,
-        ended_at: None,
-        reason: None,
-        promote_at_start: None,
+        ..Rollout::begun(last, image, Step::Restoring, stages, d.now)
     })
 }
 

@@ -19,6 +19,7 @@ mod end;
 mod entry;
 mod evidence;
 mod foreign;
+mod history;
 mod hold;
 mod instants;
 mod lost;
@@ -35,10 +36,10 @@ mod rolling;
 mod running;
 mod say;
 mod standing;
+mod supersede;
 mod unsupported;
 mod verify;
 mod warnings;
-
 mod watching;
 mod write;
 

@@ -53,6 +53,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         refused: None,
         trouble: None,
         accepted: None,
+        inherited: None,
         doubted_since: None,
     };
     let stage = |s: &Stage| StageState {
@@ -69,6 +70,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         targets: s.targets.iter().map(target).collect(),
         purpose: None,
         checks: vec![],
+        answers: vec![],
     };
     spec.stages.iter().map(stage).collect()
 }

@@ -3,6 +3,7 @@
 use super::draft::{Draft, Work};
 use super::{ecs, unsupported};
 use crate::api::spec::{ReleaseSpec, Stage, Target};
+use crate::api::status::Inherited;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{NsName, Reason};
 use std::collections::BTreeSet;
@@ -57,7 +58,7 @@ pub(super) fn of_targets(d: &Draft, w: &Work, all: bool) -> Option<Blocked> {
             TargetView::Unreachable(message) => blocked(Reason::TargetUnreachable, format!("{workload}: {message}")),
             TargetView::Live(live) => of_live(&d.rel.name, &w.spec, stage, target, &live)
                 .or_else(|| ecs::image_missing(&live))
-                .or_else(|| if i == w.at { not_ready(&live) } else { None }),
+                .or_else(|| if i == w.at { not_ready(&live, inherited(w, &target.name)) } else { None }),
         }
     })
 }
@@ -100,9 +101,9 @@ fn of_live(release: &NsName, spec: &ReleaseSpec, stage: &Stage, target: &Target,
 }
 
 /// What makes no sense to write to now.
-fn not_ready(live: &LiveTarget) -> Option<Blocked> {
+fn not_ready(live: &LiveTarget, inherited: Option<&Inherited>) -> Option<Blocked> {
     if let Some(service) = &live.ecs {
-        return ecs::refused(live, service);
+        return ecs::refused(live, service, inherited);
     }
     if live.paused {
         return blocked(Reason::TargetPaused, format!("{} is paused; kubectl rollout resume it", live.workload));
@@ -112,6 +113,11 @@ fn not_ready(live: &LiveTarget) -> Option<Blocked> {
         return blocked(Reason::TargetScaledToZero, message);
     }
     None
+}
+
+/// What the rollout before left on a target of the stage in work.
+fn inherited<'a>(w: &'a Work, target: &str) -> Option<&'a Inherited> {
+    w.state().targets.iter().find(|t| t.name == target)?.inherited.as_ref()
 }
 
 fn consents(allow_from: &[String], release: &NsName) -> bool {

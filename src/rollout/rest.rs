@@ -5,7 +5,7 @@ use super::{ReleaseView, end, lost, plan, quarantine, rollback, running};
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::status::{Attempts, Rollout, Step};
 use crate::api::time::Duration;
-use crate::api::{Reason, RolloutId, annotation};
+use crate::api::{Reason, ReleaseSpec, RolloutId, annotation};
 
 /// Between two tries to remove the finalizer.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -111,27 +111,7 @@ fn start(d: &mut Draft, retry: Option<String>) {
         d.status.handled.retry = Some(value);
         quarantine::lift(d, &image, spec.image.digest.as_ref());
     }
-    let id = next_id(d);
-    let stage = spec.stages.first().map(|s| s.name.clone());
-    let rollout = Rollout {
-        id,
-        image: image.clone(),
-        digest: spec.image.digest.clone(),
-        spec: None,
-        step: Step::Preflight,
-        stage,
-        cause: None,
-        held: None,
-        blocked: None,
-        promotion: None,
-        approvals: vec![],
-        stages: plan::stage_states(&spec, &d.rel.name.namespace),
-        started_at: d.now,
-        ended_at: None,
-        reason: None,
-        promote_at_start: d.rel.annotations.get(annotation::PROMOTE).filter(|v| !v.is_empty()).cloned(),
-    };
-    d.status.attempts = Some(Attempts { generation: id.generation, highest: id.attempt });
+    let rollout = new_rollout(d, &spec);
     let held = quarantine::entry(d, &image, spec.image.digest.as_ref()).cloned();
     match held {
         Some(q) if !q.verified_before => refuse(d, rollout, spec, &q),
@@ -148,7 +128,19 @@ fn start(d: &mut Draft, retry: Option<String>) {
     }
 }
 
-fn refuse(d: &mut Draft, rollout: Rollout, spec: crate::api::ReleaseSpec, q: &crate::api::status::Quarantined) {
+/// The next rollout, of `spec`, before anything is known of it. Its number is used up.
+pub(super) fn new_rollout(d: &mut Draft, spec: &ReleaseSpec) -> Rollout {
+    let id = next_id(d);
+    d.status.attempts = Some(Attempts { generation: id.generation, highest: id.attempt });
+    let stages = plan::stage_states(spec, &d.rel.name.namespace);
+    Rollout {
+        digest: spec.image.digest.clone(),
+        promote_at_start: d.rel.annotations.get(annotation::PROMOTE).filter(|v| !v.is_empty()).cloned(),
+        ..Rollout::begun(id, spec.image.at(None), Step::Preflight, stages, d.now)
+    }
+}
+
+fn refuse(d: &mut Draft, rollout: Rollout, spec: ReleaseSpec, q: &crate::api::status::Quarantined) {
     let stable = d.status.stable.iter().flat_map(|s| &s.images).map(|i| i.image.short()).next();
     let back = stable.map_or_else(String::new, |tag| format!(", or go back to {tag}"));
     let message =

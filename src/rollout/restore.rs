@@ -5,7 +5,7 @@
 use super::back::{self, bring_back};
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, ecs, end, entry, evidence, quarantine, rollback, verify};
+use super::{choose, ecs, end, evidence, quarantine, rollback, supersede, verify};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetState, TargetStep, Verdict};
@@ -176,8 +176,7 @@ fn unpaid(d: &mut Draft, w: &mut Work, late: bool) -> Flow {
     }
     for i in 0..w.state().targets.len() {
         let state = w.state().targets[i].clone();
-        let owes = matches!(state.state, TargetStep::Writing | TargetStep::Written | TargetStep::Restoring);
-        if owes && state.effect.is_some() && state.trouble.is_none() {
+        if rollback::owes(&state) && state.trouble.is_none() {
             let why = state.refused.map_or_else(|| "no answer".to_owned(), |r| r.message);
             let id = w.rollout.id;
             let message = format!(
@@ -190,7 +189,7 @@ fn unpaid(d: &mut Draft, w: &mut Work, late: bool) -> Flow {
         }
     }
     d.look_again_in(Duration::from_secs(30));
-    let newer = entry::newer_image(d, w).is_some() || super::rest::retry_asked(d).is_some();
+    let newer = supersede::newer(d, w).is_some() || super::rest::retry_asked(d).is_some();
     if d.rel.deleting || newer {
         end::finish(d, w, Reason::RollbackFailed);
         return Flow::Go;

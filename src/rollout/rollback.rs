@@ -1,7 +1,7 @@
 //! How far a failed stage is taken back, by whose order, and the annotation that takes a finished rollout back.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{checks, end, entry, plan, rest, running};
+use super::{checks, end, entry, history, plan, rest, running};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Refused};
 use crate::api::spec::{RollbackMode, RollbackScope};
@@ -44,6 +44,7 @@ pub(super) fn next_stage(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 
 /// The clocks of a restore start anew; what was asked before says nothing of it.
 pub(super) fn begin(d: &mut Draft, w: &mut Work) {
+    history::keep_answers(w);
     checks::void(w);
     let now = d.now;
     let state = w.state_mut();
@@ -113,22 +114,11 @@ fn take_back(d: &mut Draft, last: Rollout, value: &str) {
     d.status.handled.rollback = Some(value.to_owned());
     d.warning(Reason::RollbackRequested, format!("{message}: {} is being restored", stages[at].name));
     let rollout = Rollout {
-        id,
-        image: last.image,
         digest: last.digest,
         spec: serde_json::to_value(&spec).ok(),
-        step: Step::Restoring,
         stage: Some(stages[at].name.clone()),
         cause: Some(cause(Reason::RollbackRequested, message, true, d.now)),
-        held: None,
-        blocked: None,
-        promotion: None,
-        approvals: vec![],
-        stages,
-        started_at: d.now,
-        ended_at: None,
-        reason: None,
-        promote_at_start: None,
+        ..Rollout::begun(id, last.image, Step::Restoring, stages, d.now)
     };
     let mut work = Work { rollout, spec, at };
     begin(d, &mut work);
@@ -138,7 +128,9 @@ fn take_back(d: &mut Draft, last: Rollout, value: &str) {
 
 fn owe(stage: &mut StageState) {
     for target in stage.targets.iter_mut().filter(|t| can_go_back(t)) {
-        target.state = TargetStep::Written;
+        if target.state != TargetStep::Inherited {
+            target.state = TargetStep::Written;
+        }
         target.trouble = None;
         target.accepted = None;
     }
@@ -146,12 +138,14 @@ fn owe(stage: &mut StageState) {
 
 /// Whether what is there is what a rollout wrote, as far as is known, and another version was there before.
 fn can_go_back(t: &TargetState) -> bool {
-    use TargetStep::{Restoring, Verified, Writing, Written};
-    matches!(t.state, Verified | Written | Writing | Restoring) && t.effect.is_some() && t.way_back.is_some()
+    use TargetStep::{Inherited, Restoring, Verified, Writing, Written};
+    matches!(t.state, Verified | Written | Writing | Restoring | Inherited)
+        && t.effect.is_some()
+        && t.way_back.is_some()
 }
 
 /// Whether what a rollout wrote there may still run and is not verified.
 pub(super) fn owes(t: &TargetState) -> bool {
-    use TargetStep::{Restoring, Writing, Written};
-    matches!(t.state, Written | Writing | Restoring) && t.effect.is_some()
+    use TargetStep::{Inherited, Restoring, Writing, Written};
+    matches!(t.state, Written | Writing | Restoring | Inherited) && t.effect.is_some()
 }

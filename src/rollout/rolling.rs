@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{ecs, entry, evidence, foreign, plan, restore, verify, warnings, write};
+use super::{ecs, entry, evidence, foreign, plan, restore, supersede, warnings, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
 use crate::api::time::Duration;
@@ -31,7 +31,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return restore::fail_stage(d, w, failure);
     }
     // Before the next write: what has no time left, or makes room, writes nothing more.
-    if let Some(flow) = deadline(d, w).or_else(|| verify::make_room(d, w)) {
+    if let Some(flow) = deadline(d, w).or_else(|| supersede::make_room(d, w)) {
         return flow;
     }
     write_next(d, w)
@@ -47,8 +47,7 @@ fn claimed_meanwhile(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     })?;
     let message = format!("{} belongs to Release {other}", live.workload);
     let state = &mut w.state_mut().targets[i];
-    state.state = TargetStep::Untouched;
-    state.effect = None;
+    state.not_written();
     if w.wrote() {
         let busy = cause(Reason::TargetBusy, message, false, d.now);
         return Some(restore::fail_stage(d, w, busy));
@@ -91,7 +90,7 @@ fn take_stock(d: &Draft, w: &mut Work) {
 fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
     let stage = w.stage().clone();
     for (i, target) in stage.targets.iter().enumerate() {
-        if !matches!(w.state().targets[i].state, TargetStep::Untouched | TargetStep::Writing) {
+        if !matches!(w.state().targets[i].state, TargetStep::Untouched | TargetStep::Inherited | TargetStep::Writing) {
             continue;
         }
         let Some(live) = d.live(&stage.name, &target.name) else {
@@ -186,8 +185,7 @@ fn refused(d: &mut Draft, w: &mut Work, i: usize, kind: Refused, message: String
     if written_before {
         return Flow::Stay;
     }
-    state.state = TargetStep::Untouched;
-    state.effect = None;
+    state.not_written();
     w.state_mut().first_write_at = None;
     // Roles refuse with these words; admission has its own.
     let rights = ["cannot patch resource", "not authorized to perform"];

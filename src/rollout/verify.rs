@@ -2,7 +2,7 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{bake, ecs, end, entry, foreign, hold, restore, rolling};
+use super::{bake, ecs, end, foreign, history, hold, restore, rolling, supersede};
 use crate::api::Reason;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
@@ -15,7 +15,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let stage = w.stage().clone();
     let base = w.state().available_at.unwrap_or(d.now);
     match checks::ask(d, w, Purpose::Verify, &checks::of_new_version(&stage), base) {
-        Asked::Waiting => make_room(d, w).unwrap_or(Flow::Stay),
+        Asked::Waiting => supersede::make_room(d, w).unwrap_or(Flow::Stay),
         Asked::Passed => bake::bake(d, w).unwrap_or_else(|| passed(d, w)),
         Asked::Failed(check) => {
             let message = said(&check);
@@ -70,13 +70,6 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         return Some(restore::fail_stage(d, w, failure));
     }
     None
-}
-
-/// A newer image while the first stage is in work: that stage is taken back first.
-pub(super) fn make_room(d: &mut Draft, w: &mut Work) -> Option<Flow> {
-    let newer = entry::newer_image(d, w).filter(|_| w.at == 0)?.image.at(None);
-    let superseded = cause(Reason::Superseded, format!("{newer} took its place"), false, d.now);
-    Some(restore::fail_stage(d, w, superseded))
 }
 
 pub(super) fn said(check: &CheckState) -> String {
@@ -169,6 +162,7 @@ fn compare_digests(d: &mut Draft, w: &mut Work) -> Option<Cause> {
 /// Stores what was verified, with the checks that it passed, and pays its debts.
 fn remember(d: &mut Draft, w: &mut Work) {
     let stage = w.stage().clone();
+    history::keep_answers(w);
     // A person may have accepted what could not be asked.
     let asked = |q: &checks::Question| {
         let mut states = w.state().checks.iter();

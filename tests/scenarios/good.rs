@@ -41,8 +41,8 @@ async fn what_runs_already_and_is_well_is_adopted() {
         assert_eq!(s.tags("production").await, ["sha-0000001"]);
         assert!(status.rollout.unwrap().approvals.is_empty(), "nobody was asked");
         assert_eq!(
-            status.history.first().map(|h| h.adopted.clone()),
-            Some(vec!["staging".into(), "production".into()])
+            status.history[0].stages.iter().map(|s| (s.name.as_str(), s.adopted)).collect::<Vec<_>>(),
+            [("staging", true), ("production", true)]
         );
         s.event(Reason::Adopted).await;
         assert!(!s.requests("sha-0000001", "/health").await.is_empty());

@@ -51,7 +51,8 @@ async fn what_keeps_within_its_limits_is_promoted() {
         s.promote(&token).await;
         s.verified(NEW).await;
         let history = &s.status().await.history[0];
-        assert!(history.measured[0].starts_with("staging/latency: p95 "), "{:?}", history.measured);
+        let told = history.stages[0].checks.iter().find(|c| c.name == "latency").unwrap();
+        assert!(told.message.as_ref().unwrap().starts_with("p95 "), "{told:?}");
     })
     .await;
 }

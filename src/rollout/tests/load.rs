@@ -60,7 +60,11 @@ fn load_comes_last_and_what_it_measured_is_kept() {
     w.approve();
     w.run();
     assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
-    assert_eq!(w.rel.status.history[0].measured, ["staging/load: p95 100ms, errorRate 0%; Pass"]);
+    let checks = &w.rel.status.history[0].stages[0].checks;
+    assert_eq!(
+        (checks[0].name.as_str(), checks[0].message.as_deref()),
+        ("load", Some("p95 100ms, errorRate 0%; Pass"))
+    );
     let state = &w.rel.status.rollout.as_ref().unwrap().stages[0];
     let load = state.checks.iter().find(|c| c.kind == CheckKind::Performance).unwrap();
     assert_eq!((load.verdict, load.number), (Some(Verdict::Passed), 1));

@@ -1,16 +1,22 @@
 //! Tests of the pure core against a small world that obeys its effects.
 
+mod asked_on;
+mod begun;
 mod doubts;
 mod edges;
+mod fates;
+mod going_back;
+mod history;
 mod load;
 mod lookups;
 mod on_and_on;
+mod orders;
 mod play;
 mod properties;
 mod questions;
-mod review;
 mod scenes;
 mod services;
+mod supersede;
 mod table;
 mod verbs;
 mod workloads;

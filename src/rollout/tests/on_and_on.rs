@@ -30,26 +30,12 @@ fn watched() -> World {
     w
 }
 
-/// Lets `span` pass, looking whenever the decision wants to.
-fn pass(w: &mut World, span: Duration) {
-    let end = w.now.plus(span);
-    loop {
-        while w.turn() {}
-        match w.again {
-            Some(at) if at > w.now && at <= end => w.now = at,
-            _ => break,
-        }
-    }
-    w.now = end;
-    while w.turn() {}
-}
-
 #[test]
 fn a_stage_bakes_and_rounds_that_pass_cost_no_write() {
     let mut w = baking();
     let (since, writes) = (w.now, w.status_writes);
     assert!(w.message().contains("bakes until"), "{}", w.message());
-    pass(&mut w, Duration::from_secs(59));
+    w.look_on(Duration::from_secs(59));
     assert_eq!((w.step_name(), w.status_writes), (Step::Verifying, writes));
     let numbers: Vec<_> = w.results.iter().map(|r| (r.id.purpose, r.id.number)).collect();
     assert_eq!(numbers, [(Purpose::Bake, 590)], "the newest round alone is kept");
@@ -65,7 +51,7 @@ fn what_turns_bad_while_it_bakes_is_restored() {
         [(Behaviour::FailsHealth, Reason::HealthCheckFailed, true), (Behaviour::CannotAsk, Reason::Inconclusive, false)]
     {
         let mut w = baking();
-        pass(&mut w, Duration::from_secs(20));
+        w.look_on(Duration::from_secs(20));
         w.behaviour.insert("staging:sha-b2".into(), behaviour);
         w.run();
         assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
@@ -80,17 +66,17 @@ fn what_turns_bad_while_it_bakes_is_restored() {
 #[test]
 fn a_bad_moment_is_outlived_and_counted_across_a_crash() {
     let mut w = baking();
-    pass(&mut w, Duration::from_secs(20));
+    w.look_on(Duration::from_secs(20));
     w.behaviour.insert("staging:sha-b2".into(), Behaviour::FailsHealth);
-    pass(&mut w, Duration::from_secs(2));
+    w.look_on(Duration::from_secs(2));
     let fails = |w: &World| w.rel.status.failing.first().map_or(0, |f| f.fails);
     assert_eq!(fails(&w), 2, "{:?}", w.rel.status.failing);
     // The process dies: what was kept in memory is gone, what failed is not.
     w.results.clear();
-    pass(&mut w, Duration::ZERO);
+    w.look_on(Duration::ZERO);
     assert_eq!(fails(&w), 2);
     w.behaviour.clear();
-    pass(&mut w, Duration::from_secs(5));
+    w.look_on(Duration::from_secs(5));
     assert_eq!((fails(&w), w.step_name()), (0, Step::Verifying));
     w.run();
     assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
@@ -100,16 +86,16 @@ fn a_bad_moment_is_outlived_and_counted_across_a_crash() {
 fn the_last_word_is_an_answer_from_after_the_bake() {
     let mut w = baking();
     w.mute = true;
-    pass(&mut w, MINUTE);
-    pass(&mut w, MINUTE);
+    w.look_on(MINUTE);
+    w.look_on(MINUTE);
     assert_eq!(w.step_name(), Step::Verifying, "nobody answered");
     w.mute = false;
     w.run();
     assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
     let mut w = baking();
     w.mute = true;
-    pass(&mut w, MINUTE);
-    pass(&mut w, Duration::from_secs(601));
+    w.look_on(MINUTE);
+    w.look_on(Duration::from_secs(601));
     w.mute = false;
     w.run();
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
@@ -119,7 +105,7 @@ fn the_last_word_is_an_answer_from_after_the_bake() {
 #[test]
 fn another_revision_bakes_from_its_beginning() {
     let mut w = baking();
-    pass(&mut w, Duration::from_secs(50));
+    w.look_on(Duration::from_secs(50));
     let id = crate::api::TargetId::new("staging", "web");
     w.edits.insert(id, 1);
     w.live("staging").generation += 1;
@@ -137,21 +123,21 @@ fn a_stage_that_turns_bad_while_the_rollout_waits_is_said() {
     w.run();
     assert_eq!(w.phase(), Phase::AwaitingPromotion);
     w.forget();
-    pass(&mut w, Duration::from_secs(300));
+    w.look_on(Duration::from_secs(300));
     assert_eq!(w.status_writes, 0, "all is well");
     w.behaviour.insert("staging:sha-b2".into(), Behaviour::FailsHealth);
-    pass(&mut w, Duration::from_secs(60));
+    w.look_on(Duration::from_secs(60));
     let (status, reason) = w.condition(DEGRADED).expect("it is said");
     assert_eq!((status.as_str(), reason.as_str()), ("True", "HealthCheckFailed"));
     assert!(w.announced(Reason::HealthCheckFailed));
     let writes = w.status_writes;
-    pass(&mut w, Duration::from_secs(600));
+    w.look_on(Duration::from_secs(600));
     assert_eq!((w.status_writes, w.phase()), (writes, Phase::AwaitingPromotion), "said once");
     w.behaviour.clear();
-    pass(&mut w, Duration::from_secs(120));
+    w.look_on(Duration::from_secs(120));
     assert!(w.condition(DEGRADED).is_none() && w.announced(Reason::Recovered));
     w.behaviour.insert("staging:sha-b2".into(), Behaviour::FailsHealth);
-    pass(&mut w, Duration::from_secs(60));
+    w.look_on(Duration::from_secs(60));
     w.approve();
     w.run();
     assert_eq!(w.phase(), Phase::Verified, "a person decided: {}", w.message());
@@ -161,20 +147,20 @@ fn a_stage_that_turns_bad_while_the_rollout_waits_is_said() {
 #[test]
 fn smoke_tests_are_asked_on_at_rest() {
     let mut w = watched();
-    pass(&mut w, Duration::from_secs(3599));
+    w.look_on(Duration::from_secs(3599));
     assert!(w.results.is_empty(), "too early: {:?}", w.results);
-    pass(&mut w, Duration::from_secs(4 * 3600));
+    w.look_on(Duration::from_secs(4 * 3600));
     assert_eq!((w.status_writes, w.writes.len()), (0, 0), "all is well");
     assert_eq!(w.results.iter().map(|r| r.id.purpose).collect::<Vec<_>>(), [Purpose::Rest]);
     w.behaviour.insert("production:sha-a1".into(), Behaviour::FailsSmoke);
-    pass(&mut w, Duration::from_secs(3600));
+    w.look_on(Duration::from_secs(3600));
     assert_eq!(w.condition(DEGRADED).unwrap().1, "SmokeTestFailed");
     assert_eq!((w.phase(), w.condition("Ready").unwrap().0.as_str()), (Phase::Verified, "True"), "nothing is done");
     w.behaviour.clear();
-    pass(&mut w, Duration::from_secs(90));
+    w.look_on(Duration::from_secs(90));
     assert!(w.condition(DEGRADED).is_none() && w.announced(Reason::Recovered));
     w.behaviour.insert("production:sha-a1".into(), Behaviour::FailsSmoke);
-    pass(&mut w, Duration::from_secs(2 * 3600));
+    w.look_on(Duration::from_secs(2 * 3600));
     assert!(w.condition(DEGRADED).is_some());
     w.edit(|s| s.stages[1].every = None);
     w.run();

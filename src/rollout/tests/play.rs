@@ -71,6 +71,20 @@ impl World {
         self.now = self.now.plus(d);
     }
 
+    /// Lets `span` pass, looking whenever the decision wants to.
+    pub(super) fn look_on(&mut self, span: Duration) {
+        let end = self.now.plus(span);
+        loop {
+            while self.turn() {}
+            match self.again {
+                Some(at) if at > self.now && at <= end => self.now = at,
+                _ => break,
+            }
+        }
+        self.now = end;
+        while self.turn() {}
+    }
+
     pub(super) fn observed(&self) -> Observed {
         let needed = need(&self.rel, true).targets;
         let found =

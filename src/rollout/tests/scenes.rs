@@ -126,23 +126,6 @@ fn a_quarantined_image_is_refused_until_retry() {
 }
 
 #[test]
-fn a_new_tag_takes_the_first_stage_back_first() {
-    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
-    w.tag("sha-b2");
-    w.run_until(|w| w.step_name() == Step::Rolling && !w.writes.is_empty());
-    w.tag("sha-c3");
-    w.run();
-    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
-    let brought: Vec<String> = w.writes.iter().map(|x| x.images[0].image.short()).collect();
-    assert_eq!(brought, ["sha-b2", "sha-a1", "sha-c3"]);
-    assert!(w.rel.status.quarantine.is_empty());
-    w.tag("sha-d4");
-    w.run();
-    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-d4"));
-    assert!(w.announced(Reason::Superseded));
-}
-
-#[test]
 fn an_approval_expires() {
     let mut w = World::verified("sha-a1");
     w.tag("sha-b2");

@@ -1,34 +1,12 @@
 //! What people may order: modes and scope of a rollback, the rollback annotation, and a stage that is held.
 
+use super::begun::{failed_in_production, id, rolling};
 use super::workloads::Behaviour;
 use super::world::World;
 use crate::api::spec::{OnInconclusive, RollbackMode, RollbackScope};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
 use crate::api::{Reason, annotation};
-
-/// `sha-b2` is on its way; production is set up by `change`.
-fn rolling(change: impl Fn(&mut crate::api::spec::Rollback)) -> World {
-    let mut w = World::verified("sha-a1");
-    w.edit(|s| {
-        s.image.tag = Some("sha-b2".into());
-        s.stages.iter_mut().for_each(|s| change(&mut s.rollback));
-    });
-    w
-}
-
-/// It fails in production.
-fn failed_in_production(change: impl Fn(&mut crate::api::spec::Rollback)) -> World {
-    let mut w = rolling(change).behave("production:sha-b2", Behaviour::FailsHealth);
-    w.run();
-    w.approve();
-    w.run();
-    w
-}
-
-fn id(w: &World) -> String {
-    w.rel.status.rollout.as_ref().unwrap().id.to_string()
-}
 
 #[test]
 fn manual_leaves_a_failed_stage_and_the_annotation_restores_it() {

@@ -128,7 +128,9 @@ impl Laws {
         }
         law(old.step != Step::Ended || new == old, || format!("{} changed after its end", old.id))?;
         for (a, b) in old.stages.iter().flat_map(|s| &s.targets).zip(new.stages.iter().flat_map(|s| &s.targets)) {
-            let chosen = !matches!(a.state, TargetStep::Untouched) && b.state != TargetStep::Untouched;
+            // What is adopted is never taken back: of it the way back is only noted.
+            let open = |s: TargetStep| matches!(s, TargetStep::Untouched | TargetStep::Adopted);
+            let chosen = !open(a.state) && !open(b.state);
             law(!chosen || a.way_back == b.way_back, || format!("the way back of {} was chosen anew", a.workload))?;
         }
         Ok(())
@@ -161,7 +163,11 @@ impl Laws {
                     format!("{effect} brings another image")
                 })?;
                 let owes = decision.status.debts.iter().any(|b| b.stage == write.stage && b.target == write.target);
-                law(owes || names(&back.images) != names(&write.images), || {
+                // Somebody else's image was there, and what is brought is what was verified before it.
+                let stable = decision.status.stable.iter().any(|s| {
+                    s.stage == write.stage && s.target == write.target && names(&s.images) == names(&back.images)
+                });
+                law(owes || stable || names(&back.images) != names(&write.images), || {
                     format!("{effect}: the way back is the image")
                 })?;
                 self.approved(rollout, &spec, at)?;
