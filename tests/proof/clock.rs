@@ -23,7 +23,8 @@ fn library() -> Option<PathBuf> {
 /// What a process that follows such an end is started with.
 pub(crate) fn environment(after: Option<Kind>) -> Vec<(&'static str, String)> {
     let shift = match after {
-        Some(Kind::CrashAhead) => "+1h",
+        // What was announced more than an hour ago is not published again: events live for an hour.
+        Some(Kind::CrashAhead) => "+59m",
         Some(Kind::CrashBehind) => "-1h",
         _ => return Vec::new(),
     };

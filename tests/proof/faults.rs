@@ -61,7 +61,7 @@ fn faults() {
     for play in PLAYS {
         plans.extend(each(play.name, &mut dice).into_iter().map(|f| Plan::of(play.name, &[f])));
     }
-    must_hold("4 Faults of requests and watches", if all() { plans } else { sampled(plans, 40) });
+    must_hold("4 Faults of requests and watches", if all() { plans } else { sampled(plans, 60) });
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn faults_by_twos() {
             plans.push(Plan::of(play.name, &[one, faults[dice.below(faults.len())]]));
         }
     }
-    must_hold("5 Faults by twos", if all() { plans } else { sampled(plans, 4) });
+    must_hold("5 Faults by twos", if all() { plans } else { sampled(plans, 6) });
 }
 
 /// A process that starts while the API server refuses or swallows its first questions.

@@ -23,5 +23,5 @@ fn the_leader_is_not_the_leader_any_more() {
         }
     }
     plans.dedup();
-    must_hold("7 Two replicas, and the leader fails", if all() { plans } else { sampled(plans, 14) });
+    must_hold("7 Two replicas, and the leader fails", if all() { plans } else { sampled(plans, 20) });
 }

@@ -11,13 +11,14 @@ use std::time::Duration;
 static SECTIONS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
 /// Writes what came of a section's runs.
-pub(crate) fn section(name: &str, outcomes: &[Outcome], took: Duration) {
+pub(crate) fn section(name: &str, planned: usize, outcomes: &[Outcome], took: Duration) {
     let mut text = String::new();
+    let writes: u32 = outcomes.iter().flat_map(|o| &o.counts).filter(|(c, _)| c.writes()).map(|(_, n)| n).sum();
     let (held, struck) =
         (outcomes.iter().filter(|o| o.end.is_ok()).count(), outcomes.iter().filter(|o| o.struck).count());
     let _ = writeln!(
         text,
-        "{} runs in {} s; every fault came to pass in {struck}; {} violated.\n",
+        "{} runs of {planned} in {} s; every fault came to pass in {struck}; {} violated; {writes} writes of the controller.\n",
         outcomes.len(),
         took.as_secs(),
         outcomes.len() - held
