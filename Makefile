@@ -1,4 +1,4 @@
-# `make` prints what there is to do. Needs Rust and Go, and Python for two checks.
+# `make` prints what there is to do. Needs Rust and Go, and Python for three checks.
 
 CLUSTER := tests/cluster/bin/tidegate-cluster
 CLUSTER_SOURCES := $(shell find tests/cluster -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard tests/cluster/go.*)
@@ -6,13 +6,14 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= tidegate:$(VERSION)
 HONEST := target/honest
 MINISTACK := target/ministack
+PROMETHEUS := target/prometheus
 # What is in a requirements file, into an environment of its own: $(call pip_install,DIRECTORY,FILE)
 pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 # The control plane needs no C compiler.
 export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-cluster test-controller ecs-honest ecs-ministack bench proof lint generate generate-check cluster image image-files clean
+.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof lint generate generate-check cluster image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -31,7 +32,7 @@ test-cluster: ## the tests of the simulated nodes
 	@# `go vet` has its own step in `make lint`; here it would look at all of Kubernetes first.
 	cd tests/cluster && go test -vet=off ./...
 
-test-controller: cluster ## the tests of the controller, on a real control plane
+test-controller: cluster prometheus ## the tests of the controller, on a real control plane
 	@rm -rf target/tmp/ecs-calls
 	cargo test
 
@@ -46,6 +47,15 @@ ecs-honest: ## what the scripted ECS was asked and answered in the last tests, a
 ecs-ministack: ## the same deployments on the scripted ECS and on ministack, which others have written (Python)
 	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)
 	cargo test --test ecs -- --include-ignored ministack
+
+prometheus: $(PROMETHEUS)/bin/prometheus ## the Prometheus server that metric gates are tested on
+
+$(PROMETHEUS)/bin/prometheus:
+	@tests/metrics/fetch-prometheus $(PROMETHEUS)
+
+cloudwatch-ministack: cluster prometheus ## CloudWatch alarms as metric gates, on ministack (Python)
+	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)
+	cargo test --test metrics -- --include-ignored cloudwatch
 
 bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle,ecs)
 	cargo build --release --bin tidegate

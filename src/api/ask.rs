@@ -1,9 +1,13 @@
 //! A question to the application and its answer.
 
-use super::spec::{GrpcCheck, HttpCheck, HttpLoad, Peer, PodsProbe, Probe, Question, ServiceProbe, TcpCheck};
+use super::spec::{
+    CloudwatchGate, GrpcCheck, HttpCheck, HttpLoad, MetricServer, Peer, PodsProbe, Probe, PrometheusGate, Question,
+    ServiceProbe, TcpCheck,
+};
 use super::status::{KubernetesWorkload, Measured, Purpose};
 use super::time::{Duration, Time};
 use super::{NsName, RolloutId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names one round of one check for ever; a result is counted only under the name that was asked for.
@@ -39,6 +43,17 @@ pub enum Query {
     Grpc(GrpcCheck),
     /// One HTTP question many times; the answer carries what was [`Measured`].
     Load(HttpLoad),
+    /// What a metrics system says, with every placeholder of the query filled in.
+    Prometheus(PrometheusGate),
+    Cloudwatch(AlarmsQuery),
+}
+
+/// Alarms, all of which must be `OK`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmsQuery {
+    pub gate: CloudwatchGate,
+    /// When the stage was first written: an alarm that was raised before says nothing of what was written.
+    pub since: Option<Time>,
 }
 
 /// Whom a question is for.
@@ -47,6 +62,8 @@ pub enum Addressee<'a> {
     Pods(&'a PodsProbe),
     Service(&'a ServiceProbe),
     Url(&'a str),
+    /// AWS, through its own client.
+    Aws,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +73,7 @@ pub struct PodsOf {
     pub revision: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Outcome {
     /// Asked, and right; of a load: measured.
     Pass,
@@ -92,16 +109,24 @@ impl Query {
                 Peer::Pods(pods) => Addressee::Pods(pods),
                 Peer::Service(service) => Addressee::Service(service),
             },
+            Self::Prometheus(PrometheusGate { server, .. }) => match server {
+                MetricServer::Service(service) => Addressee::Service(service),
+                MetricServer::Url(url) => Addressee::Url(url),
+            },
+            Self::Cloudwatch(_) => Addressee::Aws,
         }
     }
 
-    /// For one request.
+    /// For one request; of metrics for the whole round.
     pub fn timeout(&self) -> Duration {
         match self {
             Self::Http(check) => check.timeout(),
             Self::Load(load) => load.timeout.unwrap_or(Duration::from_secs(5)),
             Self::Tcp(check) => check.timeout(),
             Self::Grpc(check) => check.timeout(),
+            Self::Prometheus(gate) => gate.timeout(),
+            // With the SDK's own tries.
+            Self::Cloudwatch(_) => Duration::from_secs(10),
         }
     }
 

@@ -35,8 +35,9 @@ pub struct TargetWrite {
 pub enum EcsWrite {
     /// Brings a copy of the task definition that the service names, with other images.
     Copy,
-    /// Brings this task definition, or, where it cannot be used any more, a copy as above.
-    TaskDefinition(String),
+    /// Brings this task definition, or, where it cannot be used any more, a copy as above. `again`: that was intended
+    /// before, and nobody heard what came of it.
+    TaskDefinition { arn: String, again: bool },
     /// Stops this service deployment, upon which ECS brings back the revision before it.
     Stop(String),
 }

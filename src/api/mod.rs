@@ -35,6 +35,8 @@ pub mod annotation {
     pub const ABORT: &str = "tidegate.dev/abort";
     pub const RETRY: &str = "tidegate.dev/retry";
     pub const ROLLBACK: &str = "tidegate.dev/rollback";
+    /// On a Release: what CI found out about the image, as JSON.
+    pub const EVIDENCE: &str = "tidegate.dev/evidence";
     /// On a workload or Namespace: which Releases of other namespaces may write here.
     pub const ALLOW_FROM: &str = "tidegate.dev/allow-from";
     /// On a workload: a repository other than the live one that a Release may bring.

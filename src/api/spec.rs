@@ -10,20 +10,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod checks;
+mod decimal;
+mod gates;
 mod hooks;
 mod load;
 mod percent;
 mod questions;
+mod readiness;
 mod targets;
 
 pub use checks::{
     ChecksMode, Expect, Header, HealthCheck, HttpCheck, JsonExpect, PodsProbe, Probe, Retry, SecretKey, ServiceProbe,
     SmokeTest,
 };
+pub use decimal::Decimal;
+pub use gates::{
+    Bounds, CloudwatchGate, GateLimit, GateLimits, MetricGate, MetricServer, MetricSource, OnNoData, PrometheusGate,
+};
 pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, ObjectName};
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
 pub use percent::Percent;
 pub use questions::{GrpcCheck, Peer, Question, TcpCheck};
+pub use readiness::{EvidenceMap, Readiness, Weights};
 pub use targets::{EcsTarget, KubernetesTarget, Target, TargetKind, WorkloadKind};
 
 /// Which image, through which stages. Long-lived, one per application: a new version is an edit of `image.tag`.
@@ -95,6 +103,9 @@ pub struct Stage {
     /// stages (then Manual); the only stage of a Release must say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+    /// What CI must have found out about the image before this stage is entered. Default: nothing is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Readiness>,
     /// Says that this stage has no checks on purpose. Refused beside checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<ChecksMode>,
@@ -124,6 +135,10 @@ pub struct Stage {
     /// How long the health checks are asked again after everything else passed, 1s to 24h. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake: Option<Duration>,
+    /// What metrics must say while the stage bakes, at most 8. Needs `bake`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub metric_gates: Vec<MetricGate>,
     /// How often the smoke tests are asked again while the Release is at rest, 10s to 720h. Default never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,

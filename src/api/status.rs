@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod checks;
+mod gates;
 mod history;
 mod rollout;
 mod target;
@@ -17,10 +18,12 @@ mod workload;
 pub use workload::{EcsService, KubernetesWorkload, Workload};
 
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
-pub use history::{CheckRecord, HistoryEntry, StageRecord, TargetRecord};
-pub use rollout::{Approval, Cause, PromotionState, Rollout, StageState, Step};
+pub use gates::{GateState, RoundCount};
+pub use history::{CheckRecord, GateRecord, HistoryEntry, StageRecord, TargetRecord};
+pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
-    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, WayBack, Written,
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, Unanswered, WayBack,
+    Written,
 };
 
 /// What the controller says, and what it must remember.

@@ -7,8 +7,10 @@ use super::{Digest, Image, NsName};
 use serde::{Deserialize, Serialize};
 
 mod ecs;
+mod evidence;
 mod lookup;
 pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
+pub use evidence::EvidenceView;
 pub use lookup::{HealthState, Lookup, RegistryImage, TargetHealth};
 
 /// One target as it was found.

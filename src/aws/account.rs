@@ -40,6 +40,8 @@ pub struct Account {
     writing: Client,
     pub(super) balancers: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) registry: aws_sdk_ecr::Client,
+    #[cfg(feature = "cloudwatch")]
+    pub(super) alarms: aws_sdk_cloudwatch::Client,
     pub(super) limits: Arc<Limits>,
     pub(super) services: Rounds,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
@@ -56,6 +58,8 @@ impl Account {
             writing: Client::from_conf(once),
             balancers: aws_sdk_elasticloadbalancingv2::Client::new(config),
             registry: aws_sdk_ecr::Client::new(config),
+            #[cfg(feature = "cloudwatch")]
+            alarms: aws_sdk_cloudwatch::Client::new(config),
             limits: Arc::default(),
             services: Rounds::default(),
             definitions: Mutex::default(),

@@ -16,6 +16,8 @@ pub(super) struct Limits {
     pub(super) targets: DefaultDirectRateLimiter,
     /// AWS documents none.
     pub(super) images: DefaultDirectRateLimiter,
+    #[cfg(feature = "cloudwatch")]
+    pub(super) alarms: DefaultDirectRateLimiter,
 }
 
 impl Default for Limits {
@@ -30,6 +32,8 @@ impl Default for Limits {
             registrations: limiter(Duration::from_secs(2), 10),
             targets: limiter(Duration::from_millis(200), 20),
             images: limiter(Duration::from_millis(200), 20),
+            #[cfg(feature = "cloudwatch")]
+            alarms: limiter(Duration::from_millis(250), 8),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! kept nowhere: not in memory, logs, errors or status.
 
 mod account;
+#[cfg(feature = "cloudwatch")]
+mod alarms;
 mod balancer;
 mod batch;
 mod definition;
@@ -15,6 +17,8 @@ mod registry;
 pub mod service;
 
 pub use account::Account;
+#[cfg(feature = "cloudwatch")]
+pub use alarms::Alarm;
 pub use definition::{Copied, Definition, tag};
 pub use error::Error;
 pub use registry::EcrImage;
@@ -55,10 +59,15 @@ pub struct Aws {
 impl Aws {
     /// The account and region in which `service` lies, as its role sees it.
     pub async fn account(&self, service: &EcsService) -> Arc<Account> {
+        self.account_in(&service.region, service.role_arn.as_deref(), service.external_id.as_deref()).await
+    }
+
+    /// A region, as this role sees it; without one as the controller's own credentials do.
+    pub async fn account_in(&self, region: &str, role: Option<&str>, external_id: Option<&str>) -> Arc<Account> {
         let access = Access {
-            region: service.region.clone(),
-            role: service.role_arn.clone(),
-            external_id: service.external_id.clone(),
+            region: region.to_owned(),
+            role: role.map(str::to_owned),
+            external_id: external_id.map(str::to_owned),
         };
         let mut accounts = self.accounts.lock().await;
         if let Some(known) = accounts.get(&access) {

@@ -32,6 +32,14 @@ pub fn bringing<'a>(service: &'a Service, definition: &str) -> Option<&'a str> {
     ours.max_by_key(|d| d.created_at().map_or(0, |t| t.as_nanos()))?.id().map(number)
 }
 
+/// The same, if it is not older than what is PRIMARY: an update that brings this definition was made since.
+pub fn brought<'a>(service: &'a Service, definition: &str) -> Option<&'a str> {
+    let number = bringing(service, definition)?;
+    let of = |d: &Deployment| d.created_at().map_or(0, |t| t.as_nanos());
+    let ours = service.deployments().iter().find(|d| d.id().map(self::number) == Some(number))?;
+    (of(ours) >= primary(service).map_or(0, of)).then_some(number)
+}
+
 /// What a write compares with what its decision was taken on.
 pub fn version(service: &Service) -> String {
     let (number, definition) = running(service);

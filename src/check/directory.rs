@@ -3,6 +3,7 @@
 //! The trait stands here so that `check` knows nothing of who reads the objects.
 
 use crate::api::ask::PodsOf;
+use crate::api::spec::CloudwatchGate;
 use crate::api::time::Time;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -36,6 +37,32 @@ pub trait Directory: Send + Sync {
     fn forbidden<'a>(&'a self) -> BoxFuture<'a, Result<Forbidden, LookupError>>;
     /// The entries of `tidegate.dev/allow-from` on the Namespace; empty where it has none or may not be read.
     fn namespace_consents<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<String>, LookupError>>;
+    /// The alarms of these names that there are, for a Release of `namespace`.
+    fn alarms<'a>(
+        &'a self,
+        _namespace: &'a str,
+        _gate: &'a CloudwatchGate,
+    ) -> BoxFuture<'a, Result<Vec<AlarmFacts>, LookupError>> {
+        Box::pin(std::future::ready(Err(LookupError::Refused { what: "this controller does not look at AWS".into() })))
+    }
+}
+
+/// One alarm of CloudWatch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmFacts {
+    pub name: String,
+    pub state: AlarmState,
+    /// Since when it is in this state, where AWS says it.
+    pub since: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmState {
+    Ok,
+    Alarm,
+    InsufficientData,
+    /// One that this version has not heard of.
+    Unknown,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +138,11 @@ pub enum LookupError {
     },
     #[error("{what} is not as expected")]
     Malformed { what: String },
+    /// AWS, or what the Release may use of it.
+    #[error("{what}")]
+    Refused { what: String },
+    #[error("{what}")]
+    Unanswered { what: String },
 }
 
 impl LookupError {
@@ -121,11 +153,13 @@ impl LookupError {
             Self::TimedOut { .. } => "timeout",
             Self::Unreachable { .. } => "unreachable",
             Self::Malformed { .. } => "malformed",
+            Self::Refused { .. } => "refused",
+            Self::Unanswered { .. } => "unanswered",
         }
     }
     /// Whether asking again may help without anybody's doing.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::Unreachable { .. })
+        matches!(self, Self::TimedOut { .. } | Self::Unreachable { .. } | Self::Unanswered { .. })
     }
 }
 

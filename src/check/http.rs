@@ -34,6 +34,14 @@ pub(super) struct Request<'a> {
     pub expect: &'a Expect,
 }
 
+/// An answer, as far as it was read.
+pub(super) struct Fetched {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// There was more.
+    pub cut: bool,
+}
+
 /// Where to, with addresses that were vetted.
 pub(super) enum To<'a> {
     /// Plain HTTP to one address. `host`: for the header `Host`.
@@ -57,6 +65,23 @@ impl Http {
     /// Asks once. Gives the status code of a right answer.
     pub(super) async fn ask(&self, request: &Request<'_>) -> Result<u16, Wrong> {
         exchange(self.prepare(&request.to).await?.header(CONNECTION, "close"), request, false).await
+    }
+
+    /// Asks once, and reads up to `cap` bytes of the answer, whatever its status.
+    pub(super) async fn fetch(
+        &self,
+        to: &To<'_>,
+        headers: &HeaderMap,
+        timeout: Duration,
+        cap: usize,
+    ) -> Result<Fetched, Wrong> {
+        let timeout = timeout.clamp(SHORTEST, LONGEST);
+        let wrong = |error| wrong::explain(&error, timeout, CONNECT);
+        let asked = self.prepare(to).await?.header(CONNECTION, "close");
+        let response = asked.timeout(timeout).headers(headers.clone()).send().await.map_err(wrong)?;
+        let status = response.status().as_u16();
+        let (body, cut) = read(response, cap).await.map_err(wrong)?;
+        Ok(Fetched { status, body, cut })
     }
 
     /// A client for one load, which keeps up to `kept` connections, and with a url knows its host by these addresses
@@ -127,7 +152,7 @@ async fn exchange(asked: RequestBuilder, request: &Request<'_>, whole: bool) -> 
         right.clone()?;
     }
     if whole || expect::needs_body(request.expect) {
-        let (bytes, cut) = read(response).await.map_err(wrong)?;
+        let (bytes, cut) = read(response, BODY_CAP).await.map_err(wrong)?;
         right?;
         expect::judge(request.expect, status, Body { bytes: &bytes, cut }).map_err(Wrong::Failed)?;
     }
@@ -197,10 +222,10 @@ fn at(addr: SocketAddr, path: &str) -> Result<Url, Wrong> {
     if same && url.username().is_empty() { Ok(url) } else { Err(bad()) }
 }
 
-async fn read(mut response: Response) -> Result<(Vec<u8>, bool), reqwest::Error> {
+async fn read(mut response: Response, cap: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        let room = BODY_CAP - bytes.len();
+        let room = cap - bytes.len();
         bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if chunk.len() > room {
             return Ok((bytes, true));

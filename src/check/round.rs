@@ -24,6 +24,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Beside the timeout of a question about metrics, for the looks before it.
+const METRICS_SLACK: Duration = Duration::from_millis(500);
+
 /// Everything that a round needs beside its question.
 #[derive(Clone)]
 pub(super) struct Rounds {
@@ -48,6 +51,8 @@ impl Rounds {
     /// Longer than all lookups and requests that keep their own deadlines can take.
     fn deadline(&self, ask: &Ask) -> Duration {
         let asking = match &ask.query {
+            // The next round is due soon after: whatever takes longer would never be counted.
+            Query::Prometheus(_) | Query::Cloudwatch(_) => return ask.query.timeout().std() + METRICS_SLACK,
             Query::Load(_) => load::LONGEST + Duration::from_secs(61),
             Query::Http(check) => self.asking(ask, check.timeout()),
             Query::Tcp(check) => self.asking(ask, check.timeout()),
@@ -66,6 +71,8 @@ impl Rounds {
     async fn ask(&self, ask: &Ask) -> Result<Verdict, RoundError> {
         let headers: &[Header] = match &ask.query {
             Query::Load(load) => return self.load(ask, load).await,
+            Query::Prometheus(gate) => return self.prometheus(ask, gate).await,
+            Query::Cloudwatch(query) => return self.alarms(ask, query).await,
             Query::Http(check) => &check.headers,
             Query::Tcp(_) | Query::Grpc(_) => &[],
         };
@@ -116,9 +123,7 @@ impl Rounds {
             (Query::Grpc(check), Place::Address { addr, host }) => {
                 grpc::ask(*addr, host, check.service_name(), check.timeout().std()).await
             }
-            (Query::Tcp(_) | Query::Grpc(_) | Query::Load(_), _) => {
-                Err(Wrong::NotAsked("this cannot be asked of a url".to_owned()))
-            }
+            (_, _) => Err(Wrong::NotAsked("this cannot be asked of a url".to_owned())),
         }
     }
 

@@ -51,6 +51,7 @@ impl Rounds {
             Addressee::Pods(probe) => self.pods(ask, probe).await.map(Whom::Pods),
             Addressee::Service(probe) => self.service(ask, probe).await,
             Addressee::Url(url) => self.url(url).await,
+            Addressee::Aws => Err(RoundError::NoWorkload),
         }
     }
 

@@ -96,7 +96,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let memory = Arc::new(Memory::default());
     let clock = Clock::start();
     let aws = Arc::new(Aws::default());
-    let pool = pool(&config, &acting, &options, clock, &queue)?;
+    let pool = pool(&config, &acting, &options, clock, &queue, &aws)?;
     let (unreadable, found) = mpsc::channel(unreadable::WAITING);
     let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone(), unreadable));
     let saying = tokio::spawn(unreadable::say_so(acting.clone(), leadership.clone(), found));
@@ -157,8 +157,10 @@ fn pool(
     options: &Options,
     clock: Clock,
     queue: &Arc<Queue>,
+    aws: &Arc<Aws>,
 ) -> anyhow::Result<Arc<Pool>> {
-    let directory = Arc::new(ClusterDirectory::new(client.clone(), config, Limits::default()));
+    let directory = ClusterDirectory::new(client.clone(), config, Limits::default());
+    let directory = Arc::new(directory.with_aws(aws.clone(), &options.ecs));
     let (wake, mut woken) = mpsc::unbounded_channel();
     let (outside, limits) = (check::Outside::default(), check::Limits::default());
     let now = Arc::new(move || clock.now());

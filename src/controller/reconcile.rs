@@ -159,12 +159,12 @@ impl Context {
     async fn observe(&self, view: &ReleaseView, touched: bool, carried: Carried) -> (Observed, Seen) {
         let need = rollout::need(view, touched);
         self.memory.set_active(&view.name, need.active);
-        let seen = match carried.seen.filter(|s| s.serves(view, &need.targets)) {
+        let seen = match carried.seen.filter(|s| s.serves(view, &need)) {
             Some(seen) => seen,
-            None => Seen::read(&self.observer, &self.pool, view, need.targets).await,
+            None => Seen::read(&self.observer, &self.pool, view, need).await,
         };
-        let (targets, results) = (seen.targets.clone(), seen.results.clone());
-        (Observed { targets, results, answer: carried.answer }, seen)
+        let (targets, evidence) = (seen.targets.clone(), seen.evidence.clone());
+        (Observed { targets, evidence, results: seen.results.clone(), answer: carried.answer }, seen)
     }
 
     fn step(&self, view: &ReleaseView, observed: &Observed) -> Decision {

@@ -3,18 +3,15 @@
 //! It is dropped as soon as a workload was written, the need changed, or [`FRESH`] has passed; it never outlives a look.
 
 use crate::api::ask::{AskId, AskResult};
-use crate::api::spec::TargetKind;
 use crate::api::status::Step;
-use crate::api::view::TargetView;
+use crate::api::view::{EvidenceView, TargetView};
 use crate::api::{ReleaseStatus, TargetId};
 use crate::check::Pool;
 use crate::observe::Observer;
-use crate::rollout::ReleaseView;
+use crate::rollout::{Need, ReleaseView};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-
-type Need = Vec<(TargetId, TargetKind)>;
 
 /// How long one reading serves. Whatever changes meanwhile asks for another look, and a write carries the version that
 /// was read.
@@ -27,6 +24,7 @@ pub(super) struct Seen {
     cached: bool,
     at: Instant,
     pub targets: BTreeMap<TargetId, TargetView>,
+    pub evidence: BTreeMap<String, EvidenceView>,
     /// Taken with the workloads: a later answer must not be judged by an earlier reading.
     pub results: Vec<AskResult>,
 }
@@ -34,14 +32,21 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) async fn read(observer: &Observer, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
         let (at, cached) = (Instant::now(), !concludes_from_pods(&view.status));
-        let targets =
-            if cached { observer.cached().targets(view, &need).await } else { observer.targets(view, &need).await };
-        Self { need, cached, at, targets, results: pool.results(&view.name) }
+        let targets = async {
+            match cached {
+                true => observer.cached().targets(view, &need.targets).await,
+                false => observer.targets(view, &need.targets).await,
+            }
+        };
+        let evidence = observer.evidence(&view.name.namespace, &need.evidence);
+        let (targets, evidence) = futures::join!(targets, evidence);
+        Self { need, cached, at, targets, evidence, results: pool.results(&view.name) }
     }
 
     /// Whether the next step, which needs `need`, may decide on this.
     pub(super) fn serves(&self, view: &ReleaseView, need: &Need) -> bool {
-        need.iter().all(|n| self.need.contains(n))
+        need.targets.iter().all(|n| self.need.targets.contains(n))
+            && need.evidence.iter().all(|n| self.need.evidence.contains(n))
             && self.cached != concludes_from_pods(&view.status)
             && self.at.elapsed() < FRESH
     }

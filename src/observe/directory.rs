@@ -1,10 +1,13 @@
 //! What a check must know of the cluster before it asks, from API objects.
 
+use super::alarms::Alarms;
 use super::error::{Error, within};
 use super::live::{HASH, owned_by};
-use super::{LIST, Limits, backends, consent, machines, pods};
+use super::{EcsOptions, LIST, Limits, backends, consent, machines, pods};
 use crate::api::ask::PodsOf;
-use crate::check::{Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
+use crate::api::spec::CloudwatchGate;
+use crate::aws::Aws;
+use crate::check::{AlarmFacts, Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
@@ -13,6 +16,7 @@ use kube::core::{Expression, Selector};
 use kube::{Api, Client, Config, ResourceExt};
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -27,13 +31,19 @@ pub struct ClusterDirectory {
     /// Host part of the address at which the API server is reached.
     api_server: String,
     machines: Mutex<Option<(Instant, Forbidden)>>,
+    alarms: Option<Alarms>,
 }
 
 impl ClusterDirectory {
     /// `config` is the one that `client` was made from.
     pub fn new(client: Client, config: &Config, limits: Limits) -> Self {
         let api_server = config.cluster_url.host().unwrap_or_default().to_owned();
-        Self { client, limits, api_server, machines: Mutex::new(None) }
+        Self { client, limits, api_server, machines: Mutex::new(None), alarms: None }
+    }
+
+    /// The same, looking at alarms on AWS too.
+    pub fn with_aws(self, aws: Arc<Aws>, options: &EcsOptions) -> Self {
+        Self { alarms: Some(Alarms { aws, allowed: options.allowed.clone() }), ..self }
     }
 
     async fn read_pods(&self, of: &PodsOf) -> Result<Vec<PodFacts>, LookupError> {
@@ -101,6 +111,20 @@ impl ClusterDirectory {
         Ok(found)
     }
 
+    async fn read_alarms(&self, namespace: &str, gate: &CloudwatchGate) -> Result<Vec<AlarmFacts>, LookupError> {
+        let Some(alarms) = &self.alarms else {
+            return Err(LookupError::Refused { what: "this controller does not look at AWS".to_owned() });
+        };
+        let api = Api::<Namespace>::all(self.client.clone());
+        let found = match within(self.limits.call, api.get_opt(namespace)).await {
+            Ok(found) => found,
+            Err(Error::Denied { .. }) => None,
+            Err(e) => return Err(lookup(format!("Namespace {namespace}"), e)),
+        };
+        alarms.permit(namespace, found.as_ref(), gate)?;
+        alarms.read(gate).await
+    }
+
     async fn read_namespace_consents(&self, namespace: &str) -> Result<Vec<String>, LookupError> {
         let api = Api::<Namespace>::all(self.client.clone());
         match within(self.limits.call, api.get_opt(namespace)).await {
@@ -142,6 +166,13 @@ impl Directory for ClusterDirectory {
     }
     fn namespace_consents<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<String>, LookupError>> {
         Box::pin(self.read_namespace_consents(namespace))
+    }
+    fn alarms<'a>(
+        &'a self,
+        namespace: &'a str,
+        gate: &'a CloudwatchGate,
+    ) -> BoxFuture<'a, Result<Vec<AlarmFacts>, LookupError>> {
+        Box::pin(self.read_alarms(namespace, gate))
     }
 }
 

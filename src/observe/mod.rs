@@ -3,6 +3,7 @@
 //! Reads are live, bounded and on a deadline. Nothing here writes, decides or remembers (but for the addresses of
 //! machines, for a minute, and services on AWS, for seconds).
 
+mod alarms;
 mod backends;
 mod claim;
 pub mod client;
@@ -10,6 +11,7 @@ mod consent;
 mod directory;
 mod ecs;
 mod error;
+mod evidence;
 mod fields;
 mod live;
 mod machines;

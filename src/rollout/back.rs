@@ -6,7 +6,7 @@ use super::draft::{Draft, Work, cause};
 use super::ecs::{self, Way};
 use super::{choose, foreign, plan, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
-use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
+use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{EffectId, Reason, TargetId, Verb};
@@ -68,6 +68,10 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
     let state = w.state().targets[i].clone();
     let Some(way_back) = state.way_back.clone() else { return false };
     let back = write::writable(live, way_back.images.clone());
+    // What still runs the old version may be about to show the new one.
+    if state.state == TargetStep::Writing && ecs::unheard(d, &mut w.state_mut().targets[i], live) {
+        return true;
+    }
     if live.runs(&back) {
         arrived(d, w, i, live);
         return false;
@@ -111,15 +115,17 @@ enum ToDo {
 }
 
 /// How the way back is to be brought now.
-fn to_do(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) -> ToDo {
+fn to_do(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget) -> ToDo {
     let state = &mut w.state_mut().targets[i];
     let (Some(service), Some(back)) = (&live.ecs, state.way_back.clone()) else { return ToDo::Write(None) };
     match ecs::way(live, service, state, &back) {
         Way::Wait => ToDo::Wait,
         Way::Stop(deployment) => ToDo::Write(Some(EcsWrite::Stop(deployment))),
+        Way::Bring if ecs::unheard(d, state, live) => ToDo::Wait,
         Way::Bring => {
             let definition = ecs::definition(live, &back).cloned();
-            ToDo::Write(Some(definition.map_or(EcsWrite::Copy, EcsWrite::TaskDefinition)))
+            let again = state.unanswered.is_some();
+            ToDo::Write(Some(definition.map_or(EcsWrite::Copy, |arn| EcsWrite::TaskDefinition { arn, again })))
         }
         Way::Lost(message) => {
             state.trouble = Some(cause(Reason::RollbackFailed, message, false, d.now));
@@ -200,6 +206,12 @@ fn left_alone(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
         state.effect = None;
         return;
     }
+    if let Some(message) = live.ecs.as_ref().and_then(|e| ecs::lost(live, e, state)) {
+        let state = &mut w.state_mut().targets[i];
+        state.state = TargetStep::Foreign;
+        state.trouble = Some(cause(Reason::RollbackFailed, message, false, d.now));
+        return;
+    }
     let back = state.way_back.as_ref().map(|b| b.images.clone()).unwrap_or_default();
     let message = foreign::difference(live, &back)
         .unwrap_or_else(|| format!("{} was changed after it was restored", live.workload));
@@ -224,6 +236,7 @@ fn write(
     let state = &mut w.state_mut().targets[i];
     if live.ecs.is_some() {
         state.accepted.get_or_insert_default().asked = true;
+        state.unanswered = Some(Unanswered::default());
     }
     let effect = EffectId::new(&d.rel.uid, id, &TargetId::new(&stage, &state.name), Verb::Restore);
     if state.state != TargetStep::Restoring {

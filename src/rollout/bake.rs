@@ -1,7 +1,8 @@
-//! After everything else passed: the health checks again, for as long as the stage bakes.
+//! After everything else passed: the health checks again, and metrics, for as long as the stage bakes.
 
 use super::checks;
 use super::draft::{Draft, Flow, Work, cause};
+use super::gates::{self, Told};
 use super::watching::{self, Grid, Word};
 use super::{hold, restore, supersede};
 use crate::api::Reason;
@@ -47,11 +48,27 @@ pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
             _ => restore::fail_stage(d, w, failure),
         });
     }
-    if d.due(until) && words.iter().all(|w| matches!(w, Word::Well(true))) {
+    let told = gates::ask(d, w, since, until);
+    match &told {
+        Told::Failed(why) => {
+            let failure = cause(Reason::MetricGateFailed, format!("while it baked, {why}"), true, now);
+            return Some(restore::fail_stage(d, w, failure));
+        }
+        Told::Inconclusive(why) => {
+            let failure = cause(Reason::Inconclusive, format!("while it baked, {why}"), false, now);
+            return Some(hold::inconclusive(d, w, failure));
+        }
+        Told::Waiting | Told::Passed => {}
+    }
+    let well = words.iter().all(|w| matches!(w, Word::Well(true))) && matches!(told, Told::Passed);
+    if d.due(until) && well {
         return None;
     }
     if d.due(until.plus(stage.progress_deadline)) {
-        let message = "when it had baked its health checks did not all pass at once";
+        let message = match stage.metric_gates.is_empty() {
+            true => "when it had baked its health checks did not all pass at once",
+            false => "when it had baked its health checks and metric gates did not all pass at once",
+        };
         let failure = cause(Reason::Inconclusive, message, false, now);
         return Some(hold::inconclusive(d, w, failure));
     }

@@ -37,6 +37,7 @@ impl Question {
             Query::Tcp(tcp) => plan::hash(&json!([self.kind, "tcp", tcp.peer])),
             Query::Grpc(grpc) => plan::hash(&json!([self.kind, "grpc", grpc.peer, grpc.service_name()])),
             Query::Load(load) => plan::hash(&json!([self.kind, load])),
+            Query::Prometheus(_) | Query::Cloudwatch(_) => plan::hash(&json!([self.kind, self.query])),
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Decision {
 pub struct Need {
     /// Workloads to read, with their pods or tasks.
     pub targets: Vec<(TargetId, TargetKind)>,
+    /// ConfigMaps of the Release's namespace that hold evidence.
+    pub evidence: Vec<String>,
     /// A rollout is in work or about to start: pods are worth watching.
     pub active: bool,
 }

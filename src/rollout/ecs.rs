@@ -6,9 +6,11 @@
 mod health;
 mod image;
 mod tasks;
+mod unheard;
 
 pub use image::image_to_bring;
 pub(super) use image::{denied as image_denied, missing as image_missing};
+pub(super) use unheard::{heard, unheard};
 
 use super::draft::{Draft, Work};
 use super::evidence::Failure;
@@ -264,6 +266,15 @@ pub(super) fn way(live: &LiveTarget, ecs: &EcsView, state: &TargetState, back: &
         return if asked { Way::Wait } else { Way::Stop(newest.arn.clone()) };
     }
     if settled(ecs) { Way::Bring } else { Way::Wait }
+}
+
+/// Why a way back that had come is gone again, if ECS itself took it away.
+pub(super) fn lost(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> Option<String> {
+    let back = state.way_back.as_ref().filter(|_| state.state == TargetStep::Restored)?;
+    let brought = state.accepted.as_ref().and_then(|a| a.revision.clone());
+    let newest = ecs.newest.as_ref().filter(|n| restores(n, back, &brought) && n.status.is_failing())?;
+    let why = newest.reason.as_deref().unwrap_or("it gave no reason");
+    Some(format!("ECS ended the restoring deployment of {}: {}", live.workload, tidy(why, MAX_WHY)))
 }
 
 /// The task definition to write for a restore: the one of the way back, unless somebody else changed something beside

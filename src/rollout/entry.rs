@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::{self, Blocked};
-use super::{baseline, checks, choose, ecs, plan, promotion, restore, supersede, warnings, write};
+use super::{baseline, checks, choose, ecs, plan, promotion, readiness, restore, supersede, warnings, write};
 use crate::api::Reason;
 use crate::api::effect::{Answer, Effect, Refused};
 use crate::api::status::Step;
@@ -17,13 +17,13 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
     if let Some(flow) = supersede::before_writing(d, w) {
         return flow;
     }
+    let running = already_running(d, w);
     if w.rollout.spec.is_none()
-        && let Some(flow) = begin(d, w)
+        && let Some(flow) = begin(d, w, running)
     {
         return flow;
     }
-    let running = already_running(d, w);
-    if !running && let Some(flow) = promotion::granted(d, w) {
+    if !running && let Some(flow) = readiness::judge(d, w).or_else(|| promotion::granted(d, w)) {
         return flow;
     }
     // A stage that owes what the rollout before wrote has begun.
@@ -55,13 +55,16 @@ pub(super) fn enter(d: &mut Draft, w: &mut Work) -> Flow {
 }
 
 /// The look at everything before a rollout freezes its spec.
-fn begin(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+fn begin(d: &mut Draft, w: &mut Work, running: bool) -> Option<Flow> {
     if d.rel.spec.suspend {
         return Some(block(d, w, Blocked { reason: Reason::Suspended, message: "spec.suspend is true".into() }));
     }
     let spec = preflight::of_spec(&w.spec, &d.rel.name.namespace);
     if let Some(blocked) = spec.or_else(|| preflight::of_targets(d, w, true)) {
         return Some(block(d, w, blocked));
+    }
+    if !running && let Some(flow) = readiness::judge(d, w) {
+        return Some(flow);
     }
     w.rollout.spec = serde_json::to_value(&w.spec).ok();
     // One that was refused its first write, and tries again, was begun before.
@@ -108,6 +111,7 @@ pub(super) fn block(d: &mut Draft, w: &mut Work, b: Blocked) -> Flow {
             | Reason::ConsentMissing
             | Reason::TargetBusy
             | Reason::ImageNotFound
+            | Reason::EvidenceMissing
     ) {
         // Nothing that is watched tells when these are mended.
         d.look_again_in(Duration::from_secs(10));

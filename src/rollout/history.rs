@@ -3,11 +3,12 @@
 use super::draft::{Draft, Work};
 use crate::api::Reason;
 use crate::api::status::{
-    CheckRecord, CheckState, HistoryEntry, Phase, Purpose, StageRecord, StageState, TargetRecord, TargetState, Verdict,
+    CheckRecord, CheckState, GateRecord, GateState, HistoryEntry, Phase, Purpose, StageRecord, StageState,
+    TargetRecord, TargetState, Verdict,
 };
 use crate::api::text::tidy;
 
-/// Of each of targets and checks so many are kept of one rollout, and so many characters of what they said.
+/// Of each of targets, checks and gates so many are kept of one rollout, and so many characters of what they said.
 const MOST: usize = 12;
 const MAX_SAID: usize = 160;
 
@@ -42,25 +43,35 @@ pub(super) fn remember(d: &mut Draft, w: &Work, phase: Phase, reason: Reason) {
 
 /// The stages that were entered. Those that come last say more of the end, so they are cut last.
 fn stages(all: &[StageState]) -> Vec<StageRecord> {
-    let (mut targets, mut checks) = (MOST, MOST);
+    let mut left = Left { targets: MOST, checks: MOST, gates: MOST };
     let entered = all.iter().filter(|s| s.first_write_at.is_some() || s.restore_at.is_some());
-    let mut records: Vec<StageRecord> = entered.rev().map(|s| stage(s, &mut targets, &mut checks)).collect();
+    let mut records: Vec<StageRecord> = entered.rev().map(|s| stage(s, &mut left)).collect();
     records.reverse();
     records
 }
 
-fn stage(state: &StageState, targets: &mut usize, checks: &mut usize) -> StageRecord {
+/// How many of each may still be kept.
+struct Left {
+    targets: usize,
+    checks: usize,
+    gates: usize,
+}
+
+fn stage(state: &StageState, left: &mut Left) -> StageRecord {
     let record = StageRecord {
         name: state.name.clone(),
         adopted: state.adopted,
+        ready: state.ready.clone(),
         first_write_at: state.first_write_at,
         verified_at: state.verified_at,
         restore_at: state.restore_at,
-        targets: state.targets.iter().take(*targets).map(target).collect(),
-        checks: state.answers.iter().take(*checks).cloned().collect(),
+        targets: state.targets.iter().take(left.targets).map(target).collect(),
+        checks: state.answers.iter().take(left.checks).cloned().collect(),
+        gates: state.gates.iter().take(left.gates).map(gate).collect(),
     };
-    *targets -= record.targets.len();
-    *checks -= record.checks.len();
+    left.targets -= record.targets.len();
+    left.checks -= record.checks.len();
+    left.gates -= record.gates.len();
     record
 }
 
@@ -72,6 +83,10 @@ fn target(state: &TargetState) -> TargetRecord {
         state: state.state,
         trouble: state.trouble.as_ref().map(|c| tidy(&c.message, MAX_SAID)),
     }
+}
+
+fn gate(state: &GateState) -> GateRecord {
+    GateRecord { name: state.name.clone(), outcome: state.outcome, message: tidy(&state.message, MAX_SAID) }
 }
 
 fn answer(check: &CheckState) -> CheckRecord {

@@ -19,6 +19,7 @@ mod end;
 mod entry;
 mod evidence;
 mod foreign;
+mod gates;
 mod history;
 mod hold;
 mod instants;
@@ -29,6 +30,7 @@ mod plan;
 mod preflight;
 mod promotion;
 mod quarantine;
+mod readiness;
 mod rest;
 mod restore;
 mod rollback;
@@ -60,8 +62,16 @@ use draft::Draft;
 /// `touched`: a workload of it changed since the last look. An undisturbed Release needs nothing.
 pub fn need(release: &ReleaseView, touched: bool) -> Need {
     match release.status.running() {
-        Some(rollout) if rollout.spec.is_some() => Need { targets: plan::targets_of_rollout(rollout), active: true },
-        Some(_) => Need { targets: plan::targets_of_spec(release), active: true },
+        Some(rollout) if rollout.spec.is_some() => Need {
+            targets: plan::targets_of_rollout(rollout),
+            evidence: plan::evidence_of_rollout(rollout),
+            active: true,
+        },
+        Some(_) => Need {
+            targets: plan::targets_of_spec(release),
+            evidence: plan::evidence_of_spec(&release.spec),
+            active: true,
+        },
         None => {
             let starts = rest::wants_rollout(release) || rest::wants_rollback(release);
             let owes = release.deleting && release.finalizer;
@@ -73,7 +83,8 @@ pub fn need(release: &ReleaseView, touched: bool) -> Need {
                 // Nothing of AWS is asked for a Release at rest.
                 targets.retain(|(_, t)| matches!(t, TargetKind::Kubernetes(_)));
             }
-            Need { targets, active: starts || owes }
+            let evidence = if starts { plan::evidence_of_spec(&release.spec) } else { vec![] };
+            Need { targets, evidence, active: starts || owes }
         }
     }
 }

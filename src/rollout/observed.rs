@@ -2,7 +2,7 @@
 
 use crate::api::ask::AskResult;
 use crate::api::effect::Answer;
-use crate::api::view::TargetView;
+use crate::api::view::{EvidenceView, TargetView};
 use crate::api::{NsName, ReleaseSpec, ReleaseStatus, TargetId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +27,9 @@ pub struct Observed {
     /// By stage and target: of the spec as served and, while a rollout runs, of its frozen spec and of debts.
     #[serde(with = "as_pairs")]
     pub targets: BTreeMap<TargetId, TargetView>,
+    /// What CI published, by ConfigMap of the Release's namespace.
+    #[serde(default)]
+    pub evidence: BTreeMap<String, EvidenceView>,
     /// Answers that no stored status has counted yet.
     pub results: Vec<AskResult>,
     /// What came of the effect that the step before this one asked for.

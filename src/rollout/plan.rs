@@ -53,6 +53,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         refused: None,
         trouble: None,
         accepted: None,
+        unanswered: None,
         inherited: None,
         doubted_since: None,
     };
@@ -62,10 +63,12 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         choosing_since: None,
         available_at: None,
         bake_until: None,
+        gates: vec![],
         restore_at: None,
         verified_at: None,
         unseen_since: None,
         adopted: false,
+        ready: None,
         baselines: vec![],
         targets: s.targets.iter().map(target).collect(),
         purpose: None,
@@ -83,6 +86,24 @@ pub(super) fn targets_of_spec(release: &ReleaseView) -> Vec<(TargetId, TargetKin
             (id, named(&t.workload(&release.name.namespace), t.containers().to_vec()))
         })
         .collect()
+}
+
+/// The ConfigMaps with evidence that `rollout` may need next: for the stage in work and the one after it.
+pub(super) fn evidence_of_rollout(rollout: &Rollout) -> Vec<String> {
+    let at = rollout.stages.iter().position(|s| Some(&s.name) == rollout.stage.as_ref()).unwrap_or(0);
+    let near = rollout.stages.iter().enumerate().skip(at).take(2);
+    let open = near.filter(|(_, s)| s.ready.is_none() && s.first_write_at.is_none());
+    open.filter_map(|(i, _)| {
+        let name = rollout.spec.as_ref()?.pointer(&format!("/stages/{i}/readiness/configMap/name"))?;
+        name.as_str().map(str::to_owned)
+    })
+    .collect()
+}
+
+/// The same for a rollout of `spec` that begins.
+pub(super) fn evidence_of_spec(spec: &ReleaseSpec) -> Vec<String> {
+    let asked = spec.stages.iter().take(2).filter_map(|s| s.readiness.as_ref()?.config_map.as_ref());
+    asked.map(|map| map.name.clone()).collect()
 }
 
 /// `workload` as a spec would name it.

@@ -45,6 +45,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
 }
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    ecs::heard(d, w);
     back::heard_of(d, w);
     if ecs::doubted(d, w) {
         return Flow::Stay;

@@ -4,7 +4,7 @@ use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
 use super::{ecs, entry, evidence, foreign, plan, restore, supersede, warnings, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
-use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Written};
+use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{EffectId, Reason, TargetId, Verb};
@@ -13,6 +13,7 @@ use crate::api::{EffectId, Reason, TargetId, Verb};
 const MAX_INTENTS: i32 = 5;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
+    ecs::heard(d, w);
     accepted(d, w);
     if ecs::doubted(d, w) {
         return deadline(d, w).unwrap_or(Flow::Stay);
@@ -137,6 +138,9 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     {
         return Flow::Stay;
     }
+    if ecs::unheard(d, &mut w.state_mut().targets[i], live) {
+        return Flow::Stay;
+    }
     let (id, stage) = (w.rollout.id, w.stage_name());
     if w.state().targets[i].state != TargetStep::Writing {
         warn_orphans(d, live, w.stage().targets[i].containers());
@@ -156,6 +160,7 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     state.effect = Some(effect.clone());
     state.intent_generation = Some(live.generation);
     state.found = found;
+    state.unanswered = live.ecs.as_ref().map(|_| Unanswered::default());
     state.progressing_before = live.progressing.clone();
     state.restarts_before = evidence::restarts(live, None);
     let way_back = state.way_back.clone();

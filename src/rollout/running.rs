@@ -148,6 +148,7 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
     let stages = rollout.stages.iter().map(|s| Stage {
         name: s.name.clone(),
         promotion: None,
+        readiness: None,
         checks: Some(ChecksMode::None),
         progress_deadline: Duration::from_secs(600),
         targets: s.targets.iter().map(target).collect(),
@@ -155,6 +156,7 @@ fn typed_spec(d: &Draft, rollout: &Rollout) -> ReleaseSpec {
         health_checks: vec![],
         smoke_tests: vec![],
         performance_checks: vec![],
+        metric_gates: vec![],
         bake: None,
         every: None,
         rollback: Default::default(),

@@ -1,6 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{ReleaseSpec, Stage, TargetKind, WorkloadKind};
+use crate::api::spec::{MetricGate, MetricSource, ReleaseSpec, Stage, TargetKind, WorkloadKind};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -14,7 +14,9 @@ fn of_stage(stage: &Stage) -> Option<String> {
         }
         TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
     });
-    target.or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name)))
+    let alarms = |g: &&MetricGate| !cfg!(feature = "cloudwatch") && matches!(g.source, MetricSource::Cloudwatch(_));
+    let alarms = stage.metric_gates.iter().find(alarms).map(|g| format!("metricGates[{}].cloudwatch", g.name));
+    target.or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name))).or(alarms)
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         checks::void(w);
         w.state_mut().available_at = None;
         w.state_mut().bake_until = None;
+        w.state_mut().gates.clear();
         d.status.failing.clear();
         return Some(w.go(Step::Rolling));
     }

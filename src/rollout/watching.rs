@@ -5,7 +5,7 @@
 
 use super::checks::{self, Question};
 use super::draft::Draft;
-use crate::api::ask::{Ask, AskId, Outcome};
+use crate::api::ask::{Ask, AskId, Outcome, Query};
 use crate::api::spec::Stage;
 use crate::api::status::{CheckKind, Failing, Purpose};
 use crate::api::time::{Duration, Time};
@@ -136,7 +136,7 @@ pub(super) fn told(failing: &Failing) -> String {
 }
 
 /// The round that is due, by number and time; asks to be woken for the next one.
-fn slot(d: &mut Draft, grid: &Grid, every: Duration) -> Option<(i32, Time)> {
+pub(super) fn slot(d: &mut Draft, grid: &Grid, every: Duration) -> Option<(i32, Time)> {
     let every = every.millis().max(1);
     let passed = d.now.since(grid.since).millis() / every;
     let next = grid.since.plus(Duration::from_millis(every).times(passed + 1));
@@ -155,7 +155,12 @@ fn room(d: &Draft, stage: &Stage, q: &Question) -> Duration {
     let pods = || stage.targets.iter().filter_map(|t| d.live(&stage.name, &t.name)).map(|l| l.replicas.wanted).max();
     let most = if q.query.pods().is_some() { pods().unwrap_or(1).clamp(1, MOST_PODS) } else { 1 };
     let waves = (most + AT_ONCE - 1) / AT_ONCE;
-    Duration::from_millis(q.query.timeout().millis() + SLACK).times(waves.into())
+    time_for(&q.query).times(waves.into())
+}
+
+/// The time that one request may take.
+pub(super) fn time_for(query: &Query) -> Duration {
+    Duration::from_millis(query.timeout().millis() + SLACK)
 }
 
 /// How soon what fails is asked again: as its `retry` says, and when that is spent once a minute.

@@ -52,6 +52,17 @@ const GOOD: &[&[Edit]] = &[
         "/stages/0/hooks",
         "[{name: migrate, ecsTask: {taskDefinition: 'migrate:3', container: app, command: [a, b]}}]",
     )],
+    &[
+        ("/stages/0/bake", "10m"),
+        (
+            "/stages/0/metricGates",
+            "[{name: a, prometheus: {service: {name: p, namespace: monitoring, port: 9090}, path: /p/q/, query: 'up{a=\"$(TIDEGATE_TAG)\"} > $(X)', \
+             condition: {min: '-1.5', max: '0'}, headers: [{name: Authorization, secret: {name: s, key: k}}]}, onNoData: Fail}, \
+             {name: b, interval: 5s, prometheus: {url: 'http://10.1.2.3:9090/prometheus/', query: up, condition: {max: '1'}, timeout: 100ms}, \
+             limits: {fail: {consecutive: 1}, error: {total: 1000}, noData: {}}}, \
+             {name: c, cloudwatch: {region: us-gov-west-1, alarmNames: ['a b/c'], roleArn: 'arn:aws:iam::123456789012:role/r', externalId: abc}}]",
+        ),
+    ],
     &[(
         "/stages/0/performanceChecks",
         "[{name: load, http: {url: 'https://a.example', requests: 1000}, thresholds: {p95: {max: 1s, maxIncrease: 20%}, errorRate: {max: 0.5%}}}]",

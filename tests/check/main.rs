@@ -9,6 +9,7 @@ mod grpc;
 mod hostile;
 mod hostile_urls;
 mod load;
+mod metrics;
 mod objects;
 mod outside;
 mod pooling;

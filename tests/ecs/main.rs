@@ -8,8 +8,10 @@ mod support;
 
 mod scenarios_balancer;
 mod scenarios_calls;
+mod scenarios_cells;
 mod scenarios_first;
 mod scenarios_killed;
+mod scenarios_kills;
 mod scenarios_people;
 mod scenarios_refused;
 mod scenarios_registry;

@@ -1,12 +1,12 @@
 //! The controller is killed before and after each of its calls to ECS, and another one goes on.
 
-use crate::scenarios_row::{Row, SECOND, When, lands, restored};
+use crate::scenarios_kills::play_at_every_call;
+use crate::scenarios_row::{Row, SECOND, When};
 use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release};
+use crate::scenarios_table::{READS, gone, tasks};
 use crate::sim::course::{Course, Failure};
 use crate::sim::faults::{Fault, Gate, On};
 use futures::{StreamExt as _, stream};
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tidegate::api::{Phase, Reason};
 
 const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"];
@@ -99,76 +99,50 @@ async fn at_every_write_of_a_restore() {
         .await;
 }
 
-/// Between any two calls, reads included: the controller is killed before it hears the answer of the nth call.
+/// Killed right behind a write that no read shows yet, and aborted: what reads say still runs the old version is about
+/// to show the new one, and is restored only when it does.
 #[tokio::test]
-async fn between_any_two_calls_of_a_good_image() {
-    between_any_two_calls(Row::new("any", good, [lands("RU"); 3]), When::First).await;
-}
-
-#[tokio::test]
-async fn between_any_two_calls_of_a_restore() {
-    between_any_two_calls(Row::new("any", good, [restored("RUU"); 3]), When::Restore).await;
-}
-
-#[tokio::test]
-async fn between_any_two_calls_of_a_restore_that_registers_anew() {
-    let row = Row::new("any-inactive", good, [restored("RURU"); 3]).fault(|s| s.account.deregister("app:1"));
-    between_any_two_calls(row, When::Restore).await;
-}
-
-fn good() -> Course {
-    Course::lands().after(SECOND)
-}
-
-async fn between_any_two_calls(row: Row, when: When) {
-    let (from, all) = (AtomicUsize::new(0), AtomicUsize::new(0));
+async fn an_abort_before_reads_show_the_write_waits_for_it() {
     on_ecs(
-        &format!("{}-{when:?}-none", row.name).to_lowercase(),
+        "killed-abort",
         |s| s,
         async |s| {
-            row.prepare(s, when).await;
-            let before = s.sim.calls().len();
-            row.bring(s, when).await;
-            let calls = s.sim.calls().split_off(before);
-            // What comes before a restore is the rollout of a good image.
-            let brought = calls.iter().position(|c| c.op == "UpdateService").filter(|_| when == When::Restore);
-            from.store(brought.map_or(0, |n| n + 1), Ordering::Relaxed);
-            all.store(calls.len(), Ordering::Relaxed);
+            s.settled().await;
+            s.service.plan([Course::lands().after(SECOND), Course::lands().after(SECOND)]);
+            READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
+            let gate = Gate::new();
+            s.sim.fault(On::op("UpdateService").once(), Fault::HoldAfter(gate.clone()));
+            s.set_tag(NEW).await;
+            gate.reached().await;
+            s.kill();
+            s.abort(s.status().await.rollout.unwrap().id).await;
+            s.start();
+            gate.open();
+            s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
+            let writes = s.writes();
+            assert!(["RUS", "RUU"].contains(&writes.as_str()) && s.tag() == OLD, "{writes} {}", s.tag());
         },
     )
     .await;
-    let (from, all, killed) = (from.into_inner(), all.into_inner(), AtomicUsize::new(0));
-    stream::iter(from..all)
-        .for_each_concurrent(4, |n| {
-            let (row, killed) = (&row, &killed);
-            async move {
-                on_ecs(
-                    &format!("{}-{when:?}-{n}", row.name).to_lowercase(),
-                    |s| s,
-                    async |s| {
-                        row.prepare(s, when).await;
-                        let gate = Gate::new();
-                        s.sim.fault(On::any().skip(n).once(), Fault::HoldAfter(gate.clone()));
-                        let kill = async {
-                            gate.reached().await;
-                            s.kill();
-                            s.start();
-                            gate.open();
-                            killed.fetch_add(1, Ordering::Relaxed);
-                        };
-                        let mut bring = pin!(row.bring(s, when));
-                        tokio::select! {
-                            () = kill => bring.await,
-                            () = &mut bring => {}
-                        }
-                    },
-                )
-                .await;
-            }
-        })
-        .await;
-    // How often a service is looked at is not the same each time.
-    let (killed, all) = (killed.into_inner(), all - from);
-    eprintln!("{} {when:?}: killed at {killed} of {all} calls", row.name);
-    assert!(killed + 5 >= all && killed >= 10, "{killed} of {all}");
+}
+
+/// Between any two calls, reads included.
+#[tokio::test]
+async fn at_every_call_of_a_good_image() {
+    play_at_every_call(called("any", tasks()), When::First).await;
+}
+
+#[tokio::test]
+async fn at_every_call_of_a_restore() {
+    play_at_every_call(called("any", tasks()), When::Restore).await;
+}
+
+#[tokio::test]
+async fn at_every_call_of_a_restore_that_registers_anew() {
+    play_at_every_call(called("any-inactive", gone()), When::Restore).await;
+}
+
+/// The first of these, under a name of its own.
+fn called(name: &'static str, rows: Vec<Row>) -> Row {
+    rows.into_iter().next().unwrap().called(name)
 }

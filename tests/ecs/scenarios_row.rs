@@ -1,19 +1,22 @@
 //! One row of the table: a plan, and how a rollout ends under it in a first deployment, an ordinary one and a restore.
 
-use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release};
+use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs};
 use crate::sim::NewService;
 use crate::sim::course::Course;
-use crate::support::wait::{is, until};
+use crate::support::wait::{BOUND, is, until, until_within};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tidegate::api::status::Step;
 use tidegate::api::{Phase, Reason};
 
 pub const SECOND: Duration = Duration::from_secs(1);
+/// The deadline of what may end by it, where the controller is killed on the way.
+pub const SHORT: &str = "25s";
 
 /// In which deployment it happens.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum When {
     /// The first of a Release, on a service that runs something that no Release has verified.
     First,
@@ -23,7 +26,7 @@ pub enum When {
     Restore,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Row {
     pub name: &'static str,
     service: fn(NewService) -> NewService,
@@ -33,6 +36,8 @@ pub struct Row {
     fault: fn(&Stage),
     /// For a first deployment, an ordinary one, and a restore.
     cells: [Cell; 3],
+    /// How else it may end where the controller was killed: ends that it could also have without, if ECS were faster.
+    killed: Vec<(When, Cell)>,
 }
 
 /// R: RegisterTaskDefinition. U: UpdateService. S: StopServiceDeployment. As a small letter: refused by ECS.
@@ -79,7 +84,7 @@ pub fn not_restored(writes: Writes, runs: &'static str) -> Cell {
 
 impl Row {
     pub fn new(name: &'static str, course: fn() -> Course, cells: [Cell; 3]) -> Self {
-        Self { name, service: |s| s, course, fault: |_| {}, cells }
+        Self { name, service: |s| s, course, fault: |_| {}, cells, killed: Vec::new() }
     }
     pub fn service(self, service: fn(NewService) -> NewService) -> Self {
         Self { service, ..self }
@@ -88,18 +93,39 @@ impl Row {
         Self { fault, ..self }
     }
 
+    pub fn called(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Where the controller was killed this cell may also end so, because ECS went on meanwhile.
+    pub fn or_killed(mut self, when: When, cell: Cell) -> Self {
+        self.killed.push((when, cell));
+        self
+    }
+
     /// As this cell says it must end.
-    fn cell(&self, when: When) -> Cell {
+    pub fn cell(&self, when: When) -> Cell {
         self.cells[when as usize]
     }
 
-    async fn play(&self, when: When) {
-        let name = format!("{}-{when:?}", self.name).to_lowercase();
-        on_ecs(&name, self.service, async |s| {
-            self.prepare(s, when).await;
-            self.bring(s, when).await;
-        })
-        .await;
+    /// The deadline where the controller is killed again and again.
+    pub fn patience(&self, when: When) -> &'static str {
+        match self.cell(when) {
+            Cell::Ends { phase: Phase::Failed, .. } => SHORT,
+            Cell::Ends { cause: Some(Reason::ProgressDeadlineExceeded), .. } => SHORT,
+            _ => "10m",
+        }
+    }
+
+    /// The cells that can be.
+    pub fn possible(&self) -> impl Iterator<Item = When> + use<'_> {
+        let when = [When::First, When::Ordinary, When::Restore];
+        when.into_iter().filter(|when| !matches!(self.cell(*when), Cell::Never(_)))
+    }
+
+    /// Plays a scene with such a service.
+    pub async fn stage(&self, name: &str, play: impl AsyncFn(&Stage)) {
+        on_ecs(&format!("{}-{name}", self.name).to_lowercase(), self.service, play).await;
     }
 
     /// Up to the moment before [`NEW`] is brought.
@@ -118,43 +144,119 @@ impl Row {
         }
     }
 
-    /// Brings [`NEW`], and watches how it ends.
-    pub async fn bring(&self, s: &Stage<'_>, when: When) {
+    /// Up to the moment from which the plan counts. For a restore [`NEW`] has landed by then.
+    pub async fn lead(&self, s: &Stage<'_>, when: When) {
+        if let Cell::Never(why) = self.cell(when) {
+            panic!("it cannot be: {why}");
+        }
         if when == When::Restore {
             s.judge(500).await;
             s.set_tag(NEW).await;
             s.phase(NEW, Phase::Verifying).await;
             (self.fault)(s);
+        }
+    }
+
+    /// Goes on from there, and watches how it ends.
+    pub async fn bring(&self, s: &Stage<'_>, when: When) {
+        self.go_on(s, when).await;
+        if let Cell::Waits(reason) = self.cell(when) {
+            s.blocked(reason).await;
+            assert_eq!((s.tries().as_str(), s.tag().as_str()), ("", OLD));
+        } else {
+            let end = self.ended(s).await;
+            let wanted = self.cell(when).end();
+            assert_eq!(Some(end), wanted);
+        }
+        once_each_way(s);
+    }
+
+    /// The same where the controller was killed on the way.
+    pub async fn bring_killed(&self, s: &Stage<'_>, when: When) {
+        self.go_on(s, when).await;
+        if let Cell::Waits(reason) = self.cell(when) {
+            s.blocked(reason).await;
+            assert_eq!((s.tries().as_str(), s.tag().as_str()), ("", OLD));
+        } else {
+            // Each start of a controller takes its time.
+            until_within(BOUND * 3, "the rollout has ended", async || {
+                let status = s.status().await;
+                let step = status.rollout.as_ref().filter(|r| r.image.short() == NEW).map(|r| r.step);
+                is(step == Some(Step::Ended), (), (step, status.message))
+            })
+            .await;
+            let end = self.ended(s).await.stopped_once();
+            let others = self.killed.iter().filter(|(of, _)| *of == when).map(|(_, cell)| *cell);
+            let wanted: Vec<End> = [self.cell(when)].into_iter().chain(others).filter_map(|c| c.end()).collect();
+            assert!(wanted.iter().any(|w| w.clone().stopped_once() == end), "{end:?} is none of {wanted:?}");
+        }
+        once_each_way(s);
+    }
+
+    async fn go_on(&self, s: &Stage<'_>, when: When) {
+        if when == When::Restore {
             s.phase(NEW, Phase::Restoring).await;
             s.judge(200).await;
         } else {
-            s.apply(&release(NEW)).await;
+            s.apply(&s.asks_for(NEW)).await;
         }
-        match self.cell(when) {
-            Cell::Ends { phase, reason, cause, writes, runs } => {
-                let end = s.ended(NEW).await;
-                let rollout = end.rollout.as_ref().unwrap();
-                let seen = (end.phase, rollout.reason, rollout.cause.as_ref().map(|c| c.reason));
-                assert_eq!(seen, (Some(phase), Some(reason), cause), "{:?}", end.message);
-                assert_eq!((s.tries().as_str(), s.tag().as_str()), (writes, runs), "{:?}", end.message);
-            }
-            Cell::Waits(reason) => {
-                s.blocked(reason).await;
-                assert_eq!((s.tries().as_str(), s.tag().as_str()), ("", OLD));
-            }
-            Cell::Never(why) => panic!("it cannot be: {why}"),
+    }
+
+    async fn ended(&self, s: &Stage<'_>) -> End {
+        let status = s.ended(NEW).await;
+        let rollout = status.rollout.as_ref().unwrap();
+        eprintln!("{}: {}", s.ns, status.message.as_deref().unwrap_or_default());
+        End {
+            phase: status.phase,
+            reason: rollout.reason,
+            cause: rollout.cause.as_ref().map(|c| c.reason),
+            writes: s.tries(),
+            runs: s.tag(),
         }
-        once_each_way(s);
+    }
+}
+
+/// How a rollout ended.
+#[derive(Clone, Debug, PartialEq)]
+struct End {
+    phase: Option<Phase>,
+    reason: Option<Reason>,
+    cause: Option<Reason>,
+    writes: String,
+    runs: String,
+}
+
+impl End {
+    /// To stop what is stopped already changes nothing, so it may be asked for again.
+    fn stopped_once(mut self) -> Self {
+        if let Some(made) = self.writes.find('S') {
+            let (before, after) = self.writes.split_at(made + 1);
+            self.writes = format!("{before}{}", after.trim_start_matches(['S', 's']));
+        }
+        self
+    }
+}
+
+impl Cell {
+    fn end(self) -> Option<End> {
+        let Self::Ends { phase, reason, cause, writes, runs } = self else { return None };
+        Some(End { phase: Some(phase), reason: Some(reason), cause, writes: writes.to_owned(), runs: runs.to_owned() })
     }
 }
 
 /// Plays every cell that can be.
-pub async fn play(rows: impl IntoIterator<Item = Row>) {
-    let cells = rows.into_iter().flat_map(|row| {
-        let when = [When::First, When::Ordinary, When::Restore];
-        when.into_iter().filter(move |when| !matches!(row.cell(*when), Cell::Never(_))).map(move |when| (row, when))
-    });
-    stream::iter(cells).for_each_concurrent(4, |(row, when)| async move { row.play(when).await }).await;
+pub async fn play(rows: Vec<Row>) {
+    let cells = rows.iter().flat_map(|row| row.possible().map(move |when| (row, when)));
+    stream::iter(cells.collect::<Vec<_>>())
+        .for_each_concurrent(4, |(row, when)| async move {
+            row.stage(&format!("{when:?}"), async |s| {
+                row.prepare(s, when).await;
+                row.lead(s, when).await;
+                row.bring(s, when).await;
+            })
+            .await;
+        })
+        .await;
 }
 
 /// At most one update forward and one back, and nothing is registered twice.

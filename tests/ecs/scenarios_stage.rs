@@ -8,7 +8,7 @@ use crate::support::{Cluster, Controller, Scene};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 pub const ACCOUNT: &str = "111122223333";
@@ -20,6 +20,8 @@ pub const OTHER: &str = "sha-0000009";
 /// What may be seen nowhere: the value of a variable in every task definition.
 pub const CANARY: &str = "c4n4ry-in-the-environment";
 
+const PATIENCE: &str = "15s";
+
 /// The image of the workload that answers health checks.
 const JUDGE: &str = "sha-00000aa";
 
@@ -29,6 +31,8 @@ pub struct Stage<'a> {
     pub account: Account,
     pub service: Handle,
     controllers: &'a RefCell<Vec<Controller>>,
+    /// The `progressDeadline` of its Releases.
+    pub patience: Cell<&'static str>,
 }
 
 impl Deref for Stage<'_> {
@@ -49,7 +53,7 @@ pub async fn on_ecs(name: &str, change: impl Fn(NewService) -> NewService, play:
         account.register(&task_definition(OLD));
         account.register(&task_definition(OTHER));
         let service = change(account.service("prod", "app", "app:1")).create();
-        let stage = Stage { scene, sim, account, service, controllers: &controllers };
+        let stage = Stage { scene, sim, account, service, controllers: &controllers, patience: Cell::new(PATIENCE) };
         stage.start();
         play(&stage).await;
         stage.nothing_leaked().await;
@@ -80,16 +84,23 @@ impl Stage<'_> {
         self.controllers.borrow().last().unwrap().signal("KILL");
     }
 
+    /// [`release`] with the deadline of this stage.
+    pub fn asks_for(&self, tag: &str) -> Value {
+        let mut spec = release(tag);
+        spec["stages"][0]["progressDeadline"] = json!(self.patience.get());
+        spec
+    }
+
     /// The Release has adopted [`OLD`].
     pub async fn settled(&self) {
-        self.apply(&release(OLD)).await;
+        self.apply(&self.asks_for(OLD)).await;
         self.verified(OLD).await;
     }
 
     /// The same, with a health check that somebody else's workload answers for the service.
     pub async fn judged(&self) {
         self.app("judge", JUDGE).await;
-        let mut spec = release(OLD);
+        let mut spec = self.asks_for(OLD);
         let production = spec["stages"][0].as_object_mut().unwrap();
         production.remove("checks");
         let question = json!({"service": {"name": "judge", "port": PORT}, "path": "/health"});
@@ -164,7 +175,7 @@ pub fn release(tag: &str) -> Value {
     json!({
         "image": {"repository": REPOSITORY, "tag": tag},
         "stages": [{
-            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": "15s",
+            "name": "production", "checks": "None", "promotion": {"mode": "Automatic"}, "progressDeadline": PATIENCE,
             "targets": [target],
         }],
     })

@@ -24,6 +24,7 @@ mod lost;
 mod pods;
 mod policy;
 mod quota;
+mod readiness;
 mod refused;
 mod restore;
 mod revert;

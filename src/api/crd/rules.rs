@@ -4,6 +4,7 @@
 //! fields: see [`STANDS_FOR`].
 //! Rules stay off the object's root (there they would run at every status write), all but the one on the name.
 
+mod gates;
 mod strings;
 
 /// One rule at one place.
@@ -26,17 +27,23 @@ pub const LIST_KEYS: &[(&str, &str)] = &[
     ("spec.stages[].healthChecks", "name"),
     ("spec.stages[].smokeTests", "name"),
     ("spec.stages[].performanceChecks", "name"),
+    ("spec.stages[].metricGates", "name"),
+    ("spec.stages[].metricGates[].prometheus.headers", "name"),
     ("spec.stages[].healthChecks[].http.headers", "name"),
     ("spec.stages[].smokeTests[].http.headers", "name"),
     ("spec.stages[].performanceChecks[].http.headers", "name"),
 ];
 
 /// Lists in which a value may occur once.
-pub const SETS: &[&str] = &["spec.stages[].targets[].kubernetes.containers", "spec.stages[].targets[].ecs.containers"];
+pub const SETS: &[&str] = &[
+    "spec.stages[].targets[].kubernetes.containers",
+    "spec.stages[].targets[].ecs.containers",
+    "spec.stages[].metricGates[].cloudwatch.alarmNames",
+];
 
 /// Every rule, with each word in braces filled in.
 pub fn all() -> Vec<Rule> {
-    let fields = FIELDS.iter().map(|&(at, cel, says)| rule(at, None, cel, says));
+    let fields = FIELDS.iter().chain(gates::FIELDS).map(|&(at, cel, says)| rule(at, None, cel, says));
     let placed = PLACED.iter().map(|&(at, field, cel, says)| rule(at, Some(field), cel, says));
     let durations = strings::DURATIONS.iter().map(|&(at, least, most, example)| duration(at, least, most, example));
     let strings = strings::PATTERNS.iter().flat_map(|&(pattern, says, places)| {
@@ -71,7 +78,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "http needs exactly one of pods, service and url",
     ),
     (
-        "spec.stages[].{list}[].http",
+        "spec.stages[].{request}",
         "!has(self.url) || !has(self.path)",
         "path is not for url: write it at the end of the url itself",
     ),
@@ -92,7 +99,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "job needs exactly one of fromCronJob, fromJob and template",
     ),
     (
-        "spec.stages[].{list}[].http.headers[]",
+        "spec.stages[].{request}.headers[]",
         "has(self.value) != has(self.secret)",
         "a header needs exactly one of value and secret",
     ),
@@ -124,26 +131,31 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "!has(self.every) || (has(self.smokeTests) && size(self.smokeTests) > 0)",
         "every asks the smoke tests again at rest, and there are none: add smokeTests, or remove every",
     ),
+    (
+        "spec.stages[].readiness.weights",
+        "self.ci + self.coverage + self.security + self.quality > 0",
+        "weights must not all be 0: a score of nothing says nothing",
+    ),
     // strings
     (
-        "spec.stages[].{list}[].http.url",
+        "spec.stages[].{request}.url",
         "self.matches('^https?://') && isURL(self) && url(self).getHostname() != ''",
         "url must be a whole http:// or https:// address, such as https://shop.example/health",
     ),
     (
-        "spec.stages[].{list}[].http.url",
+        "spec.stages[].{request}.url",
         "!self.matches('^[a-z]+://[^/?#]*@')",
         "url must not carry a user name or password: send them as a header from a secret",
     ),
     (
-        "spec.stages[].{list}[].http.url",
+        "spec.stages[].{request}.url",
         r"!self.matches('[\\s\\\\]')",
         "url must not hold blanks or backslashes: write them as %20 and %5C",
     ),
-    ("spec.stages[].{list}[].http.url", URL_HOST, URL_HOST_SAYS),
-    ("spec.stages[].{list}[].http.url", URL_PORT, "the port of url must be between 1 and 65535"),
+    ("spec.stages[].{request}.url", URL_HOST, URL_HOST_SAYS),
+    ("spec.stages[].{request}.url", URL_PORT, "the port of url must be between 1 and 65535"),
     (
-        "spec.stages[].{list}[].http.headers[].name",
+        "spec.stages[].{request}.headers[].name",
         "!(self.lowerAscii() in ['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', \
          'te', 'trailer', 'expect', 'proxy-connection', 'proxy-authorization'])",
         "this header belongs to the connection and cannot be set: remove it",
@@ -259,7 +271,8 @@ const NEEDS_TARGET: &str = "{form}.pods needs a target where the stage has sever
 const NO_TARGET: &str = "{form}.pods.target names no target of this stage";
 const NO_PODS: &str = "{form}.pods asks pods, and an ECS service has none: use http with a url";
 
-const STANDS_FOR: [(&str, &[&str]); 4] = [
+const STANDS_FOR: [(&str, &[&str]); 5] = [
+    ("{request}", &["{list}[].http", "metricGates[].prometheus"]),
     ("{list}", &["healthChecks", "smokeTests", "performanceChecks"]),
     ("{check}", &["healthChecks", "smokeTests"]),
     ("{form}", &["http", "tcp", "grpc"]),

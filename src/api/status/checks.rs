@@ -15,6 +15,8 @@ pub enum Purpose {
     Restore,
     /// Again and again, while the stage bakes.
     Bake,
+    /// Metrics, while the stage bakes.
+    Gate,
     /// Now and then, of a verified stage while the rollout waits for approval.
     Waiting,
     /// Now and then, at rest.

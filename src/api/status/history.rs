@@ -1,6 +1,7 @@
 //! What is remembered of ended rollouts: enough to tell afterwards what happened, without logs.
 
-use super::{Approval, Cause, CheckKind, Phase, TargetStep, Verdict};
+use super::{Approval, Cause, CheckKind, Phase, Ready, TargetStep, Verdict};
+use crate::api::ask::Outcome;
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -36,6 +37,9 @@ pub struct StageRecord {
     /// Nothing was written: its targets ran the image already.
     #[serde(default)]
     pub adopted: bool,
+    /// The evidence with which it was entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_write_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +53,9 @@ pub struct StageRecord {
     /// What the checks of the new version came to; at most 12 in all stages of an entry, those that did not pass first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckRecord>,
+    /// What its metric gates came to; at most 12 in all stages of an entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateRecord>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
@@ -63,6 +70,17 @@ pub struct TargetRecord {
     /// Why its restore is blocked or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+}
+
+/// What a metric gate came to.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateRecord {
+    pub name: String,
+    /// Of the last round that is known.
+    pub outcome: Outcome,
+    /// What it measured, in words.
+    pub message: String,
 }
 
 /// What a check came to.

@@ -1,6 +1,6 @@
 //! One attempt to bring one image through the stages, as it stands in status.
 
-use super::{Baseline, CheckRecord, CheckState, Frozen, Purpose, TargetState};
+use super::{Baseline, CheckRecord, CheckState, Frozen, GateState, Purpose, TargetState};
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
@@ -104,6 +104,17 @@ pub struct Approval {
     pub at: Time,
 }
 
+/// Evidence about the image that was enough to enter a stage.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// 0 to 100.
+    pub score: i32,
+    /// What each part came to, in words.
+    pub parts: String,
+    pub at: Time,
+}
+
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StageState {
@@ -118,6 +129,9 @@ pub struct StageState {
     /// Until when the health checks are asked again after everything else passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake_until: Option<Time>,
+    /// How its metric gates stand, or stood when they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +144,9 @@ pub struct StageState {
     pub adopted: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetState>,
+    /// The evidence with which it was entered, where its `readiness` asks for some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
     /// How the old version did under load, for limits that compare with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<Baseline>,

@@ -53,9 +53,20 @@ pub struct TargetState {
     /// it away too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
+    /// ECS: a write was intended, and its answer was not heard yet. Whether it was made may show late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     /// ECS: since when reads contradict what is known to be written. One such read may be an old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubted_since: Option<Time>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unanswered {
+    /// Since when it is known that nobody will hear the answer: whoever asked was ended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard_since: Option<Time>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default, JsonSchema)]

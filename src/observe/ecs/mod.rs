@@ -6,6 +6,7 @@ mod image;
 mod roles;
 
 pub use roles::AllowedRoles;
+pub(super) use roles::refusal;
 
 use super::Observer;
 use super::error::Error;
@@ -97,7 +98,7 @@ impl Observer {
             return Ok(TargetView::Unreachable("this controller does not look at AWS".into()));
         };
         if !self.may_use(release, service, &services.options.allowed).await? {
-            return Ok(TargetView::Denied(roles::refusal(&release.name.namespace, service)));
+            return Ok(TargetView::Denied(refusal(&release.name.namespace, service.role_arn.as_deref())));
         }
         // What the status would say of earlier rollouts is read from the service itself.
         let forgotten = release.status.settled.is_none();

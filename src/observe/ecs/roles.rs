@@ -16,11 +16,12 @@ pub(super) const OWN: &str = "own";
 pub struct AllowedRoles(pub Vec<String>);
 
 impl AllowedRoles {
-    fn read(text: &str) -> Self {
+    pub(in crate::observe) fn read(text: &str) -> Self {
         Self(text.split(',').map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect())
     }
-    fn allows(&self, service: &EcsService) -> bool {
-        let wanted = service.role_arn.as_deref().unwrap_or(OWN);
+    /// `None`: the controller's own credentials.
+    pub(in crate::observe) fn allows(&self, role: Option<&str>) -> bool {
+        let wanted = role.unwrap_or(OWN);
         self.0.iter().any(|role| role == wanted)
     }
 }
@@ -32,18 +33,19 @@ impl Observer {
         service: &EcsService,
         all: &AllowedRoles,
     ) -> Result<bool, Error> {
-        if all.allows(service) {
+        let role = service.role_arn.as_deref();
+        if all.allows(role) {
             return Ok(true);
         }
         let namespace = self.namespace(&release.name.namespace).await?;
         let annotated = namespace.and_then(|n| n.annotations().get(annotation::ALLOW_ROLES).cloned());
-        Ok(annotated.is_some_and(|text| AllowedRoles::read(&text).allows(service)))
+        Ok(annotated.is_some_and(|text| AllowedRoles::read(&text).allows(role)))
     }
 }
 
-pub(super) fn refusal(namespace: &str, service: &EcsService) -> String {
-    let wanted = service.role_arn.as_deref().unwrap_or(OWN);
-    let what = match &service.role_arn {
+pub(in crate::observe) fn refusal(namespace: &str, role: Option<&str>) -> String {
+    let wanted = role.unwrap_or(OWN);
+    let what = match role {
         Some(role) => format!("the role {role}"),
         None => "the controller's own AWS credentials".to_owned(),
     };
@@ -60,13 +62,6 @@ mod tests {
 
     #[test]
     fn a_role_is_allowed_by_its_whole_name() {
-        let service = |role: Option<&str>| EcsService {
-            region: "eu-west-1".into(),
-            cluster: "c".into(),
-            service: "s".into(),
-            role_arn: role.map(str::to_owned),
-            external_id: None,
-        };
         let role = "arn:aws:iam::123456789012:role/deploy";
         for (list, of, allowed) in [
             ("", None, false),
@@ -76,7 +71,7 @@ mod tests {
             ("arn:aws:iam::123456789012:role/deploy-all", Some(role), false),
             ("arn:aws:iam::123456789012:role/*", Some(role), false),
         ] {
-            assert_eq!(AllowedRoles::read(list).allows(&service(of)), allowed, "{list:?} {of:?}");
+            assert_eq!(AllowedRoles::read(list).allows(of), allowed, "{list:?} {of:?}");
         }
     }
 }

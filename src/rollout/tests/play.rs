@@ -6,7 +6,7 @@ use super::workloads::{Behaviour, set_image, settle};
 use super::world::World;
 use crate::api::ask::{Ask, AskResult, Outcome, Query};
 use crate::api::effect::{Answer, Effect, Refused, TargetWrite};
-use crate::api::status::{Measured, Step};
+use crate::api::status::{Measured, Purpose, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
 use crate::api::{MANAGER, ReleaseStatus, TargetId};
@@ -89,7 +89,12 @@ impl World {
         let needed = need(&self.rel, true).targets;
         let found =
             needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
-        Observed { targets: found.collect(), results: self.results.clone(), answer: self.answer.clone() }
+        Observed {
+            targets: found.collect(),
+            evidence: self.evidence.clone(),
+            results: self.results.clone(),
+            answer: self.answer.clone(),
+        }
     }
 
     pub(super) fn decide(&self) -> Decision {
@@ -118,7 +123,10 @@ impl World {
         self.results.retain(|r| !decision.counted.contains(&r.id));
         for ask in decision.asks.iter().filter(|_| !self.mute) {
             if self.results.iter().all(|r| r.id != ask.id) {
-                let outcome = self.outcome(&ask.id.stage, &ask.id.check);
+                let outcome = match ask.id.purpose {
+                    Purpose::Gate => self.metrics.unwrap_or(Outcome::Pass),
+                    _ => self.outcome(&ask.id.stage, &ask.id.check),
+                };
                 let (id, at) = (ask.id.clone(), self.now);
                 self.results.push(AskResult {
                     id,

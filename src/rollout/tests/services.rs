@@ -314,3 +314,20 @@ fn what_was_taken_back_is_known_without_a_status() {
     };
     assert_eq!(held(own, Verb::Forward, &by_ecs), ["new"]);
 }
+
+#[test]
+fn a_way_back_that_ecs_took_away_was_taken_by_nobody_else() {
+    for (step, brings, status, taken) in [
+        (TargetStep::Restored, BACK, RolledBack, true),
+        (TargetStep::Restored, BACK, RollbackFailed, true),
+        (TargetStep::Restored, BACK, Stopped, true),
+        // It is as it was brought, or what failed is what was brought forward.
+        (TargetStep::Restored, BACK, Successful, false),
+        (TargetStep::Restored, NEW, RolledBack, false),
+        (TargetStep::Written, BACK, RolledBack, false),
+    ] {
+        let live = service(NEW, brings, status);
+        let lost = ecs::lost(&live, view(&live), &target(step));
+        assert_eq!(lost.is_some(), taken, "{step:?} {brings} {status:?}: {lost:?}");
+    }
+}

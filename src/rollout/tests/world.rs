@@ -8,7 +8,7 @@ use crate::api::effect::{Answer, Refused, TargetWrite};
 use crate::api::spec::{Question, ReleaseSpec};
 use crate::api::status::{Phase, Step};
 use crate::api::time::{Duration, Time};
-use crate::api::view::{LiveTarget, TargetView};
+use crate::api::view::{EvidenceView, LiveTarget, TargetView};
 use crate::api::{NsName, Reason, ReleaseStatus, TargetId};
 use crate::rollout::ReleaseView;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) results: Vec<AskResult>,
     /// One that was given, to be given again.
     pub(super) last_result: Option<AskResult>,
+    /// What CI published, by ConfigMap.
+    pub(super) evidence: BTreeMap<String, EvidenceView>,
     /// Targets that exist and cannot be read.
     pub(super) hidden: BTreeMap<TargetId, TargetView>,
     /// How often the rest of a pod template was edited: another revision with the same image.
@@ -40,6 +42,8 @@ pub(super) struct World {
     pub(super) mute: bool,
     /// Every question is answered by this.
     pub(super) force: Option<Outcome>,
+    /// What metrics say; they are well without.
+    pub(super) metrics: Option<Outcome>,
     pub(super) answer: Option<Answer>,
     pub(super) again: Option<Time>,
     pub(super) version: i64,
@@ -97,10 +101,12 @@ impl World {
             refuse: None,
             results: vec![],
             last_result: None,
+            evidence: BTreeMap::new(),
             hidden: BTreeMap::new(),
             edits: BTreeMap::new(),
             mute: false,
             force: None,
+            metrics: None,
             answer: None,
             again: None,
             version: 1,

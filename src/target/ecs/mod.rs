@@ -42,6 +42,12 @@ impl EcsWriter {
         }
         let runs = service::running(&found).1;
         let definition = definition(&account, runs, write).await.map_err(nothing_done)?;
+        // Who was ended before the answer came has made it already, and ECS may even have taken it back. A definition of
+        // an earlier deployment tells that only where it was asked for before.
+        let first = matches!(write.ecs, Some(EcsWrite::TaskDefinition { again: false, .. }));
+        if let Some(id) = service::brought(&found, &definition).filter(|_| !first).map(str::to_owned) {
+            return Ok(Answer::Applied { generation: id.parse().unwrap_or_default(), resource_version: id });
+        }
         let updated = account.update(of, &definition).await?;
         let id = service::bringing(&updated, &definition).map(str::to_owned);
         // Failed and forgotten already, perhaps: the service deployments tell.
@@ -86,7 +92,7 @@ fn answer(error: Error) -> Answer {
 /// The ARN of what this write brings, registered if need be.
 async fn definition(account: &Account, runs: &str, write: &TargetWrite) -> Result<String, Error> {
     match &write.ecs {
-        Some(EcsWrite::TaskDefinition(arn)) if usable(account, arn).await? => Ok(arn.clone()),
+        Some(EcsWrite::TaskDefinition { arn, .. }) if usable(account, arn).await? => Ok(arn.clone()),
         _ => registered(account, runs, write).await,
     }
 }

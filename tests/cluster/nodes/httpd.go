@@ -33,6 +33,7 @@ type listening struct {
 	startedAt time.Time
 	server    *http.Server
 	sockets   []net.Listener
+	answered  answered
 }
 
 // close ends the container's sockets and connections before it returns. The server alone would not: it does not know
@@ -97,7 +98,13 @@ func (p *podServer) handler(container string, l *listening) http.Handler {
 			port = int32(address.Port)
 		}
 		answer := p.catalogue().Lookup(p.namespace, l.image).answerFor(port, r.URL.Path)
+		if answer.Path == "" && r.URL.Path == metricsPath {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+			_, _ = io.WriteString(w, l.answered.exposition())
+			return
+		}
 		reply := replyTo(answer, &p.counts, l.startedAt, now)
+		l.answered.add(reply.status)
 		p.log.Add(Request{
 			Time: now, Namespace: p.namespace, Pod: p.name, Container: container, Image: l.image, Method: r.Method,
 			Path: r.URL.RequestURI(), Host: r.Host, UserAgent: r.UserAgent(),

@@ -58,13 +58,15 @@ pub enum Fault {
     AnswerLost,
     /// Carried out; nobody answers, and the connection stays open.
     Silence,
-    /// Reads the state from before the last call of this operation. Counts only once there was one.
+    /// Reads the state from before the last call of this operation. Counts only once there was one since the rule was
+    /// made.
     Stale(&'static str),
     /// The answer is changed: an unknown state, a missing field.
     Rewrite(Arc<dyn Fn(&mut Value) + Send + Sync>),
-    /// Waits at this gate before it is carried out. A caller that ends meanwhile has never called.
+    /// Waits at this gate before it is carried out. A caller that ends meanwhile has never called, and no rule has seen
+    /// its call.
     HoldBefore(Gate),
-    /// Carried out; the answer waits at this gate.
+    /// Carried out; the answer waits at this gate. Calls that never arrive are not counted.
     HoldAfter(Gate),
 }
 
@@ -132,6 +134,10 @@ struct Rule {
     on: On,
     fault: Fault,
     seen: usize,
+    /// How many have waited before they were carried out.
+    held: usize,
+    /// Whether what it waits for was called.
+    begun: bool,
 }
 
 /// All rules, in the order in which they were made.
@@ -140,31 +146,66 @@ pub struct Faults(Mutex<Vec<Rule>>);
 
 impl Faults {
     pub fn add(&self, on: On, fault: Fault) {
-        self.0.lock().unwrap().push(Rule { on, fault, seen: 0 });
+        self.0.lock().unwrap().push(Rule { on, fault, seen: 0, held: 0, begun: false });
     }
 
     pub fn clear(&self) {
         self.0.lock().unwrap().clear();
     }
 
+    /// The gate at which this call waits before it is carried out.
+    pub(super) fn gate(&self, op: &str, body: &str) -> Option<Gate> {
+        let mut rules = self.0.lock().unwrap();
+        rules.iter_mut().find_map(|rule| {
+            let Fault::HoldBefore(gate) = &rule.fault else { return None };
+            let open = rule.on.times.is_some_and(|times| rule.held >= times);
+            if open || !rule.on.means(op, body) || !rule.on.counts(rule.seen) {
+                return None;
+            }
+            rule.held += 1;
+            Some(gate.clone())
+        })
+    }
+
     /// What goes wrong with this call. `happened` tells whether a call of an operation was carried out before.
     pub(super) fn of(&self, op: &str, body: &str, happened: impl Fn(&str) -> bool) -> Vec<Fault> {
         let mut rules = self.0.lock().unwrap();
-        rules.iter_mut().filter_map(|rule| rule.meets(op, body, &happened)).collect()
+        let (holds, others): (Vec<_>, Vec<_>) = rules.iter_mut().partition(|rule| rule.holds());
+        let mut faults: Vec<Fault> = others.into_iter().filter_map(|rule| rule.meets(op, body, &happened)).collect();
+        if !faults.iter().any(|f| matches!(f, Fault::Lost)) {
+            faults.extend(holds.into_iter().filter_map(|rule| rule.meets(op, body, &happened)));
+        }
+        faults
+    }
+}
+
+impl On {
+    fn means(&self, op: &str, body: &str) -> bool {
+        self.op.as_deref().is_none_or(|wanted| wanted == op)
+            && self.about.as_deref().is_none_or(|text| body.contains(text))
+    }
+
+    /// Whether the nth of them is meant.
+    fn counts(&self, nth: usize) -> bool {
+        nth >= self.skip && self.times.is_none_or(|times| nth < self.skip + times)
     }
 }
 
 impl Rule {
+    fn holds(&self) -> bool {
+        matches!(self.fault, Fault::HoldBefore(_) | Fault::HoldAfter(_))
+    }
+
     fn meets(&mut self, op: &str, body: &str, happened: &impl Fn(&str) -> bool) -> Option<Fault> {
-        let meant = self.on.op.as_deref().is_none_or(|wanted| wanted == op)
-            && self.on.about.as_deref().is_none_or(|text| body.contains(text));
-        let early = matches!(self.fault, Fault::Stale(after) if !happened(after));
-        if !meant || early {
+        if let Fault::Stale(after) = self.fault {
+            self.begun |= after == op;
+        }
+        let early = matches!(self.fault, Fault::Stale(after) if !self.begun || !happened(after));
+        if early || !self.on.means(op, body) {
             return None;
         }
         let nth = self.seen;
         self.seen += 1;
-        let within = self.on.times.is_none_or(|times| nth < self.on.skip + times);
-        (nth >= self.on.skip && within).then(|| self.fault.clone())
+        self.on.counts(nth).then(|| self.fault.clone())
     }
 }

@@ -33,26 +33,29 @@ pub(super) async fn handle(State(sim): State<Arc<Shared>>, headers: HeaderMap, b
     let Some(target) = target(&headers, &text) else {
         return respond(404, "text/plain", "no such service\n".to_owned());
     };
+    if let Some(gate) = sim.faults.gate(&target.op, &text) {
+        gate.pass().await;
+    }
     let faults = {
         let world = sim.world();
         let caller = auth::caller(&headers, &world, sim.clock.now()).ok();
         let region = caller.and_then(|c| world.regions.get(&c.place));
         sim.faults.of(&target.op, &text, |op| region.is_some_and(|r| r.before.contains_key(op)))
     };
-    for fault in &faults {
-        match fault {
-            Fault::Lost => return closed(),
-            Fault::HoldBefore(gate) => gate.pass().await,
-            _ => {}
-        }
+    if faults.iter().any(|f| matches!(f, Fault::Lost)) {
+        return closed();
     }
     let (call, answer) = carry_out(&sim, &target, &headers, text, &faults);
     let (status, text) = (call.status, call.answer.clone());
     // Written down before anything is waited for: a caller that ends now has still called.
     sim.log.add(call);
     for fault in &faults {
+        if let Fault::HoldAfter(gate) = fault {
+            gate.pass().await;
+        }
+    }
+    for fault in &faults {
         match fault {
-            Fault::HoldAfter(gate) => gate.pass().await,
             Fault::Silence => std::future::pending().await,
             Fault::AnswerLost => return closed(),
             _ => {}

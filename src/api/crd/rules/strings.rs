@@ -3,6 +3,7 @@
 /// Where, shortest, longest, example.
 pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].promotion.timeout", "1s", "720h", "24h"),
+    ("spec.stages[].readiness.maxAge", "1m", "720h", "24h"),
     ("spec.stages[].progressDeadline", "5s", "24h", "10m"),
     ("spec.stages[].bake", "1s", "24h", "10m"),
     ("spec.stages[].every", "10s", "720h", "4h"),
@@ -10,7 +11,8 @@ pub(super) const DURATIONS: &[(&str, &str, &str, &str)] = &[
     ("spec.stages[].healthChecks[].initialDelay", "0s", "1h", "15s"),
     ("spec.stages[].healthChecks[].retry.interval", "1s", "10m", "5s"),
     ("spec.stages[].smokeTests[].retry.interval", "1s", "10m", "5s"),
-    ("spec.stages[].{list}[].http.timeout", "100ms", "60s", "5s"),
+    ("spec.stages[].{request}.timeout", "100ms", "60s", "5s"),
+    ("spec.stages[].metricGates[].interval", "5s", "10m", "30s"),
     ("spec.stages[].{check}[].{peer}.timeout", "100ms", "60s", "5s"),
     ("spec.stages[].performanceChecks[].http.duration", "1s", "5m", "30s"),
     ("spec.stages[].performanceChecks[].thresholds.p50.max", "1ms", "60s", "300ms"),
@@ -40,12 +42,13 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
             "spec.stages[].targets[].name",
             "spec.stages[].hooks[].name",
             "spec.stages[].{list}[].name",
+            "spec.stages[].metricGates[].name",
             "spec.stages[].targets[].kubernetes.namespace",
             "spec.stages[].targets[].kubernetes.containers[]",
             "spec.stages[].hooks[].job.fromCronJob.namespace",
             "spec.stages[].hooks[].job.fromJob.namespace",
-            "spec.stages[].{list}[].http.service.name",
-            "spec.stages[].{list}[].http.service.namespace",
+            "spec.stages[].{request}.service.name",
+            "spec.stages[].{request}.service.namespace",
             "spec.stages[].{check}[].{peer}.service.name",
             "spec.stages[].{check}[].{peer}.service.namespace",
         ],
@@ -55,15 +58,16 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
         "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit",
         &[
             "spec.stages[].targets[].kubernetes.name",
+            "spec.stages[].readiness.configMap.name",
             "spec.stages[].hooks[].job.fromCronJob.name",
             "spec.stages[].hooks[].job.fromJob.name",
-            "spec.stages[].{list}[].http.headers[].secret.name",
+            "spec.stages[].{request}.headers[].secret.name",
         ],
     ),
     (
         "^[-._a-zA-Z0-9]+$",
         "must be a key of the Secret: letters, digits, -, _ and .",
-        &["spec.stages[].{list}[].http.headers[].secret.key"],
+        &["spec.stages[].{request}.headers[].secret.key"],
     ),
     (
         "^[A-Za-z0-9._/-]*$",
@@ -78,12 +82,12 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^[!#$%&*+.^_`|~0-9A-Za-z-]+$",
         "a header's name may have only letters, digits and !#$%&*+.^_`|~-",
-        &["spec.stages[].{list}[].http.headers[].name"],
+        &["spec.stages[].{request}.headers[].name"],
     ),
     (
         "^[ -~]*$",
         "a header's value may have only printable ASCII characters, all on one line",
-        &["spec.stages[].{list}[].http.headers[].value"],
+        &["spec.stages[].{request}.headers[].value"],
     ),
     (
         "^(/([^/~]|~0|~1)*)*$",
@@ -93,7 +97,7 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$",
         "region must be an AWS region such as eu-west-1",
-        &["spec.stages[].targets[].ecs.region"],
+        &["spec.stages[].targets[].ecs.region", "spec.stages[].metricGates[].cloudwatch.region"],
     ),
     (
         "^(arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/)?[a-zA-Z0-9_-]+$",
@@ -108,7 +112,20 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$",
         "roleArn must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tidegate",
-        &["spec.stages[].targets[].ecs.roleArn"],
+        &["spec.stages[].targets[].ecs.roleArn", "spec.stages[].metricGates[].cloudwatch.roleArn"],
+    ),
+    (
+        "^(/[A-Za-z0-9._~%-]+)*/?$",
+        "path must be what stands before /api/v1/query, such as /prometheus",
+        &["spec.stages[].metricGates[].prometheus.path"],
+    ),
+    (
+        "^-?[0-9]{1,15}([.][0-9]{1,15})?$",
+        "must be a decimal number in quotes, such as \"0.01\"",
+        &[
+            "spec.stages[].metricGates[].prometheus.condition.max",
+            "spec.stages[].metricGates[].prometheus.condition.min",
+        ],
     ),
     (
         "^(100|[0-9]{1,2}([.][0-9]{1,3})?)%$",

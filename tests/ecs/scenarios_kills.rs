@@ -1,0 +1,191 @@
+//! Plays cells of the table again while the controller is killed between its calls to ECS, and another one goes on.
+//!
+//! By default each cell is played once and killed again and again on its way: before and after its writes, at most
+//! [`WRITES`] of these points, and before one call of any kind. Which ones is drawn by a seed, so that it is always the
+//! same. `TIDEGATE_KILLS=7` draws by another seed; `TIDEGATE_KILLS=all` plays each cell once for each point there is.
+
+use crate::scenarios_row::{Cell, Row, SHORT, When};
+use crate::scenarios_stage::Stage;
+use crate::sim::faults::{Fault, Gate, On};
+use futures::future::join_all;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use std::cell::{Cell as Shared, RefCell};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+use tokio::sync::Mutex;
+
+/// Kills around writes in one play.
+const WRITES: usize = 4;
+/// A call of any kind is drawn among so many.
+const CALLS: usize = 16;
+/// Plays at a time, of each test.
+const AT_A_TIME: usize = 6;
+
+/// Where it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Point {
+    /// The nth call of this operation has arrived and is not carried out.
+    Before(&'static str, usize),
+    /// It was carried out and is not answered.
+    After(&'static str, usize),
+    /// The nth call of any kind is not carried out.
+    Call(usize),
+}
+
+type Play<'a> = (&'a Row, When, Vec<Point>);
+
+/// Plays every cell that can be, and says at its end which went wrong.
+pub async fn play(rows: Vec<Row>) {
+    let cells: Vec<_> = rows.iter().flat_map(|row| row.possible().map(move |when| (row, when))).collect();
+    let chosen = std::env::var("TIDEGATE_KILLS").unwrap_or_default();
+    let plays = if chosen == "all" {
+        let each = stream::iter(cells).map(|(row, when)| every(row, when));
+        each.buffered(AT_A_TIME).collect::<Vec<_>>().await.concat()
+    } else {
+        let seed: u64 = chosen.parse().unwrap_or_default();
+        cells.into_iter().map(|(row, when)| (row, when, drawn(row, when, seed))).collect()
+    };
+    play_all(plays).await;
+}
+
+/// Plays this cell once for each point there is.
+pub async fn play_at_every_call(row: Row, when: When) {
+    play_all(every(&row, when).await).await;
+}
+
+async fn play_all(plays: Vec<Play<'_>>) {
+    let (began, count) = (Instant::now(), plays.len());
+    let points: usize = plays.iter().map(|(_, _, points)| points.len()).sum();
+    let (kills, wrong) = (Shared::new(0), RefCell::new(Vec::new()));
+    stream::iter(plays)
+        .for_each_concurrent(AT_A_TIME, |(row, when, points)| {
+            let (kills, wrong) = (&kills, &wrong);
+            async move {
+                match AssertUnwindSafe(play_one(row, when, &points)).catch_unwind().await {
+                    Ok(n) => kills.set(kills.get() + n),
+                    Err(_) => wrong.borrow_mut().push(format!("{} {when:?} killed at {points:?}", row.name)),
+                }
+            }
+        })
+        .await;
+    let (kills, wrong, took) = (kills.get(), wrong.into_inner(), began.elapsed().as_secs());
+    eprintln!("{count} plays, {points} points, {kills} kills, {} wrong, {took} s", wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// One play; how often the controller was killed.
+async fn play_one(row: &Row, when: When, points: &[Point]) -> usize {
+    let name = match points {
+        [one] => format!("{when:?}-{}", one.short()),
+        _ => format!("{when:?}-killed"),
+    };
+    let killed = RefCell::new(Vec::new());
+    row.stage(&name, async |s| {
+        s.patience.set(row.patience(when));
+        row.prepare(s, when).await;
+        row.lead(s, when).await;
+        let gates: Vec<_> = points.iter().map(|p| (*p, p.gate(s))).collect();
+        tokio::select! {
+            biased;
+            () = row.bring_killed(s, when) => {}
+            () = kill(s, &gates, &killed) => unreachable!(),
+        }
+    })
+    .await;
+    let killed = killed.into_inner();
+    // How often a service is looked at is not the same each time; its writes are.
+    let missed: Vec<_> = points.iter().filter(|p| !killed.contains(*p) && !matches!(p, Point::Call(_))).collect();
+    assert!(missed.is_empty(), "{} {when:?}: was not killed at {missed:?}", row.name);
+    killed.len()
+}
+
+/// Kills the controller whenever a call waits at one of these gates, and starts another one.
+async fn kill(s: &Stage<'_>, gates: &[(Point, Gate)], killed: &RefCell<Vec<Point>>) {
+    let one_at_a_time = Mutex::new(());
+    let each = gates.iter().map(|(point, gate)| {
+        let one_at_a_time = &one_at_a_time;
+        async move {
+            gate.reached().await;
+            let _alone = one_at_a_time.lock().await;
+            s.kill();
+            gate.left().await;
+            s.start();
+            gate.open();
+            killed.borrow_mut().push(*point);
+        }
+    });
+    join_all(each).await;
+    std::future::pending().await
+}
+
+impl Point {
+    fn gate(self, s: &Stage<'_>) -> Gate {
+        let gate = Gate::new();
+        match self {
+            Self::Before(op, n) => s.sim.fault(On::op(op).skip(n).once(), Fault::HoldBefore(gate.clone())),
+            Self::After(op, n) => s.sim.fault(On::op(op).skip(n).once(), Fault::HoldAfter(gate.clone())),
+            Self::Call(n) => s.sim.fault(On::any().skip(n).once(), Fault::HoldBefore(gate.clone())),
+        }
+        gate
+    }
+
+    fn short(self) -> String {
+        let (of, n) = match self {
+            Self::Before(op, n) => (format!("b{}", &op[..1]), n),
+            Self::After(op, n) => (format!("a{}", &op[..1]), n),
+            Self::Call(n) => ("c".to_owned(), n),
+        };
+        format!("{of}{n}")
+    }
+}
+
+/// Before and after each write that this cell has from the moment that its plan counts.
+fn around_writes(row: &Row, when: When) -> Vec<Point> {
+    let Cell::Ends { writes, .. } = row.cell(when) else { return Vec::new() };
+    let from = if when == When::Restore { "RU".len() } else { 0 };
+    let mut seen = BTreeMap::new();
+    let ops = writes[from..].chars().map(|letter| match letter.to_ascii_uppercase() {
+        'R' => "RegisterTaskDefinition",
+        'U' => "UpdateService",
+        _ => "StopServiceDeployment",
+    });
+    ops.flat_map(|op| {
+        let n: &mut usize = seen.entry(op).or_default();
+        *n += 1;
+        [Point::Before(op, *n - 1), Point::After(op, *n - 1)]
+    })
+    .collect()
+}
+
+fn drawn(row: &Row, when: When, seed: u64) -> Vec<Point> {
+    let draw = |what: &dyn Fn(&mut DefaultHasher)| {
+        let mut hasher = DefaultHasher::new();
+        (seed, row.name, when).hash(&mut hasher);
+        what(&mut hasher);
+        hasher.finish()
+    };
+    let mut points = around_writes(row, when);
+    points.sort_by_cached_key(|p| draw(&|h| p.hash(h)));
+    // Each kill costs time, which a play that ends by its deadline does not have.
+    points.truncate(if row.patience(when) == SHORT { WRITES / 2 } else { WRITES });
+    let call = draw(&|h| h.write_u8(0)) % CALLS as u64;
+    points.push(Point::Call(usize::try_from(call).unwrap()));
+    points
+}
+
+/// A play for each call that an undisturbed one has, and for each point around a write.
+async fn every(row: &Row, when: When) -> Vec<Play<'_>> {
+    let calls = Shared::new(0);
+    row.stage(&format!("{when:?}-calls"), async |s| {
+        row.prepare(s, when).await;
+        row.lead(s, when).await;
+        let before = s.sim.calls().len();
+        row.bring(s, when).await;
+        calls.set(s.sim.calls().len() - before);
+    })
+    .await;
+    let points = around_writes(row, when).into_iter().chain((0..calls.get()).map(Point::Call));
+    points.map(|point| (row, when, vec![point])).collect()
+}
