@@ -20,12 +20,13 @@ pub(crate) fn recorded() -> &'static BTreeMap<String, BTreeMap<Class, u32>> {
     })
 }
 
-/// Before and after each write of a play.
+/// Before each write of a play, then after each: whoever samples one in two must not take all of one kind.
 fn points(play: &str) -> Vec<Fault> {
     let counts = &recorded()[play];
-    let writes = WRITES.into_iter().flat_map(|on| (1..=counts.get(&on).copied().unwrap_or(0)).map(move |n| (on, n)));
-    let both = writes.flat_map(|(on, n)| [Kind::CrashBefore, Kind::CrashAfter].map(|kind| Fault::new(kind, on, n)));
-    both.collect()
+    let count = |on: &Class| counts.get(on).copied().unwrap_or(0);
+    let writes: Vec<_> = WRITES.iter().flat_map(|on| (1..=count(on)).map(|n| (*on, n))).collect();
+    let kinds = [Kind::CrashBefore, Kind::CrashAfter].into_iter();
+    kinds.flat_map(|kind| writes.iter().map(move |(on, n)| Fault::new(kind, *on, *n))).collect()
 }
 
 #[test]
