@@ -10,6 +10,17 @@ pub enum Effect {
     SetFinalizer,
     RemoveFinalizer,
     Write(Box<TargetWrite>),
+    DeletePod(Box<PodDeletion>),
+}
+
+/// Deletes one pod that holds up a StatefulSet, if it is still the object and version that the decision was taken on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodDeletion {
+    pub workload: Workload,
+    pub namespace: String,
+    pub pod: String,
+    pub uid: String,
+    pub resource_version: String,
 }
 
 /// Brings `images` to one workload, if it is still the object and version that the decision was taken on.
@@ -72,6 +83,8 @@ pub enum Answer {
         generation: i64,
         resource_version: String,
     },
+    /// The pod is being deleted.
+    Deleted,
     /// ECS stops this service deployment and goes back by itself.
     Stopping {
         deployment: String,

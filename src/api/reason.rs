@@ -59,6 +59,7 @@ pub enum Reason {
     TargetBusy,
     TargetDuplicate,
     TargetPaused,
+    UpdateStrategyUnsupported,
     TargetScaledToZero,
     TargetUnreachable,
     TargetTerminating,
@@ -97,6 +98,9 @@ pub enum Reason {
     Recovered,
     LookupDenied,
     ContainerOrphaned,
+    PartitionKeepsPods,
+    StuckPodDeleted,
+    StuckPodKept,
     TargetContended,
     Drifted,
 }
@@ -277,10 +281,16 @@ impl Reason {
             "`kubectl rollout resume` it.",
         ),
         Entry(
+            Self::UpdateStrategyUnsupported,
+            Kind::Blocked,
+            "The update strategy of a StatefulSet or DaemonSet would replace no pod: `OnDelete`, or a partition that keeps all of them.",
+            "Set the field that the message names.",
+        ),
+        Entry(
             Self::TargetScaledToZero,
             Kind::Blocked,
-            "The workload has no replicas, so nothing can be verified.",
-            "Scale it up.",
+            "The workload has no replicas, or no node matches the DaemonSet, so nothing can be verified.",
+            "Scale it up, or mend the DaemonSet's node selector.",
         ),
         Entry(
             Self::TargetUnreachable,
@@ -463,6 +473,24 @@ impl Reason {
             Kind::Event,
             "A listed container was removed by its owner; Tidegate gives up its image.",
             "Remove it from `targets[].kubernetes.containers`.",
+        ),
+        Entry(
+            Self::PartitionKeepsPods,
+            Kind::Event,
+            "A StatefulSet has a partition: pods of lower ordinals keep their image, and the others are verified.",
+            "Lower the partition when they shall follow.",
+        ),
+        Entry(
+            Self::StuckPodDeleted,
+            Kind::Event,
+            "A pod of the version that was taken away was not ready and held up its StatefulSet, so it was deleted.",
+            "",
+        ),
+        Entry(
+            Self::StuckPodKept,
+            Kind::Event,
+            "A pod of the version that was taken away holds up its StatefulSet, and Tidegate may not delete it.",
+            "Delete it with the command that the message prints; or set `rbac.deleteStuckPods: true` in the chart.",
         ),
         Entry(
             Self::TargetContended,

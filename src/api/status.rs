@@ -22,8 +22,8 @@ pub use gates::{GateState, RoundCount};
 pub use history::{CheckRecord, GateRecord, HistoryEntry, StageRecord, TargetRecord};
 pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
-    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, TargetState, TargetStep, Unanswered, WayBack,
-    Written,
+    Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, StuckPod, TargetState, TargetStep, Unanswered,
+    WayBack, Written,
 };
 
 /// What the controller says, and what it must remember.

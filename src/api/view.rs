@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 mod ecs;
 mod evidence;
 mod lookup;
+mod stateful;
 pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
 pub use evidence::EvidenceView;
 pub use lookup::{HealthState, Lookup, RegistryImage, TargetHealth};
+pub use stateful::{OutdatedPod, StatefulView};
 
 /// One target as it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,12 +37,17 @@ pub struct LiveTarget {
     pub generation: i64,
     pub observed_generation: i64,
     pub paused: bool,
+    /// `updateStrategy: OnDelete`: pods get another image only when somebody deletes them.
+    #[serde(default)]
+    pub on_delete: bool,
+    /// Of a DaemonSet: the nodes that should run it, and their pods.
     pub replicas: Replicas,
     /// Containers and init containers of the pod template.
     pub containers: Vec<LiveContainer>,
     /// Our last write's stamp, as it stands there now; it may be a copy that `kubectl rollout undo` brought back.
     pub stamp: Option<Stamp>,
-    /// The pod-template-hash of the ReplicaSet that runs the current template, once the Deployment has one.
+    /// The pod-template-hash of the ReplicaSet that runs the current template, once the Deployment has one; of a
+    /// StatefulSet and DaemonSet the controller-revision-hash of their pods.
     /// ECS: the number in the PRIMARY deployment's id, which is the name of its service revision.
     pub revision: Option<String>,
     pub progressing: Option<Progressing>,
@@ -55,6 +62,9 @@ pub struct LiveTarget {
     pub claimed_by: Option<NsName>,
     /// A GitOps tool that applies this object, by its field manager.
     pub gitops: Option<String>,
+    /// What only a StatefulSet has.
+    #[serde(default)]
+    pub stateful: Option<StatefulView>,
     /// What only an ECS service has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecs: Option<Box<EcsView>>,

@@ -62,6 +62,7 @@ fn summary(recorded: &Recorded, decision: &Decision) -> String {
             let images: Vec<_> = write.images.iter().map(|i| i.image.to_string()).collect();
             format!("  writes {} {}", write.workload, images.join(", "))
         }
+        Some(Effect::DeletePod(pod)) => format!("  deletes pod {}/{} of {}", pod.namespace, pod.pod, pod.workload),
         Some(other) => format!("  {other:?}"),
     };
     let message = decision.status.message.as_deref().unwrap_or_default();

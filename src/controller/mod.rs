@@ -23,6 +23,7 @@ mod watch;
 mod work;
 
 use crate::api::Release;
+use crate::api::spec::WorkloadKind;
 use crate::aws::Aws;
 use crate::check::{self, Pool};
 use crate::observe::{ClusterDirectory, EcsOptions, Limits, Observer, client};
@@ -34,7 +35,7 @@ use anyhow::Context as _;
 use clock::Clock;
 use events::Events;
 use health::Health;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Client, Config};
 use lease::{Elector, Leadership, LeaseOptions};
@@ -179,10 +180,14 @@ fn follow(watches: &Arc<Watches>, client: &Client, namespace: Option<&str>) -> V
     let releases: Api<DeserializeGuard<Release>> = scoped(client, namespace);
     // A restricted controller may write to workloads of that namespace alone, so it watches no others.
     let deployments: Api<PartialObjectMeta<Deployment>> = scoped(client, namespace);
-    let (one, two) = (watches.clone(), watches.clone());
+    let stateful_sets: Api<PartialObjectMeta<StatefulSet>> = scoped(client, namespace);
+    let daemon_sets: Api<PartialObjectMeta<DaemonSet>> = scoped(client, namespace);
+    let [one, two, three, four] = [(); 4].map(|()| watches.clone());
     vec![
         tokio::spawn(async move { one.releases(releases).await }),
-        tokio::spawn(async move { two.deployments(deployments).await }),
+        tokio::spawn(async move { two.workloads(WorkloadKind::Deployment, deployments).await }),
+        tokio::spawn(async move { three.workloads(WorkloadKind::StatefulSet, stateful_sets).await }),
+        tokio::spawn(async move { four.workloads(WorkloadKind::DaemonSet, daemon_sets).await }),
     ]
 }
 

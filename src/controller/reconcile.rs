@@ -147,7 +147,7 @@ impl Context {
         };
         self.report(&view, &release, &observed, &decision);
         seen.counted(&decision.counted);
-        carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_))));
+        carried.seen = Some(seen).filter(|_| !matches!(decision.effect, Some(Effect::Write(_) | Effect::DeletePod(_))));
         let Some(effect) = &decision.effect else {
             return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
         };
@@ -227,6 +227,11 @@ impl Context {
                 );
                 (answer, Some(release.clone()))
             }
+            Effect::DeletePod(pod) => {
+                let answer = self.target.delete_pod(pod).await;
+                tracing::info!(pod = %pod.pod, uid = %pod.uid, workload = %pod.workload, ?answer, "deleted a stuck pod");
+                (answer, Some(release.clone()))
+            }
         };
         self.metrics.answered(effect, &answer);
         if let Some(now) = now.as_ref().filter(|now| now.resource_version() != release.resource_version()) {
@@ -257,7 +262,7 @@ fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
     let watched = of_stage.filter_map(|(_, view)| match view {
         TargetView::Live(live) => live.revision.as_ref().zip(live.workload.kubernetes()).map(|(revision, of)| Pods {
             namespace: of.namespace.clone(),
-            selector: format!("pod-template-hash={revision}"),
+            selector: format!("{}={revision}", of.kind.revision_label()),
         }),
         _ => None,
     });

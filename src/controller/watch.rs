@@ -1,4 +1,4 @@
-//! The two standing watches: Releases whole, workloads as metadata.
+//! The standing watches: Releases whole, workloads of every kind as metadata.
 //!
 //! They fill the [`Memory`] and put names into the [`Queue`]; they decide nothing.
 
@@ -12,7 +12,6 @@ use crate::observe::release_view;
 use crate::rollout;
 use crate::telemetry::Metrics;
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -33,7 +32,8 @@ pub(super) struct Watches {
     unreadable: mpsc::Sender<Unreadable>,
     /// Whether each has listed everything once.
     releases_synced: AtomicBool,
-    workloads_synced: AtomicBool,
+    /// By kind.
+    workloads_synced: [AtomicBool; WorkloadKind::ALL.len()],
 }
 
 /// After so many errors in a row a watch is built anew: some of its states never leave an expired version.
@@ -53,11 +53,12 @@ impl Watches {
         metrics: Arc<Metrics>,
         unreadable: mpsc::Sender<Unreadable>,
     ) -> Self {
-        let (releases_synced, workloads_synced) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (releases_synced, workloads_synced) = Default::default();
         Self { memory, queue, metrics, unreadable, releases_synced, workloads_synced }
     }
     pub(super) fn synced(&self) -> bool {
-        self.releases_synced.load(Ordering::Relaxed) && self.workloads_synced.load(Ordering::Relaxed)
+        let workloads = || self.workloads_synced.iter().all(|s| s.load(Ordering::Relaxed));
+        self.releases_synced.load(Ordering::Relaxed) && workloads()
     }
 
     /// Follows every Release. Never returns.
@@ -81,23 +82,32 @@ impl Watches {
         .await;
     }
 
-    /// Follows the metadata of every Deployment. Never returns.
-    pub(super) async fn deployments(&self, api: Api<PartialObjectMeta<Deployment>>) {
+    /// Follows the metadata of every workload of one kind. Never returns.
+    pub(super) async fn workloads<K>(&self, kind: WorkloadKind, api: Api<PartialObjectMeta<K>>)
+    where
+        PartialObjectMeta<K>: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let what = match kind {
+            WorkloadKind::Deployment => "deployments",
+            WorkloadKind::StatefulSet => "statefulsets",
+            WorkloadKind::DaemonSet => "daemonsets",
+        };
         let mut listed = HashSet::new();
-        follow("deployments", api, &self.metrics, |event| match event {
+        follow(what, api, &self.metrics, |event| match event {
             Event::Init => listed.clear(),
             Event::InitApply(meta) => {
-                listed.insert(workload(&meta));
-                self.workload(&meta);
+                listed.insert(workload(kind, &meta));
+                self.workload(kind, &meta);
             }
             Event::InitDone => {
-                let gone = self.memory.workloads().into_iter().filter(|w| !listed.contains(w));
-                gone.for_each(|w| self.trigger(self.memory.workload_gone(&w)));
+                let mut gone = self.memory.workloads();
+                gone.retain(|w| w.kind == kind && !listed.contains(w));
+                gone.iter().for_each(|w| self.trigger(self.memory.workload_gone(w)));
                 listed = HashSet::new();
-                self.workloads_synced.store(true, Ordering::Relaxed);
+                self.workloads_synced[kind as usize].store(true, Ordering::Relaxed);
             }
-            Event::Apply(meta) => self.workload(&meta),
-            Event::Delete(meta) => self.trigger(self.memory.workload_gone(&workload(&meta))),
+            Event::Apply(meta) => self.workload(kind, &meta),
+            Event::Delete(meta) => self.trigger(self.memory.workload_gone(&workload(kind, &meta))),
         })
         .await;
     }
@@ -129,14 +139,14 @@ impl Watches {
         self.queue.add(name, Instant::now(), false);
     }
 
-    fn workload(&self, meta: &PartialObjectMeta<Deployment>) {
-        let (uid, generation) = (meta.metadata.uid.as_deref(), meta.metadata.generation);
-        let seen = Seen::new(uid.unwrap_or_default(), generation.unwrap_or(0));
-        self.trigger(self.memory.workload(workload(meta), seen));
+    fn workload(&self, kind: WorkloadKind, object: &impl Resource) {
+        let meta = object.meta();
+        let seen = Seen::new(meta.uid.as_deref().unwrap_or_default(), meta.generation.unwrap_or(0));
+        self.trigger(self.memory.workload(workload(kind, object), seen));
     }
 
     fn trigger(&self, triggers: Vec<NsName>) {
-        // Before both lists are complete nobody knows what changed; the first look compares then.
+        // Before all lists are complete nobody knows what changed; the first look compares then.
         if !self.synced() {
             return;
         }
@@ -232,7 +242,7 @@ fn named<K: Resource>(object: &K) -> NsName {
     NsName::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
-fn workload(meta: &PartialObjectMeta<Deployment>) -> KubernetesWorkload {
-    let name = named(meta);
-    KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: name.namespace, name: name.name }
+fn workload(kind: WorkloadKind, object: &impl Resource) -> KubernetesWorkload {
+    let name = named(object);
+    KubernetesWorkload { kind, namespace: name.namespace, name: name.name }
 }

@@ -2,20 +2,23 @@
 
 use super::alarms::Alarms;
 use super::error::{Error, within};
-use super::live::{HASH, owned_by};
+use super::revision::{owned_by, owner_of};
 use super::{EcsOptions, LIST, Limits, backends, consent, machines, pods};
 use crate::api::ask::PodsOf;
-use crate::api::spec::CloudwatchGate;
+use crate::api::spec::{CloudwatchGate, WorkloadKind};
+use crate::api::status::KubernetesWorkload;
 use crate::aws::Aws;
 use crate::check::{AlarmFacts, Backend, Directory, Forbidden, LookupError, PodFacts, SecretFacts, ServiceFacts};
 use futures::future::BoxFuture;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use kube::api::ListParams;
 use kube::core::{Expression, Selector};
-use kube::{Api, Client, Config, ResourceExt};
+use kube::{Api, Client, Config, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -49,20 +52,38 @@ impl ClusterDirectory {
     async fn read_pods(&self, of: &PodsOf) -> Result<Vec<PodFacts>, LookupError> {
         let workload = &of.workload;
         let what = || format!("the pods of {workload}");
-        let hash: Selector = Expression::Equal(HASH.to_owned(), of.revision.clone()).into();
+        let label = workload.kind.revision_label().to_owned();
+        let hash: Selector = Expression::Equal(label, of.revision.clone()).into();
         let listing = ListParams::default().limit(LIST).labels_from(&hash);
-        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &workload.namespace);
-        let sets = Api::<ReplicaSet>::namespaced(self.client.clone(), &workload.namespace);
-        let all_pods = Api::<Pod>::namespaced(self.client.clone(), &workload.namespace);
-        let call = self.limits.call;
-        let both = async {
-            futures::try_join!(within(call, deployments.get_opt(&workload.name)), within(call, sets.list(&listing)),)
+        let owner = match workload.kind {
+            WorkloadKind::Deployment => self.set_of(workload, &listing).await,
+            WorkloadKind::StatefulSet => self.uid_of::<StatefulSet>(workload).await,
+            WorkloadKind::DaemonSet => self.uid_of::<DaemonSet>(workload).await,
         };
-        let (deployment, sets) = both.await.map_err(|e| lookup(what(), e))?;
+        let Some(owner) = owner.map_err(|e| lookup(what(), e))? else { return Ok(Vec::new()) };
+        let pods = Api::<Pod>::namespaced(self.client.clone(), &workload.namespace);
+        let pods = within(self.limits.call, pods.list(&listing)).await.map_err(|e| lookup(what(), e))?;
+        Ok(pods.items.iter().filter(|pod| owner_of(*pod) == Some(&owner)).map(pod).collect())
+    }
+
+    /// Uid of a Deployment's ReplicaSet, among those that `listing` finds.
+    async fn set_of(&self, of: &KubernetesWorkload, listing: &ListParams) -> Result<Option<String>, Error> {
+        let deployments = Api::<Deployment>::namespaced(self.client.clone(), &of.namespace);
+        let sets = Api::<ReplicaSet>::namespaced(self.client.clone(), &of.namespace);
+        let call = self.limits.call;
+        let (deployment, sets) =
+            futures::try_join!(within(call, deployments.get_opt(&of.name)), within(call, sets.list(listing)))?;
         let set = deployment.and_then(|d| sets.items.into_iter().find(|set| owned_by(set, &d)));
-        let Some(set) = set else { return Ok(Vec::new()) };
-        let pods = within(call, all_pods.list(&listing)).await.map_err(|e| lookup(what(), e))?;
-        Ok(pods.items.iter().filter(|pod| owned_by(*pod, &set)).map(pod).collect())
+        Ok(set.and_then(|s| s.metadata.uid))
+    }
+
+    /// Uid of a workload that its pods belong to directly.
+    async fn uid_of<K>(&self, of: &KubernetesWorkload) -> Result<Option<String>, Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &of.namespace);
+        Ok(within(self.limits.call, api.get_metadata_opt(&of.name)).await?.and_then(|o| o.metadata.uid))
     }
 
     async fn read_service(&self, namespace: &str, name: &str) -> Result<Option<ServiceFacts>, LookupError> {

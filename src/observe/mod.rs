@@ -15,14 +15,17 @@ mod evidence;
 mod fields;
 mod live;
 mod machines;
+mod object;
 mod pods;
 mod release;
+mod revision;
 mod targets;
 
 pub use directory::ClusterDirectory;
 pub use ecs::{AllowedRoles, EcsOptions};
 pub use error::Error;
 pub use live::{Surroundings, live};
+pub use object::Object;
 pub use release::release_view;
 
 use crate::api::{NsName, Release};
@@ -42,7 +45,7 @@ pub struct Observer {
     limits: Limits,
     /// Services on AWS, where they are looked at.
     services: Option<Arc<ecs::Services>>,
-    /// ReplicaSets and pods as the API server's cache has them.
+    /// ReplicaSets, ControllerRevisions and pods as the API server's cache has them.
     cached: bool,
 }
 
@@ -74,7 +77,7 @@ impl Observer {
         Self { services: Some(Arc::new(ecs::Services::new(aws, options))), ..self }
     }
 
-    /// The same, but ReplicaSets and pods may be some moments old. Workloads and Releases are read as ever.
+    /// The same, but revisions and pods may be some moments old. Workloads and Releases are read as ever.
     ///
     /// An up-to-date list waits until the API server's cache has caught up with etcd: up to 100 ms after every write, of
     /// whatever kind. Good enough where nothing is concluded from pods.

@@ -1,7 +1,9 @@
-//! Reading targets: the workload, the ReplicaSet of its current template, that ReplicaSet's pods, and who may write.
+//! Reading targets: the workload, the revision of its current template, that revision's pods, and who may write.
 
 use super::error::{Error, within};
-use super::live::{HASH, Surroundings, current_set, live, replica_failure, stamp};
+use super::live::{Surroundings, live, stamp};
+use super::object::Object;
+use super::revision::{self, Current};
 use super::{LIST, Observer, claim, consent};
 use crate::api::effect::Stamp;
 use crate::api::spec::{KubernetesTarget, TargetKind, WorkloadKind};
@@ -10,12 +12,14 @@ use crate::api::view::TargetView;
 use crate::api::{NsName, TargetId};
 use crate::rollout::ReleaseView;
 use futures::stream::{self, StreamExt};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
 use kube::core::{Expression, Selector};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 impl Observer {
     /// Each of `need` as it is now. One that cannot be read says so in its view; the others are not held up by it.
@@ -47,40 +51,65 @@ impl Observer {
     async fn look(&self, release: &ReleaseView, target: &KubernetesTarget) -> Result<TargetView, Error> {
         let namespace = target.namespace_or(&release.name.namespace);
         let of = KubernetesWorkload { kind: target.kind, namespace: namespace.to_owned(), name: target.name.clone() };
-        if of.kind != WorkloadKind::Deployment {
-            return Ok(TargetView::Unreachable(format!("{of}: only Deployments can be read")));
-        }
-        let deployments = Api::<Deployment>::namespaced(self.client.clone(), namespace);
-        let Some(deployment) = within(self.limits.call, deployments.get_opt(&of.name)).await? else {
+        let Some(object) = self.object(&of).await? else {
             let ending = self.namespace_ends(namespace).await.unwrap_or(false);
             return Ok(if ending { TargetView::Terminating } else { TargetView::Absent });
         };
         // A namespace that is being deleted refuses new pods, which shows as a ReplicaFailure first.
-        let refused = replica_failure(&deployment).is_some();
-        if deployment.metadata.deletion_timestamp.is_some() || (refused && self.namespace_ends(namespace).await?) {
+        let refused = object.replica_failure().is_some();
+        if object.meta().deletion_timestamp.is_some() || (refused && self.namespace_ends(namespace).await?) {
             return Ok(TargetView::Terminating);
         }
-        let around = self.surroundings(release, &deployment, &of);
-        let (sets, around) = futures::try_join!(self.sets(&deployment, namespace), around)?;
-        let pods = match current_set(&deployment, &sets) {
-            Some(set) => self.pods(&deployment, set, namespace).await?,
+        let around = self.surroundings(release, &object, &of);
+        let (current, around) = futures::try_join!(self.current(&object, namespace), around)?;
+        let pods = match &current {
+            Some(current) => self.pods(&object, current, &of).await?,
             None => Vec::new(),
         };
-        Ok(TargetView::Live(Box::new(live(&deployment, &sets, &pods, around, of))))
+        Ok(TargetView::Live(Box::new(live(&object, current.as_ref(), &pods, around, of))))
     }
 
-    async fn sets(&self, deployment: &Deployment, namespace: &str) -> Result<Vec<ReplicaSet>, Error> {
-        let Some(selector) = selector(deployment) else { return Ok(Vec::new()) };
-        let api = Api::<ReplicaSet>::namespaced(self.client.clone(), namespace);
-        Ok(within(self.limits.call, api.list(&self.those(&selector))).await?.items)
+    async fn object(&self, of: &KubernetesWorkload) -> Result<Option<Object>, Error> {
+        Ok(match of.kind {
+            WorkloadKind::Deployment => self.get(of).await?.map(|d| Object::Deployment(Box::new(d))),
+            WorkloadKind::StatefulSet => self.get(of).await?.map(|s| Object::StatefulSet(Box::new(s))),
+            WorkloadKind::DaemonSet => self.get(of).await?.map(|d| Object::DaemonSet(Box::new(d))),
+        })
     }
 
-    async fn pods(&self, deployment: &Deployment, set: &ReplicaSet, namespace: &str) -> Result<Vec<Pod>, Error> {
-        let hash = set.labels().get(HASH).cloned().unwrap_or_default();
-        let Some(mut selector) = selector(deployment) else { return Ok(Vec::new()) };
-        selector.extend([Expression::Equal(HASH.to_owned(), hash)]);
-        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
-        Ok(within(self.limits.call, api.list(&self.those(&selector))).await?.items)
+    async fn get<K>(&self, of: &KubernetesWorkload) -> Result<Option<K>, Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &of.namespace);
+        within(self.limits.call, api.get_opt(&of.name)).await
+    }
+
+    async fn list<K>(&self, selector: &Selector, namespace: &str) -> Result<Vec<K>, Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        Ok(within(self.limits.call, api.list(&self.those(selector))).await?.items)
+    }
+
+    async fn current(&self, object: &Object, namespace: &str) -> Result<Option<Current>, Error> {
+        let Some(selector) = object.selector() else { return Ok(None) };
+        Ok(match object {
+            Object::Deployment(d) => revision::of_deployment(d, &self.list(&selector, namespace).await?),
+            Object::StatefulSet(s) => revision::of_stateful_set(s),
+            Object::DaemonSet(d) => revision::of_daemon_set(d, &self.list(&selector, namespace).await?),
+        })
+    }
+
+    /// Those of the current revision; of a StatefulSet those of all revisions, because one that is left may hold it up.
+    async fn pods(&self, object: &Object, current: &Current, of: &KubernetesWorkload) -> Result<Vec<Pod>, Error> {
+        let Some(mut selector) = object.selector() else { return Ok(Vec::new()) };
+        if of.kind != WorkloadKind::StatefulSet {
+            let label = of.kind.revision_label().to_owned();
+            selector.extend([Expression::Equal(label, current.revision.clone())]);
+        }
+        self.list(&selector, &of.namespace).await
     }
 
     fn those(&self, selector: &Selector) -> ListParams {
@@ -92,11 +121,11 @@ impl Observer {
     async fn surroundings(
         &self,
         release: &ReleaseView,
-        deployment: &Deployment,
+        object: &Object,
         of: &KubernetesWorkload,
     ) -> Result<Surroundings, Error> {
-        let consent = self.namespace_consents(release, deployment, of);
-        let (stamp, whole) = (stamp(deployment), Workload::from(of.clone()));
+        let consent = self.namespace_consents(release, object, of);
+        let (stamp, whole) = (stamp(object), Workload::from(of.clone()));
         let claim = self.claimed_by(release, stamp.as_ref(), &whole);
         let (namespace_consents, claimed_by) = futures::try_join!(consent, claim)?;
         Ok(Surroundings { namespace_consents, claimed_by })
@@ -106,11 +135,11 @@ impl Observer {
     async fn namespace_consents(
         &self,
         release: &ReleaseView,
-        deployment: &Deployment,
+        object: &Object,
         of: &KubernetesWorkload,
     ) -> Result<Vec<String>, Error> {
         let asked = of.namespace != release.name.namespace;
-        if !asked || consent::given(&consent::entries(deployment.annotations()), &release.name) {
+        if !asked || consent::given(&consent::entries(object.annotations()), &release.name) {
             return Ok(Vec::new());
         }
         let namespace = self.namespace(&of.namespace).await?;
@@ -145,10 +174,4 @@ impl Observer {
             answer => answer,
         }
     }
-}
-
-fn selector(deployment: &Deployment) -> Option<Selector> {
-    let selector = Selector::try_from(deployment.spec.as_ref()?.selector.clone()).ok()?;
-    // An empty selector would list the whole namespace; the API server refuses it in a Deployment.
-    (!selector.selects_all()).then_some(selector)
 }

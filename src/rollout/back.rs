@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Work, cause};
 use super::ecs::{self, Way};
-use super::{choose, foreign, plan, write};
+use super::{choose, foreign, plan, stuck, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
 use crate::api::time::Duration;
@@ -15,7 +15,7 @@ use crate::api::{EffectId, Reason, TargetId, Verb};
 pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
     let stage = w.stage_name();
     let mut owed = false;
-    let mut answer = d.obs.answer.clone();
+    let mut answer = d.obs.answer.clone().filter(|_| !stuck::asked(w));
     for i in (0..w.state().targets.len()).rev() {
         let state = w.state().targets[i].clone();
         if !matches!(

@@ -1,7 +1,7 @@
 //! Asking a list of checks: which round is due, which results count, when a check has passed or failed.
 
 use super::draft::{Draft, Work};
-use super::{baseline, performance, plan};
+use super::{baseline, performance, plan, strategy};
 use crate::api::ask::{Ask, AskId, AskResult, Outcome, PodsOf, Query};
 use crate::api::spec::{Retry, Stage};
 use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
@@ -81,7 +81,7 @@ pub(super) fn of_new_version(stage: &Stage) -> Vec<Question> {
 pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Question], base: Time) -> Asked {
     reset_for(w, purpose, questions);
     let revision = revisions(d, w.stage());
-    let asleep = scaled_to_zero(d, w.stage());
+    let asleep = asleep(d, w.stage());
     count(d, w, purpose, &revision, questions, base);
     for question in questions {
         let Some(i) = position(w, question) else { continue };
@@ -93,8 +93,8 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
         if !d.due(due) {
             continue;
         }
-        if let Some(workload) = &asleep {
-            let message = format!("{workload} is scaled to zero: there is nobody to ask");
+        if let Some(asleep) = &asleep {
+            let message = format!("{asleep}: there is nobody to ask");
             let now = d.now;
             score(&mut w.state_mut().checks[i], Outcome::Error, message, now, question);
             continue;
@@ -227,10 +227,9 @@ fn sum_up(w: &Work) -> Asked {
     if done { Asked::Passed } else { Asked::Waiting }
 }
 
-/// The workload of the stage that nobody runs.
-pub(super) fn scaled_to_zero(d: &Draft, stage: &Stage) -> Option<String> {
-    let lives = stage.targets.iter().filter_map(|t| d.live(&stage.name, &t.name));
-    lives.into_iter().find(|l| l.replicas.wanted == 0).map(|l| l.workload.to_string())
+/// Why nobody runs a workload of the stage.
+pub(super) fn asleep(d: &Draft, stage: &Stage) -> Option<String> {
+    stage.targets.iter().filter_map(|t| d.live(&stage.name, &t.name)).find_map(strategy::asleep)
 }
 
 pub(super) fn pods_of(d: &Draft, stage: &Stage, query: &Query) -> Option<PodsOf> {

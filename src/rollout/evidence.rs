@@ -3,7 +3,7 @@
 //! Kubelets tell long before a deadline: pull errors, crash loops and bad configuration are read from the pods of the
 //! new revision alone, over time, because one sample can miss them.
 
-use super::ecs;
+use super::{ecs, strategy, stuck};
 use crate::api::Reason;
 use crate::api::status::{ContainerImage, Progressing, Restarts, TargetState};
 use crate::api::text::tidy;
@@ -40,7 +40,8 @@ pub(super) fn rolled_out(live: &LiveTarget, written: Option<&[ContainerImage]>) 
     let complete = live.progressing.as_ref().is_none_or(|p| p.reason == "NewReplicaSetAvailable");
     live.observed_generation >= live.generation
         && r.wanted >= 1
-        && (r.updated, r.total, r.available) == (r.wanted, r.wanted, r.wanted)
+        && (r.total, r.available) == (r.wanted, r.wanted)
+        && strategy::followed(live)
         && complete
         && live.revision.is_some()
         && written.is_none_or(|images| live.runs(images))
@@ -88,7 +89,10 @@ pub(super) fn restarts(live: &LiveTarget, before: Option<Time>) -> Vec<Restarts>
     let counts = old.flat_map(|p| p.containers.iter().map(move |c| (p, c)));
     let some = counts.filter(|(_, c)| c.restarts > 0);
     some.take(MAX_RESTARTS)
-        .map(|(p, c)| Restarts { pod: p.name.clone(), container: c.name.clone(), count: c.restarts })
+        .map(|(p, c)| {
+            let (pod, uid) = (p.name.clone(), p.uid.clone());
+            Restarts { pod, uid, container: c.name.clone(), count: c.restarts }
+        })
         .collect()
 }
 
@@ -100,8 +104,11 @@ pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
     if live.paused {
         return (Reason::TargetPaused, format!("{} is paused", live.workload));
     }
-    if live.replicas.wanted == 0 {
-        return (Reason::TargetScaledToZero, format!("{} is scaled to zero", live.workload));
+    if let Some(asleep) = strategy::asleep(live) {
+        return (Reason::TargetScaledToZero, asleep);
+    }
+    if let Some(unfit) = strategy::unfit(live) {
+        return (unfit.reason, unfit.message);
     }
     let pods = || live.pods.iter().filter(|p| !p.terminating);
     if let Some((pod, why)) = pods().find_map(|p| p.unschedulable.as_ref().map(|m| (p, m))) {
@@ -114,11 +121,14 @@ pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
         return (Reason::PodsRefused, message.clone());
     }
     let r = live.replicas;
-    let ready = pods().filter(|p| p.ready).count();
-    let message = format!(
-        "{}: {} of {} replicas updated, {} available, {ready} pods of the new revision ready",
-        live.workload, r.updated, r.wanted, r.available
+    let (ready, followers) = (pods().filter(|p| p.ready).count(), strategy::followers(live));
+    let mut message = format!(
+        "{}: {} of {followers} replicas updated, {} available, {ready} pods of the new revision ready",
+        live.workload, r.updated, r.available
     );
+    if let Some(held_up) = stuck::told(live) {
+        message = format!("{message}; {held_up}");
+    }
     (Reason::ProgressDeadlineExceeded, message)
 }
 
@@ -133,7 +143,8 @@ fn of_pod(pod: &PodView, before: &[Restarts], ours: &dyn Fn(&str) -> bool) -> Op
             }
             _ => {}
         }
-        let known = before.iter().find(|r| r.pod == pod.name && r.container == c.name).map_or(0, |r| r.count);
+        let same = |r: &&Restarts| r.pod == pod.name && (r.uid.is_empty() || r.uid == pod.uid) && r.container == c.name;
+        let known = before.iter().find(same).map_or(0, |r| r.count);
         let increase = c.restarts - known;
         let ended = i32::from(matches!(&c.state, ContainerRun::Terminated(e) if e.code != 0 || !c.init));
         let looping = matches!(&c.state, ContainerRun::Waiting { reason, .. } if reason == "CrashLoopBackOff");

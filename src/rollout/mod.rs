@@ -38,6 +38,8 @@ mod rolling;
 mod running;
 mod say;
 mod standing;
+mod strategy;
+mod stuck;
 mod supersede;
 mod unsupported;
 mod verify;

@@ -51,6 +51,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         pull_error_since: None,
         create_error_since: None,
         refused: None,
+        stuck_pods: vec![],
         trouble: None,
         accepted: None,
         unanswered: None,

@@ -1,7 +1,7 @@
 //! What stops a rollout before its next write. Being stopped is no end: it goes on when the cause is mended.
 
 use super::draft::{Draft, Work};
-use super::{ecs, unsupported};
+use super::{ecs, strategy, unsupported};
 use crate::api::spec::{ReleaseSpec, Stage, Target};
 use crate::api::status::Inherited;
 use crate::api::view::{LiveTarget, TargetView};
@@ -73,7 +73,7 @@ fn of_live(release: &NsName, spec: &ReleaseSpec, stage: &Stage, target: &Target,
     if let Some(other) = &live.claimed_by {
         return blocked(Reason::TargetBusy, format!("{workload} belongs to Release {other}"));
     }
-    if let Some(unfit) = ecs::unfit(live) {
+    if let Some(unfit) = ecs::unfit(live).or_else(|| strategy::unfit(live)) {
         return Some(unfit);
     }
     if target.containers().iter().all(|name| live.container(name).is_some_and(|c| c.orphaned)) {
@@ -108,11 +108,8 @@ fn not_ready(live: &LiveTarget, inherited: Option<&Inherited>) -> Option<Blocked
     if live.paused {
         return blocked(Reason::TargetPaused, format!("{} is paused; kubectl rollout resume it", live.workload));
     }
-    if live.replicas.wanted == 0 {
-        let message = format!("{} is scaled to zero, so nothing could be verified", live.workload);
-        return blocked(Reason::TargetScaledToZero, message);
-    }
-    None
+    let asleep = strategy::asleep(live)?;
+    blocked(Reason::TargetScaledToZero, format!("{asleep}, so nothing could be verified"))
 }
 
 /// What the rollout before left on a target of the stage in work.

@@ -5,7 +5,7 @@
 use super::back::{self, bring_back};
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{choose, ecs, end, evidence, quarantine, rollback, supersede, verify};
+use super::{choose, ecs, end, evidence, quarantine, rollback, stuck, supersede, verify};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
 use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetState, TargetStep, Verdict};
@@ -53,6 +53,9 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let owed = bring_back(d, w);
     let since = w.state().restore_at.unwrap_or(d.now);
     let late = d.due(since.plus(w.stage().progress_deadline));
+    if d.effect.is_none() {
+        stuck::free(d, w, since);
+    }
     if d.effect.is_some() {
         return Flow::Stay;
     }

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{ecs, entry, evidence, foreign, plan, restore, supersede, warnings, write};
+use super::{ecs, entry, evidence, foreign, plan, restore, strategy, stuck, supersede, warnings, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
 use crate::api::time::Duration;
@@ -87,7 +87,7 @@ fn take_stock(d: &Draft, w: &mut Work) {
     }
 }
 
-/// Writes the next target, if one is left.
+/// Writes the next target, if one is left; else what holds one up is looked for.
 fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
     let stage = w.stage().clone();
     for (i, target) in stage.targets.iter().enumerate() {
@@ -101,6 +101,8 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
         let images = write::writable(live, plan::wanted(&w.spec, target));
         return write(d, w, i, live, images);
     }
+    let since = w.state().first_write_at.unwrap_or(d.now);
+    stuck::free(d, w, since);
     Flow::Stay
 }
 
@@ -144,6 +146,9 @@ fn write(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, images: Vec<C
     let (id, stage) = (w.rollout.id, w.stage_name());
     if w.state().targets[i].state != TargetStep::Writing {
         warn_orphans(d, live, w.stage().targets[i].containers());
+        if let Some(kept) = strategy::kept(live) {
+            d.warning(Reason::PartitionKeepsPods, kept);
+        }
     }
     let found = live.images(w.stage().targets[i].containers());
     let state = &mut w.state_mut().targets[i];

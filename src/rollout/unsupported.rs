@@ -1,6 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
-use crate::api::spec::{MetricGate, MetricSource, ReleaseSpec, Stage, TargetKind, WorkloadKind};
+use crate::api::spec::{MetricGate, MetricSource, ReleaseSpec, Stage};
 
 /// The first field that asks for something this version does not do.
 pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
@@ -8,15 +8,9 @@ pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
 }
 
 fn of_stage(stage: &Stage) -> Option<String> {
-    let target = stage.targets.iter().find_map(|t| match &t.kind {
-        TargetKind::Kubernetes(k) if k.kind != WorkloadKind::Deployment => {
-            Some(format!("targets[{}].kubernetes.kind: {}", t.name, k.kind))
-        }
-        TargetKind::Kubernetes(_) | TargetKind::Ecs(_) => None,
-    });
     let alarms = |g: &&MetricGate| !cfg!(feature = "cloudwatch") && matches!(g.source, MetricSource::Cloudwatch(_));
     let alarms = stage.metric_gates.iter().find(alarms).map(|g| format!("metricGates[{}].cloudwatch", g.name));
-    target.or_else(|| stage.hooks.first().map(|h| format!("hooks[{}]", h.name))).or(alarms)
+    stage.hooks.first().map(|h| format!("hooks[{}]", h.name)).or(alarms)
 }
 
 #[cfg(test)]
@@ -43,14 +37,12 @@ mod tests {
     fn each_field_that_asks_for_more_is_named() {
         let stage = "/stages/0";
         let url = json!({"url": "https://shop.example/health"});
-        for (pointer, value, said) in [
-            ("/targets/0/kubernetes/kind", json!("StatefulSet"), "targets[web].kubernetes.kind: StatefulSet"),
-            ("/targets/0/kubernetes/kind", json!("DaemonSet"), "targets[web].kubernetes.kind: DaemonSet"),
-            ("/hooks", json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]), "hooks[m]"),
-        ] {
-            assert_eq!(told(&format!("{stage}{pointer}"), value), Some(format!("spec.stages[only].{said}")));
-        }
+        let hooks = json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]);
+        assert_eq!(told(&format!("{stage}/hooks"), hooks).as_deref(), Some("spec.stages[only].hooks[m]"));
         assert_eq!(told("/suspend", json!(false)), None);
+        for kind in ["StatefulSet", "DaemonSet"] {
+            assert_eq!(told(&format!("{stage}/targets/0/kubernetes/kind"), json!(kind)), None);
+        }
         for check in ["healthChecks", "smokeTests"] {
             assert_eq!(told(&format!("{stage}/{check}/0/http"), url.clone()), None);
         }

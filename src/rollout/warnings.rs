@@ -85,11 +85,13 @@ pub(super) fn contended(d: &mut Draft, wanted: &mut Vec<Wanted>) {
 
 fn advice(live: &LiveTarget) -> Option<String> {
     let tool = live.gitops.as_deref()?;
-    let (index, _) = live.containers.iter().enumerate().find(|(_, c)| c.owners.iter().any(|o| o != MANAGER))?;
+    let theirs = live.containers.iter().find(|c| c.owners.iter().any(|o| o != MANAGER))?;
+    let list = if theirs.init { "initContainers" } else { "containers" };
+    let index = live.containers.iter().filter(|c| c.init == theirs.init).position(|c| c.name == theirs.name)?;
     let w = live.workload.kubernetes()?;
     let lines = match tool {
         t if t.starts_with("kustomize") => format!(
-            "add to the Flux Kustomization: spec.ignore: [{{paths: [\"/spec/template/spec/containers/{index}/image\"], \
+            "add to the Flux Kustomization: spec.ignore: [{{paths: [\"/spec/template/spec/{list}/{index}/image\"], \
              target: {{kind: {}, name: {}}}}}]",
             w.kind, w.name
         ),

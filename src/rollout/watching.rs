@@ -72,7 +72,7 @@ pub(super) fn ask(
             revision: revision.clone(),
         };
         let answer = d.obs.results.iter().find(|r| r.id == id).map(|r| (r.outcome, r.message.clone()));
-        let asleep = checks::scaled_to_zero(d, stage);
+        let asleep = checks::asleep(d, stage);
         let word = match (answer, asleep) {
             (Some((Outcome::Pass, _)), _) => {
                 recover(d, stage, question);
@@ -85,8 +85,8 @@ pub(super) fn ask(
                 Word::Open
             }
             (Some((outcome, message)), _) => fail(d, stage, question, number, outcome, message),
-            (None, Some(workload)) => {
-                let message = format!("{workload} is scaled to zero: there is nobody to ask");
+            (None, Some(asleep)) => {
+                let message = format!("{asleep}: there is nobody to ask");
                 fail(d, stage, question, number, Outcome::Error, message)
             }
             (None, None) => {

@@ -8,7 +8,7 @@ pub mod kubernetes;
 
 pub use error::Error;
 
-use crate::api::effect::{Answer, TargetWrite};
+use crate::api::effect::{Answer, PodDeletion, Refused, TargetWrite};
 use crate::api::status::Workload;
 use futures::future::BoxFuture;
 
@@ -25,10 +25,19 @@ impl Target for Writers {
             Workload::Ecs(_) => self.ecs.write(write),
         }
     }
+    fn delete_pod<'a>(&'a self, pod: &'a PodDeletion) -> BoxFuture<'a, Answer> {
+        self.kubernetes.delete_pod(pod)
+    }
 }
 
 /// Brings images to workloads.
 pub trait Target: Send + Sync {
     /// Carries out `write` once, on a deadline of its own, and says what came of it.
     fn write<'a>(&'a self, write: &'a TargetWrite) -> BoxFuture<'a, Answer>;
+
+    /// Deletes one pod once, on a deadline of its own, and says what came of it. Only workloads of the cluster have pods.
+    fn delete_pod<'a>(&'a self, pod: &'a PodDeletion) -> BoxFuture<'a, Answer> {
+        let message = format!("{} has no pods", pod.workload);
+        Box::pin(async move { Answer::Refused { kind: Refused::Invalid, message } })
+    }
 }

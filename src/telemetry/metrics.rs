@@ -137,10 +137,12 @@ impl Metrics {
             Effect::SetFinalizer => "setFinalizer",
             Effect::RemoveFinalizer => "removeFinalizer",
             Effect::Write(_) => "write",
+            Effect::DeletePod(_) => "deletePod",
         };
         let answer = match answer {
             Answer::Applied { .. } => "applied",
             Answer::Stopping { .. } => "stopping",
+            Answer::Deleted => "deleted",
             Answer::Ambiguous { .. } => "ambiguous",
             Answer::Refused { kind: Refused::Conflict, .. } => "conflict",
             Answer::Refused { kind: Refused::Gone, .. } => "gone",

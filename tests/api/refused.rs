@@ -49,6 +49,10 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/every", "5s")], "spec.stages[0].every", "must be a duration from 10s to 720h, such as 4h"),
     (&[("/stages/0/smokeTests", "-"), ("/stages/0/every", "4h")], "spec.stages[0]", "every asks the smoke tests again at rest, and there are none: add smokeTests, or remove every"),
     (&[("/stages/0/rollback", "{mode: Sometimes}")], "spec.stages[0].rollback.mode", "Unsupported value: \"Sometimes\": supported values: \"Automatic\", \"Manual\", \"Never\""),
+    (&[("/stages/0/readiness", "{maxAge: 1s}")], "spec.stages[0].readiness.maxAge", "must be a duration from 1m to 720h, such as 24h"),
+    (&[("/stages/0/readiness", "{threshold: 101}")], "spec.stages[0].readiness.threshold", "spec.stages[0].readiness.threshold in body should be less than or equal to 100"),
+    (&[("/stages/0/readiness", "{weights: {ci: 0, coverage: 0, security: 0, quality: 0}}")], "spec.stages[0].readiness.weights", "weights must not all be 0: a score of nothing says nothing"),
+    (&[("/stages/0/readiness", "{configMap: {name: Evidence}}")], "spec.stages[0].readiness.configMap.name", "must be the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or digit"),
     // health checks, or none on purpose
     (&[("/stages/0/healthChecks", "-")], "spec.stages[0]", "a stage needs at least one entry in healthChecks, or checks: None to be verified by availability alone"),
     (&[("/stages/0/healthChecks", "[]")], "spec.stages[0]", "a stage needs at least one entry in healthChecks, or checks: None to be verified by availability alone"),

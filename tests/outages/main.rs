@@ -12,3 +12,4 @@ mod kill;
 mod leader;
 mod rights;
 mod server;
+mod stuck;

@@ -59,6 +59,8 @@ named! {
         WatchReleases = "watch-releases",
         WatchDeployments = "watch-deployments",
         WatchPods = "watch-pods",
+        /// Of what no play has.
+        WatchOthers = "watch-others",
         Lease = "lease",
     }
 }
@@ -144,7 +146,7 @@ impl Class {
         matches!(self, Self::Status | Self::Finalizer | Self::Image | Self::Event)
     }
     pub(crate) fn watches(self) -> bool {
-        matches!(self, Self::WatchReleases | Self::WatchDeployments | Self::WatchPods)
+        matches!(self, Self::WatchReleases | Self::WatchDeployments | Self::WatchPods | Self::WatchOthers)
     }
 }
 

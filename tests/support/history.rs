@@ -6,12 +6,21 @@ use super::workloads::tag_of;
 use serde_json::Value;
 
 impl Scene {
-    /// Every tag that the Deployment's container `app` was told to run, in order.
-    pub async fn tags(&self, deployment: &str) -> Vec<String> {
+    /// Every tag that the workload's container `app` was told to run, in order.
+    pub async fn tags(&self, workload: &str) -> Vec<String> {
         let records = self.records(std::slice::from_ref(&self.ns)).await;
-        let versions = records.iter().filter(|r| r.done() && r.object_ref.resource == "deployments");
-        let of_it = versions.filter(|r| r.key().1 == deployment && r.response["kind"] == "Deployment");
+        let versions = records.iter().filter(|r| r.done() && r.shows_workload());
+        let of_it = versions.filter(|r| r.key().1 == workload);
         distinct(of_it.map(|r| tag_of(app_image(&r.response))))
+    }
+
+    /// The workloads that the controller wrote, and the pods that it deleted, in order.
+    pub async fn touched(&self) -> Vec<String> {
+        let records = self.records(std::slice::from_ref(&self.ns)).await;
+        let mut ours: Vec<_> = records.iter().filter(|r| r.by_controller() && r.done()).collect();
+        ours.retain(|r| r.workload().is_some() || r.of("pods", ""));
+        ours.sort_by_key(|r| r.at.clone());
+        ours.iter().map(|r| r.key().1).collect()
     }
 
     /// Every phase that the Release was said to be in, in order.
@@ -36,8 +45,8 @@ impl Scene {
     }
 }
 
-fn app_image(deployment: &Value) -> &str {
-    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+fn app_image(workload: &Value) -> &str {
+    let containers = workload["spec"]["template"]["spec"]["containers"].as_array();
     let app = containers.into_iter().flatten().find(|c| c["name"] == "app");
     app.and_then(|c| c["image"].as_str()).unwrap_or("none")
 }

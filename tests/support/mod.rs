@@ -16,6 +16,7 @@ pub mod manifests;
 pub mod people;
 pub mod requests;
 pub mod scene;
+pub mod sets;
 pub mod wait;
 pub mod workloads;
 

@@ -112,6 +112,18 @@ impl KubernetesTarget {
     }
 }
 
+impl WorkloadKind {
+    pub const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
+
+    /// The label by which the controller of such workloads tells the pods of its revisions apart.
+    pub fn revision_label(self) -> &'static str {
+        match self {
+            Self::Deployment => "pod-template-hash",
+            Self::StatefulSet | Self::DaemonSet => "controller-revision-hash",
+        }
+    }
+}
+
 impl std::fmt::Display for WorkloadKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(self, f)

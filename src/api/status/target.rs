@@ -43,6 +43,9 @@ pub struct TargetState {
     /// The last refusal of a write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
+    /// StatefulSet: pods of a revision that was taken away, which held it up and were to be deleted; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stuck_pods: Vec<StuckPod>,
     /// Why a restore of it is blocked or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Cause>,
@@ -92,6 +95,27 @@ pub struct Inherited {
     /// The forward effect of the rollout that wrote it.
     pub effect: EffectId,
     pub written: Written,
+}
+
+/// One pod that was to be deleted, recorded before it was.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StuckPod {
+    pub pod: String,
+    pub uid: String,
+    /// When it was last tried.
+    pub at: Time,
+    /// How often.
+    pub count: i32,
+    /// It is gone, or going.
+    #[serde(default)]
+    pub deleted: bool,
+    /// The last effect of the rollout was this one: what is answered speaks of it.
+    #[serde(default)]
+    pub asked: bool,
+    /// Why it may not be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
@@ -170,6 +194,9 @@ pub struct Progressing {
 #[serde(rename_all = "camelCase")]
 pub struct Restarts {
     pub pod: String,
+    /// The next pod of a StatefulSet has the same name, and has not restarted yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     pub container: String,
     pub count: i32,
 }

@@ -271,6 +271,7 @@ fn blank(of: &EcsService) -> LiveTarget {
         generation: 0,
         observed_generation: 0,
         paused: false,
+        on_delete: false,
         replicas: Default::default(),
         containers: Vec::new(),
         stamp: None,
@@ -282,6 +283,7 @@ fn blank(of: &EcsService) -> LiveTarget {
         allow_repository: None,
         claimed_by: None,
         gitops: None,
+        stateful: None,
         ecs: None,
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::spec::WorkloadKind;
-use crate::api::view::{ContainerRun, Exit};
+use crate::api::view::{ContainerRun, Exit, Replicas};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
 
 const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -65,6 +66,7 @@ fn pod(name: &str, owner: &str, image_id: &str) -> Value {
     json!({
         "metadata": {
             "name": name, "uid": format!("{name}-uid"), "creationTimestamp": "2026-11-21T09:30:00Z",
+            "labels": {"app": "web", "pod-template-hash": "h2"},
             "ownerReferences": [{
                 "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x", "uid": owner, "controller": true,
             }],
@@ -83,7 +85,9 @@ fn seen(deployment: Value, sets: &[Value], pods: &[Value]) -> LiveTarget {
     let sets: Vec<ReplicaSet> = sets.iter().cloned().map(read).collect();
     let pods: Vec<Pod> = pods.iter().cloned().map(read).collect();
     let of = KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: "web".into() };
-    live(&read(deployment), &sets, &pods, Surroundings::default(), of)
+    let deployment: Deployment = read(deployment);
+    let current = revision::of_deployment(&deployment, &sets);
+    live(&Object::Deployment(Box::new(deployment)), current.as_ref(), &pods, Surroundings::default(), of)
 }
 
 fn edited(mut value: Value, edits: &[(&str, Value)]) -> Value {

@@ -18,6 +18,8 @@ mod questions;
 mod readiness;
 mod scenes;
 mod services;
+mod strategy;
+mod stuck;
 mod supersede;
 mod table;
 mod verbs;

@@ -5,10 +5,10 @@
 use super::workloads::{Behaviour, set_image, settle};
 use super::world::World;
 use crate::api::ask::{Ask, AskResult, Outcome, Query};
-use crate::api::effect::{Answer, Effect, Refused, TargetWrite};
+use crate::api::effect::{Answer, Effect, PodDeletion, Refused, TargetWrite};
 use crate::api::status::{Measured, Purpose, Step};
 use crate::api::time::Duration;
-use crate::api::view::TargetView;
+use crate::api::view::{OutdatedPod, TargetView};
 use crate::api::{MANAGER, ReleaseStatus, TargetId};
 use crate::rollout::{Decision, Observed, need, step};
 
@@ -150,6 +150,15 @@ impl World {
                     _ => Some(self.write(*write)),
                 };
             }
+            Some(Effect::DeletePod(pod)) => {
+                let silence = || Answer::Ambiguous { message: "no answer in time".into() };
+                self.answer = match fate {
+                    Fate::NotDone => Some(silence()),
+                    Fate::AnswerLost => Some(self.delete(*pod)).map(|_| silence()),
+                    Fate::CrashAfter => Some(self.delete(*pod)).filter(|_| false),
+                    _ => Some(self.delete(*pod)),
+                };
+            }
             None => return moved,
         }
         true
@@ -191,6 +200,24 @@ impl World {
         let answer = Answer::Applied { generation: live.generation, resource_version: live.resource_version.clone() };
         self.writes.push(write);
         answer
+    }
+
+    /// Gone at once; another takes its place when the StatefulSet goes on.
+    fn delete(&mut self, pod: PodDeletion) -> Answer {
+        if let Some((kind, message)) = self.refuse.clone() {
+            return Answer::Refused { kind, message };
+        }
+        let lives = self.targets.values_mut().filter_map(|v| if let TargetView::Live(l) = v { Some(l) } else { None });
+        let sets = lives.filter(|l| l.workload == pod.workload).filter_map(|l| l.stateful.as_mut());
+        for set in sets {
+            let this = |p: &OutdatedPod| p.uid == pod.uid && p.resource_version == pod.resource_version;
+            if let Some(at) = set.outdated.iter().position(this) {
+                set.outdated.remove(at);
+                self.deleted.push(pod);
+                return Answer::Deleted;
+            }
+        }
+        Answer::Refused { kind: Refused::Gone, message: "not found".into() }
     }
 
     fn behaviour_in(&self, stage: &str, tag: &str) -> Behaviour {

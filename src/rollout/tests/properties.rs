@@ -1,6 +1,7 @@
 //! A random adversary against the laws that every rollout must keep.
 
 mod adversary;
+mod deletions;
 mod laws;
 
 use super::world::{World, spec};
@@ -12,10 +13,11 @@ use laws::Laws;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// Two targets of several containers in staging, two in production.
+/// Two targets in staging, two in production: a Deployment of several containers, and a StatefulSet.
 fn release(orders: &Orders) -> World {
     let target = |stage: &str, name: &str, containers: &str| {
-        format!("{{name: {name}, kubernetes: {{kind: Deployment, name: {stage}-{name}, containers: [{containers}]}}}}")
+        let kind = if name == "worker" { "StatefulSet" } else { "Deployment" };
+        format!("{{name: {name}, kubernetes: {{kind: {kind}, name: {stage}-{name}, containers: [{containers}]}}}}")
     };
     let stage = |name: &str| {
         format!(

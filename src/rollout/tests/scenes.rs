@@ -2,7 +2,7 @@
 
 use super::workloads::{Behaviour, deployment, set_image};
 use super::world::World;
-use crate::api::spec::{TargetKind, WorkloadKind};
+use crate::api::spec::Hook;
 use crate::api::status::{Phase, Progressing, Step};
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
@@ -246,22 +246,15 @@ fn a_missing_workload_is_waited_for() {
 #[test]
 fn what_is_not_supported_is_named_before_anything_is_touched() {
     let mut w = World::verified("sha-a1");
-    let before = w.rel.spec.stages[1].targets[0].kind.clone();
-    let mut stateful = before.clone();
-    if let TargetKind::Kubernetes(k) = &mut stateful {
-        k.kind = WorkloadKind::StatefulSet;
-    }
-    w.edit(|s| s.stages[1].targets[0].kind = stateful.clone());
+    let hook = serde_json::json!({"name": "migrate", "job": {"fromCronJob": {"name": "migrate"}}});
+    let hook: Hook = serde_json::from_value(hook).unwrap();
+    w.edit(|s| s.stages[1].hooks = vec![hook.clone()]);
     w.tag("sha-b2");
     w.run();
     assert_eq!(w.condition("Stalled").unwrap().1, "NotSupported");
-    assert!(
-        w.message().contains("spec.stages[production].targets[web].kubernetes.kind: StatefulSet"),
-        "{}",
-        w.message()
-    );
+    assert!(w.message().contains("spec.stages[production].hooks[migrate]"), "{}", w.message());
     assert!(w.writes.is_empty());
-    w.edit(|s| s.stages[1].targets[0].kind = before.clone());
+    w.edit(|s| s.stages[1].hooks.clear());
     w.run();
     assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
 }

@@ -2,9 +2,11 @@
 
 use super::world::REPOSITORY;
 use crate::api::spec::WorkloadKind;
-use crate::api::status::{KubernetesWorkload, Progressing, Workload};
+use crate::api::status::{ContainerImage, KubernetesWorkload, Progressing, Workload};
 use crate::api::time::Time;
-use crate::api::view::{ContainerRun, ContainerView, Exit, LiveContainer, LiveTarget, PodView, Replicas};
+use crate::api::view::{
+    ContainerRun, ContainerView, Exit, LiveContainer, LiveTarget, OutdatedPod, PodView, Replicas, StatefulView,
+};
 use crate::api::{Digest, Image};
 use sha2::Digest as _;
 
@@ -28,18 +30,53 @@ pub(super) fn digest(image: &Image) -> Digest {
 }
 
 pub(super) fn set_image(live: &mut LiveTarget, container: &str, image: Image, manager: &str) {
+    let ran = template(live);
     let found = live.containers.iter_mut().find(|c| c.name == container).unwrap();
-    if found.image != image {
+    let changed = found.image != image;
+    found.image = image;
+    found.digest = None;
+    found.owners = vec![manager.into()];
+    if changed {
         live.generation += 1;
         live.revision = None;
+        leave_behind(live, &ran);
         live.pods.clear();
         live.replicas.updated = 0;
         live.replicas.available = live.replicas.wanted;
     }
-    found.image = image;
-    found.digest = None;
-    found.owners = vec![manager.into()];
     live.resource_version = format!("{}x", live.resource_version);
+}
+
+/// What runs in a StatefulSet is replaced later, if ever.
+fn leave_behind(live: &mut LiveTarget, ran: &[ContainerImage]) {
+    let images = template(live);
+    let Some(set) = &mut live.stateful else { return };
+    set.settled = false;
+    let left = live.pods.iter().map(|p| OutdatedPod {
+        name: p.name.clone(),
+        uid: p.uid.clone(),
+        resource_version: "1".into(),
+        ready: p.ready,
+        terminating: p.terminating,
+        images: ran.to_vec(),
+    });
+    set.outdated.extend(left);
+    set.outdated.retain(|p| !p.runs(&images));
+}
+
+fn template(live: &LiveTarget) -> Vec<ContainerImage> {
+    let image = |c: &LiveContainer| ContainerImage { container: c.name.clone(), image: c.image.clone(), digest: None };
+    live.containers.iter().map(image).collect()
+}
+
+/// The defect of the StatefulSet controller: it waits for a pod that is not ready, whatever that pod runs.
+fn held_up(live: &mut LiveTarget) -> bool {
+    let Some(set) = &mut live.stateful else { return false };
+    if set.outdated.iter().any(|p| !p.ready) {
+        return true;
+    }
+    set.outdated.clear();
+    false
 }
 
 pub(super) fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
@@ -54,6 +91,10 @@ pub(super) fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
     live.observed_generation = live.generation;
     live.revision = Some(digest(&image).short().to_owned());
     let n = live.replicas.wanted;
+    if held_up(live) {
+        live.replicas = Replicas { wanted: n, total: n, updated: 0, ready: 0, available: 0 };
+        return;
+    }
     live.replicas = Replicas { wanted: n, total: n, updated: n, ready: n, available: if ok { n } else { 0 } };
     let reason = if ok { "NewReplicaSetAvailable" } else { "ReplicaSetUpdated" };
     live.progressing = Some(Progressing { status: "True".into(), reason: reason.into(), last_update: None });
@@ -73,9 +114,11 @@ pub(super) fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
     };
     let last_exit = (restarts > 0).then_some(exit);
     let container = ContainerView { name: "app".into(), init: false, state, restarts, last_exit };
+    // One that takes another's place has its name, and is another.
+    let uid = if live.stateful.is_some() { format!("p-{}-{}", live.uid, live.generation) } else { "p-1".into() };
     let pod = PodView {
         name: format!("{}-1", live.uid),
-        uid: "p-1".into(),
+        uid,
         created: Time::from_millis(1_780_000_000_000),
         ready: ok,
         terminating: false,
@@ -83,6 +126,19 @@ pub(super) fn settle(live: &mut LiveTarget, behaviour: Behaviour) {
         containers: vec![container],
     };
     live.pods = if n > 0 { vec![pod] } else { vec![] };
+    if let Some(set) = &mut live.stateful {
+        set.settled = ok;
+        live.progressing = None;
+    }
+}
+
+/// A workload of this kind, as [`deployment`] makes one.
+pub(super) fn workload(kind: WorkloadKind, name: &str, tag: &str, containers: &[String]) -> LiveTarget {
+    let mut live = deployment(name, tag, containers);
+    live.workload = Workload::Kubernetes(KubernetesWorkload { kind, namespace: "shop".into(), name: name.into() });
+    live.stateful = (kind == WorkloadKind::StatefulSet).then(StatefulView::default);
+    settle(&mut live, Behaviour::Healthy);
+    live
 }
 
 pub(super) fn deployment(name: &str, tag: &str, containers: &[String]) -> LiveTarget {
@@ -98,6 +154,7 @@ pub(super) fn deployment(name: &str, tag: &str, containers: &[String]) -> LiveTa
         generation: 1,
         observed_generation: 1,
         paused: false,
+        on_delete: false,
         replicas: Replicas { wanted: 2, total: 2, updated: 2, ready: 2, available: 2 },
         containers: containers.iter().map(|c| container(c, image.clone())).collect(),
         stamp: None,
@@ -109,6 +166,7 @@ pub(super) fn deployment(name: &str, tag: &str, containers: &[String]) -> LiveTa
         allow_repository: None,
         claimed_by: None,
         gitops: None,
+        stateful: None,
         ecs: None,
     };
     settle(&mut live, Behaviour::Healthy);

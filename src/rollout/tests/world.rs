@@ -2,9 +2,9 @@
 //!
 //! How it is made and changed. How it goes on is in [`super::play`], what its workloads do in [`super::workloads`].
 
-use super::workloads::{Behaviour, deployment};
+use super::workloads::{Behaviour, workload};
 use crate::api::ask::{AskResult, Outcome};
-use crate::api::effect::{Answer, Refused, TargetWrite};
+use crate::api::effect::{Answer, PodDeletion, Refused, TargetWrite};
 use crate::api::spec::{Question, ReleaseSpec};
 use crate::api::status::{Phase, Step};
 use crate::api::time::{Duration, Time};
@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) behaviour: BTreeMap<String, Behaviour>,
     /// Every write that was applied.
     pub(super) writes: Vec<TargetWrite>,
+    /// Every pod that was deleted.
+    pub(super) deleted: Vec<PodDeletion>,
     pub(super) status_writes: usize,
     pub(super) events: Vec<(Reason, String)>,
     /// Phases and reasons in the order in which they were stored.
@@ -95,6 +97,7 @@ impl World {
             now: Time::from_millis(1_790_000_000_000),
             behaviour: BTreeMap::new(),
             writes: vec![],
+            deleted: vec![],
             status_writes: 0,
             events: vec![],
             phases: vec![],
@@ -113,8 +116,8 @@ impl World {
         };
         for stage in &world.rel.spec.stages {
             for target in &stage.targets {
-                let name = &target.kubernetes().unwrap().name;
-                let view = TargetView::Live(Box::new(deployment(name, live, target.containers())));
+                let k = target.kubernetes().unwrap();
+                let view = TargetView::Live(Box::new(workload(k.kind, &k.name, live, target.containers())));
                 world.targets.insert(TargetId::new(&stage.name, &target.name), view);
             }
         }

@@ -1,21 +1,28 @@
 //! Writes to workloads on this cluster, by server-side apply.
 //!
 //! Owned are the listed containers' images and one annotation, and nothing else: a write that carries the object's uid
-//! and resourceVersion cannot land on another object or on another version than the decision was taken on.
+//! and resourceVersion cannot land on another object or on another version than the decision was taken on. So it is with
+//! the one thing that is ever deleted: a pod that holds up its StatefulSet.
 
 mod body;
 
 use super::{Error, Target};
 use crate::api::MANAGER;
-use crate::api::effect::{Answer, Refused, TargetWrite};
+use crate::api::effect::{Answer, PodDeletion, Refused, TargetWrite};
 use crate::api::spec::WorkloadKind;
+use crate::api::status::KubernetesWorkload;
 use futures::future::BoxFuture;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::core::ObjectMeta;
+use kube::{Api, Client, Resource};
+use serde_json::Value;
+use std::fmt::Debug;
 use std::time::Duration;
 
-/// Writes to Deployments.
+/// Writes to Deployments, StatefulSets and DaemonSets.
 #[derive(Clone)]
 pub struct KubernetesWriter {
     client: Client,
@@ -32,21 +39,39 @@ impl KubernetesWriter {
         let Some(workload) = write.workload.kubernetes() else {
             return Err(never(format!("{} is no workload of this cluster", write.workload)));
         };
-        if workload.kind != WorkloadKind::Deployment {
-            return Err(never(format!("{workload}: only Deployments can be written")));
-        }
         let body = body::of(workload, write).map_err(|e| never(format!("the stamp cannot be written: {e}")))?;
-        let api = Api::<Deployment>::namespaced(self.client.clone(), &workload.namespace);
-        let params = PatchParams::apply(MANAGER).force();
-        let patch = Patch::Apply(&body);
-        // Only metadata is asked for in return: nothing else is looked at.
-        let request = api.patch_metadata(&workload.name, &params, &patch);
-        let after = self.timeout;
-        let written = tokio::time::timeout(after, request).await.map_err(|_| Error::TimedOut { after })??;
+        let written = match workload.kind {
+            WorkloadKind::Deployment => self.patch::<Deployment>(workload, &body).await,
+            WorkloadKind::StatefulSet => self.patch::<StatefulSet>(workload, &body).await,
+            WorkloadKind::DaemonSet => self.patch::<DaemonSet>(workload, &body).await,
+        }?;
         Ok(Answer::Applied {
-            generation: written.metadata.generation.unwrap_or_default(),
-            resource_version: written.metadata.resource_version.unwrap_or_default(),
+            generation: written.generation.unwrap_or_default(),
+            resource_version: written.resource_version.unwrap_or_default(),
         })
+    }
+
+    async fn patch<K>(&self, workload: &KubernetesWorkload, body: &Value) -> Result<ObjectMeta, Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + serde::de::DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &workload.namespace);
+        let (params, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(body));
+        // Only metadata is asked for in return: nothing else is looked at.
+        Ok(self.within(api.patch_metadata(&workload.name, &params, &patch)).await?.metadata)
+    }
+
+    async fn delete(&self, pod: &PodDeletion) -> Result<Answer, Error> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), &pod.namespace);
+        let this = Preconditions { uid: Some(pod.uid.clone()), resource_version: Some(pod.resource_version.clone()) };
+        let params = DeleteParams { preconditions: Some(this), ..DeleteParams::default() };
+        self.within(api.delete(&pod.pod, &params)).await?;
+        Ok(Answer::Deleted)
+    }
+
+    async fn within<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+        let after = self.timeout;
+        Ok(tokio::time::timeout(after, request).await.map_err(|_| Error::TimedOut { after })??)
     }
 }
 
@@ -61,6 +86,15 @@ impl Target for KubernetesWriter {
                     Answer::from(&error)
                 }
             }
+        })
+    }
+    fn delete_pod<'a>(&'a self, pod: &'a PodDeletion) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            self.delete(pod).await.unwrap_or_else(|error| {
+                let category = error.category();
+                tracing::warn!(pod = %pod.pod, workload = %pod.workload, category, %error, "not deleted");
+                Answer::from(&error)
+            })
         })
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn class(method: &Method, uri: &Uri) -> Class {
             (true, true, ..) => Class::WatchReleases,
             (true, _, true, _) => Class::WatchDeployments,
             (true, _, _, true) => Class::WatchPods,
+            (true, ..) => Class::WatchOthers,
             (false, true, ..) => Class::ListReleases,
             (false, _, true, _) => Class::ListDeployments,
             (false, _, _, true) => Class::ListPods,
@@ -44,6 +45,7 @@ fn requests_are_told_apart() {
     assert_eq!(of(Method::GET, &format!("{release}/checkout")), Class::GetRelease);
     assert_eq!(of(Method::GET, &format!("{release}?limit=50")), Class::ListReleases);
     assert_eq!(of(Method::GET, &format!("{release}?&watch=true&resourceVersion=3")), Class::WatchReleases);
+    assert_eq!(of(Method::GET, "/apis/apps/v1/namespaces/n/daemonsets?&watch=true"), Class::WatchOthers);
     assert_eq!(of(Method::PATCH, "/apis/apps/v1/namespaces/n/deployments/web?force=true"), Class::Image);
     assert_eq!(of(Method::POST, "/apis/events.k8s.io/v1/namespaces/n/events"), Class::Event);
     assert_eq!(of(Method::GET, "/api/v1/namespaces/n/pods?labelSelector=a"), Class::ListPods);

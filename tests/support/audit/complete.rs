@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 
 pub(super) fn fill(records: &mut [Record]) {
     let mut live = BTreeMap::new();
-    for r in records.iter_mut().filter(|r| r.done() && r.object_ref.resource == "deployments") {
-        let before: Option<&Value> = live.get(&r.key());
+    for r in records.iter_mut().filter(|r| r.done()) {
+        let Some(key) = r.workload() else { continue };
+        let before: Option<&Value> = live.get(&key);
         if let Some(before) = before.filter(|_| r.response["kind"] == "PartialObjectMetadata") {
             r.response = predicted(before, r);
             r.predicted = true;
         }
-        if r.response["kind"] == "Deployment" {
-            live.insert(r.key(), r.response.clone());
+        if r.shows_workload() {
+            live.insert(key, r.response.clone());
         }
     }
 }

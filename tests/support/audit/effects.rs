@@ -25,9 +25,8 @@ struct Watch {
 
 pub(super) fn broken(records: &[Record]) -> Vec<String> {
     let mut watch = Watch::default();
-    let deployments = records.iter().filter(|r| r.object_ref.resource == "deployments");
-    for r in deployments.filter(|r| r.done() && r.response["kind"] == "Deployment") {
-        let key = r.key();
+    for r in records.iter().filter(|r| r.done() && r.shows_workload()) {
+        let Some(key) = r.workload() else { continue };
         watch.hold_against(r, &key);
         if r.by_controller() && r.verb == "patch" {
             watch.judge(r, &key);

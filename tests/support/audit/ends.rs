@@ -24,7 +24,7 @@ pub(super) fn broken(records: &[Record]) -> Vec<String> {
                 ended.insert((uid.clone(), rollout(&r.response)));
             }
             latest.insert(uid, r.response.clone());
-        } else if r.by_controller() && r.of("deployments", "") {
+        } else if r.by_controller() && r.workload().is_some() {
             let writer = writer(r).filter(|key| ended.contains(key));
             complaints.extend(writer.map(|(_, id)| format!("{r}: rollout {id} had ended")));
         }

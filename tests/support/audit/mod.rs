@@ -2,12 +2,13 @@
 //!
 //! The rules: it writes nothing but what is its own (`shape`); each workload is written once forward per rollout and
 //! once back per debt, and back only over what it wrote itself (`effects`); a rollout that has ended writes no more
-//! (`ends`); it tells people of each step that a status stored, and of nothing else (`told`).
+//! (`ends`); a pod is deleted once, as it was seen, and only after a status said so (`stuck`); it tells people of each step that a status stored, and of nothing else (`told`).
 
 mod complete;
 mod effects;
 mod ends;
 mod shape;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -21,6 +22,10 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Workloads that a Release may name, as resource and kind.
+const WORKLOADS: [(&str, &str); 3] =
+    [("deployments", "Deployment"), ("statefulsets", "StatefulSet"), ("daemonsets", "DaemonSet")];
 
 /// One request that the API server has answered.
 #[derive(Deserialize, Clone, Debug)]
@@ -66,7 +71,8 @@ pub struct Answer {
 
 /// Which rules the controller broke, in sentences. Empty: none.
 pub fn broken(records: &[Record]) -> Vec<String> {
-    [shape::broken(records), effects::broken(records), ends::broken(records), told::broken(records)].concat()
+    let rules = [shape::broken, effects::broken, ends::broken, stuck::broken, told::broken];
+    rules.iter().flat_map(|rule| rule(records)).collect()
 }
 
 /// Only whether it wrote nothing but what is its own: for writes that belong to no rollout.
@@ -134,6 +140,17 @@ impl Record {
     /// Of the object that came of it; the same over all objects of the cluster, so it orders them.
     pub fn version(&self) -> Option<u64> {
         self.response["metadata"]["resourceVersion"].as_str()?.parse().ok()
+    }
+    /// Of a workload: its kind and namespace, and its name.
+    pub fn workload(&self) -> Option<(String, String)> {
+        let of = &self.object_ref.resource;
+        let (namespace, name) = self.key();
+        WORKLOADS.iter().any(|(resource, _)| resource == of).then(|| (format!("{of}/{namespace}"), name))
+    }
+    /// Whether the answer is a whole workload.
+    pub fn shows_workload(&self) -> bool {
+        let of = (self.object_ref.resource.as_str(), self.response["kind"].as_str().unwrap_or_default());
+        WORKLOADS.contains(&of)
     }
     pub fn of(&self, resource: &str, subresource: &str) -> bool {
         self.object_ref.resource == resource && self.object_ref.subresource == subresource

@@ -20,12 +20,23 @@ fn complaint(r: &Record, listed: &Listed) -> Option<String> {
     let unread = r.response_status.code == 403 && r.request.is_null();
     match (object.resource.as_str(), object.subresource.as_str(), r.verb.as_str()) {
         ("releases", "status", "update") => None,
-        ("releases" | "deployments", "", "patch") if unread => None,
+        ("releases" | "deployments" | "statefulsets" | "daemonsets", "", "patch") if unread => None,
+        ("pods", "", "delete") => as_it_was_seen(r),
         ("releases", "", "patch") => finalizer_only(&r.request),
-        ("deployments", "", "patch") => apply_only(r).or_else(|| images_only(r, listed)),
+        ("deployments" | "statefulsets" | "daemonsets", "", "patch") => {
+            apply_only(r).or_else(|| images_only(r, listed))
+        }
         ("events", "", "create" | "patch") => None,
         _ => Some("is not the controller's to write".to_owned()),
     }
+}
+
+fn as_it_was_seen(r: &Record) -> Option<String> {
+    let this = &r.request["preconditions"];
+    let guarded = this["uid"].is_string() && this["resourceVersion"].is_string();
+    // Refused for want of rights before anybody read the body.
+    let unread = r.response_status.code == 403 && r.request.is_null();
+    (!guarded && !unread).then(|| "does not name the pod and the version that it was decided on".to_owned())
 }
 
 fn finalizer_only(body: &Value) -> Option<String> {

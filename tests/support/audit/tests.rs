@@ -56,6 +56,11 @@ fn event(name: &str) -> Record {
     record(CONTROLLER, "create", "events", "", json!({"metadata": {"name": name}, "reason": "Rolling"}), json!({}))
 }
 
+fn deletion(uid: &str) -> Record {
+    let this = json!({"preconditions": {"uid": uid, "resourceVersion": "1"}});
+    record(CONTROLLER, "delete", "pods", "", this, json!({}))
+}
+
 fn with(mut r: Record, change: impl Fn(&mut Record)) -> Record {
     change(&mut r);
     r
@@ -140,7 +145,9 @@ fn each_broken_rule_is_seen() {
         ),
         ("no server-side apply", broken_by(2, with(forward(), |r| r.uri = "/x?fieldManager=kubectl".into()))),
         ("not the controller's", broken_by(2, record(CONTROLLER, "update", "releases", "", json!({}), json!({})))),
-        ("not the controller's", broken_by(2, record(CONTROLLER, "delete", "pods", "", json!({}), json!({})))),
+        ("does not name the pod", broken_by(2, record(CONTROLLER, "delete", "pods", "", json!({}), json!({})))),
+        ("no status said before", broken_by(2, deletion("p"))),
+        ("was deleted before", broken(&[good(), vec![deletion("p"), deletion("p")]].concat())),
         ("tells nobody", broken_by(4, status("Verifying", "b"))),
         ("announced by no stored status", broken_by(4, event("d"))),
         (

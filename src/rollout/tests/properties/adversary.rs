@@ -1,11 +1,12 @@
 //! What may go wrong, and what people may do, at any time.
 
 use super::super::play::Fate;
-use super::super::workloads::{Behaviour, container, deployment, set_image};
+use super::super::workloads::{Behaviour, container, set_image, workload};
 use super::super::world::World;
 use super::laws::Laws;
 use crate::api::ask::Outcome;
 use crate::api::effect::Refused;
+use crate::api::spec::WorkloadKind;
 use crate::api::time::Duration;
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{Image, NsName, ReleaseStatus, TargetId, annotation};
@@ -231,7 +232,8 @@ fn hide(w: &mut World, n: u8, by: TargetView) {
 
 fn fresh(n: u8) -> LiveTarget {
     let id = id(n);
-    let mut live = deployment(&format!("{}-{}", id.stage, id.target), "sha-a1", &["app".into()]);
+    let kind = if id.target == "worker" { WorkloadKind::StatefulSet } else { WorkloadKind::Deployment };
+    let mut live = workload(kind, &format!("{}-{}", id.stage, id.target), "sha-a1", &["app".into()]);
     if n.is_multiple_of(2) {
         live.containers.push(container("init", Image::new("ghcr.io/acme/shop:sha-a1")));
     }

@@ -2,6 +2,7 @@
 
 use super::super::play::Fate;
 use super::super::world::World;
+use super::deletions;
 use crate::api::effect::{Effect, TargetWrite};
 use crate::api::spec::{PromotionMode, ReleaseSpec};
 use crate::api::status::{Approval, ContainerImage, Phase, Rollout, Step, TargetStep, Verdict};
@@ -28,9 +29,9 @@ pub(super) struct Laws {
     lost: bool,
 }
 
-type Law = Result<(), TestCaseError>;
+pub(super) type Law = Result<(), TestCaseError>;
 
-fn law(holds: bool, what: impl FnOnce() -> String) -> Law {
+pub(super) fn law(holds: bool, what: impl FnOnce() -> String) -> Law {
     if holds { Ok(()) } else { Err(TestCaseError::fail(what())) }
 }
 
@@ -54,11 +55,16 @@ impl Laws {
         if let Some(Effect::Write(write)) = &decision.effect {
             self.of_write(w, &decision, write)?;
         }
+        if let Some(Effect::DeletePod(pod)) = &decision.effect {
+            deletions::allowed(w, &decision, pod)?;
+        }
         let images = self.images(w);
         let effect = decision.effect.clone();
         let ran = w.rel.status.running().is_some();
         let seen = w.targets.clone();
         let moved = w.carry_out(decision, fate);
+        let deleted: BTreeSet<_> = w.deleted.iter().map(|p| &p.uid).collect();
+        law(deleted.len() == w.deleted.len(), || format!("a pod was deleted twice: {:?}", w.deleted))?;
         self.of_stored(w, ran, &seen)?;
         if let Some(Effect::Write(write)) = effect
             && images != self.images(w)
