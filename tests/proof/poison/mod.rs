@@ -109,7 +109,8 @@ async fn left_alone(s: &Scene, killed: &str) {
 }
 
 fn defined(status: &ReleaseStatus) -> bool {
-    let ended = status.rollout.as_ref().is_some_and(|r| r.step == Step::Ended);
+    // Without any, the last one is forgotten; it rests.
+    let ended = status.rollout.as_ref().is_none_or(|r| r.step == Step::Ended);
     let stalled = find(&status.conditions, STALLED).is_some_and(|c| c.status == "True");
     match status.phase {
         Some(Phase::Verified | Phase::RolledBack | Phase::Failed) => ended,
