@@ -15,7 +15,7 @@ pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip 
 export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench lint generate generate-check cluster registry image image-files clean
+.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof lint generate generate-check cluster registry image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -37,6 +37,9 @@ test-cluster: ## the tests of the simulated nodes
 test-controller: cluster registry prometheus ## the tests of the controller, on a real control plane
 	@rm -rf target/tmp/ecs-calls
 	cargo test
+
+proof: cluster ## every crash, fault and damage that can be planned, two hours or so; the numbers: target/proof/report.md
+	PROOF=all cargo test --test proof -- --test-threads=1 --nocapture
 
 ecs-honest: ## what the scripted ECS was asked and answered in the last tests, against AWS's models (Python)
 	@ls target/tmp/ecs-calls/*.jsonl >/dev/null 2>&1 || cargo test --test ecs

@@ -347,8 +347,8 @@ impl Reason {
         Entry(
             Self::StatusUnreadable,
             Kind::Blocked,
-            "The frozen spec in status cannot be decoded.",
-            "Set `tidegate.dev/retry`, or a new tag, once what was written is settled.",
+            "The frozen spec in status, or all of the Release, cannot be decoded.",
+            "Set `tidegate.dev/retry`, or a new tag, once what was written is settled; where nothing is done, empty the status.",
         ),
         Entry(
             Self::HookFailed,

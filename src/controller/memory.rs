@@ -33,6 +33,8 @@ struct Known {
     place: Option<Box<Place>>,
     /// When it last announced something.
     announced: Option<Time>,
+    /// When it announced what this process has published last, or found when it began.
+    told: Option<Time>,
     workloads: Box<[Listed]>,
     /// A rollout is in work: every change of its workloads counts, not only of their spec.
     active: bool,
@@ -87,6 +89,22 @@ impl Memory {
         let recent = inner.releases.iter().filter(|(_, k)| k.announced.is_some_and(&recent));
         recent.map(|(name, _)| name.clone()).collect()
     }
+    /// Whether it announced something that this process has not published: a write of which nobody heard was stored.
+    pub(super) fn untold(&self, name: &NsName) -> bool {
+        self.lock().releases.get(name).is_some_and(|k| k.announced > k.told)
+    }
+    /// The announcements of this version are being published. Whether they had not been before.
+    pub(super) fn tell(&self, view: &ReleaseView) -> bool {
+        let mut inner = self.lock();
+        let Some(known) = inner.releases.get_mut(&view.name) else { return false };
+        let new = last(view) > known.told;
+        known.told = known.told.max(last(view));
+        new
+    }
+    /// Whoever led before has published everything, or it is being done.
+    pub(super) fn tell_all(&self) {
+        self.lock().releases.values_mut().for_each(|k| k.told = k.announced);
+    }
     pub(super) fn names(&self) -> Vec<NsName> {
         self.lock().releases.keys().cloned().collect()
     }
@@ -108,7 +126,8 @@ impl Memory {
         let mut known = Known {
             resource_version: resource_version.into(),
             place: (!rests).then(|| Box::new(Place::of(&view.status))),
-            announced: view.status.announced.iter().map(|a| a.at).max(),
+            announced: last(view),
+            told: last(view),
             workloads: workloads.iter().map(|w| Listed { workload: w.clone(), verified: verified(w) }).collect(),
             active: false,
             own: Vec::new(),
@@ -119,6 +138,7 @@ impl Memory {
             let echo =
                 before.resource_version == known.resource_version || before.own.iter().any(|v| v == resource_version);
             known.active = before.active;
+            known.told = before.told;
             known.own = before.own;
             known.own.retain(|v| v != resource_version);
             known.own.shrink_to_fit();
@@ -200,6 +220,10 @@ impl Memory {
     }
 }
 
+fn last(view: &ReleaseView) -> Option<Time> {
+    view.status.announced.iter().map(|a| a.at).max()
+}
+
 impl Known {
     /// Keeps a version for the end of the look that is under way; `false` where there is none, or no room.
     fn hear(&mut self, resource_version: &str) -> bool {
@@ -224,12 +248,15 @@ mod tests {
     use crate::api::spec::WorkloadKind;
 
     fn put(memory: &Memory, name: &str, version: &str, workload: &str) -> bool {
+        memory.put(&view(name, workload), version, true)
+    }
+    fn view(name: &str, workload: &str) -> ReleaseView {
         let spec = serde_json::json!({
             "image": {"repository": "r", "tag": "sha-1234567"},
             "stages": [{"name": "staging", "checks": "None", "targets": [
                 {"name": "web", "kubernetes": {"kind": "Deployment", "name": workload, "containers": ["app"]}}]}]
         });
-        let view = ReleaseView {
+        ReleaseView {
             name: NsName::new("shop", name),
             uid: name.to_owned(),
             generation: 1,
@@ -238,8 +265,7 @@ mod tests {
             annotations: Default::default(),
             spec: serde_json::from_value(spec).unwrap(),
             status: ReleaseStatus::default(),
-        };
-        memory.put(&view, version, true)
+        }
     }
     fn workload(name: &str) -> KubernetesWorkload {
         KubernetesWorkload { kind: WorkloadKind::Deployment, namespace: "shop".into(), name: name.into() }
@@ -283,6 +309,30 @@ mod tests {
         memory.remove(&NsName::new("shop", "b"));
         assert!(memory.workload(workload("web"), seen("u", 3)).is_empty());
         assert_eq!(memory.lock().lists.len(), 1);
+    }
+
+    #[test]
+    fn what_was_stored_and_nobody_heard_of_is_told_once() {
+        let view = |at: i64| {
+            let mut view = view("a", "web");
+            let announcement = serde_json::json!([{
+                "name": "a.1-1.1.0", "at": Time::from_millis(at), "warning": false, "reason": "Rolling", "note": "",
+            }]);
+            view.status.announced = serde_json::from_value(announcement).unwrap();
+            view
+        };
+        let (memory, name) = (Memory::default(), NsName::new("shop", "a"));
+        memory.put(&view(1), "1", true);
+        assert!(!memory.untold(&name), "whoever led before told it, or a start tells it again");
+        memory.put(&view(2), "2", true);
+        assert!(memory.untold(&name));
+        assert!(memory.tell(&view(2)) && !memory.tell(&view(2)) && !memory.untold(&name));
+        memory.tell(&view(3));
+        memory.put(&view(3), "3", true);
+        assert!(!memory.untold(&name), "our own, told before the watch brought it");
+        memory.put(&view(4), "4", true);
+        memory.tell_all();
+        assert!(!memory.untold(&name));
     }
 
     #[test]

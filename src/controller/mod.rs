@@ -18,6 +18,7 @@ pub mod record;
 mod seen;
 mod serve;
 mod status;
+mod unreadable;
 mod watch;
 mod work;
 
@@ -104,7 +105,9 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
     let outbound = Outbound::new(directory.clone(), outside.clone(), options.policy.clone());
     let registries = Registries::new(outbound.context("no client for registries")?);
     let pool = pool(directory, outside, &options, clock, &queue)?;
-    let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone()));
+    let (unreadable, found) = mpsc::channel(unreadable::WAITING);
+    let watches = Arc::new(Watches::new(memory.clone(), queue.clone(), metrics.clone(), unreadable));
+    let saying = tokio::spawn(unreadable::say_so(acting.clone(), leadership.clone(), found));
     let health = Arc::new(Health::default());
     let context = Arc::new(Context {
         clock,
@@ -125,7 +128,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
 
     let mut background = follow(&watches, &watching, options.namespace.as_deref());
     let served = Served { health: health.clone(), watches: watches.clone(), metrics };
-    background.push(tokio::spawn(serve(listener, served)));
+    background.extend([saying, tokio::spawn(serve(listener, served))]);
     Work::new(context, queue, watches, health, options.concurrency).run(stop, GRACE).await;
 
     drop(end_lease);

@@ -3,7 +3,7 @@
 //! Metadata is enough: every change of a pod's status is an event, and what it says is read when it is decided on.
 
 use super::queue::Queue;
-use super::watch::back_off;
+use super::watch::{LENGTH, back_off};
 use crate::api::NsName;
 use crate::telemetry::Metrics;
 use futures::TryStreamExt;
@@ -16,8 +16,6 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long one watch request lasts, in seconds.
-const LENGTH: u32 = 290;
 /// How long it may take to begin, and to end beyond its length.
 const SHORT: Duration = Duration::from_secs(10);
 

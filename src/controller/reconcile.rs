@@ -87,7 +87,7 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
     if !cx.memory.knows(name) {
         return Ok(cx.drop_release(name));
     }
-    if !touched && cx.memory.rests(name) {
+    if !touched && cx.memory.rests(name) && !cx.memory.untold(name) {
         return Ok(Outcome::Rest);
     }
     let (mut known, mut carried, mut conflicts) = (None, Carried::default(), 0);
@@ -100,6 +100,7 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
             },
         };
         let view = release_view(&release);
+        cx.tell_what_nobody_heard_of(&view)?;
         let span = span(&view.name, &view.status);
         match cx.turn(*release, view, touched, &mut carried).instrument(span).await? {
             Turn::Next(release) => known = Some(release),
@@ -115,6 +116,15 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
 impl Context {
     async fn read(&self, name: &NsName) -> Result<Option<Release>, Error> {
         self.observer.release(name).await.map_err(Error::Read)
+    }
+
+    /// A status write may be stored although its answer said otherwise, or never came, be it of whoever led before.
+    fn tell_what_nobody_heard_of(&self, view: &ReleaseView) -> Result<(), Error> {
+        self.lead()?;
+        if self.memory.tell(view) {
+            self.events.announce_again(view, self.clock.now());
+        }
+        Ok(())
     }
 
     /// Observe, step, write the status, report, act.
@@ -201,6 +211,7 @@ impl Context {
         if decision.status != before.status {
             let after = release_view(stored);
             span(&after.name, &after.status).in_scope(|| tell(&self.metrics, before, &after));
+            self.memory.tell(&after);
             self.events.announce(&after, &before.status.announced);
         }
     }

@@ -76,7 +76,8 @@ mod tests {
     #[tokio::test]
     async fn the_server_answers_for_the_work_loop_and_not_for_itself() {
         let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::new()));
-        let watches = Arc::new(Watches::new(Arc::default(), Arc::default(), metrics.clone()));
+        let watches =
+            Arc::new(Watches::new(Arc::default(), Arc::default(), metrics.clone(), tokio::sync::mpsc::channel(1).0));
         let served = Served { health: health.clone(), watches, metrics };
         assert_eq!(asked(&served, "/livez").await.0, StatusCode::OK);
         assert_eq!(asked(&served, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE, "nothing is listed yet");

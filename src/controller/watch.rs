@@ -4,13 +4,14 @@
 
 use super::memory::{Memory, Seen};
 use super::queue::Queue;
+use super::unreadable::Unreadable;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::KubernetesWorkload;
 use crate::api::{NsName, Release};
 use crate::observe::release_view;
 use crate::rollout;
 use crate::telemetry::Metrics;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -20,13 +21,15 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 /// What the watches share.
 pub(super) struct Watches {
     memory: Arc<Memory>,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
+    unreadable: mpsc::Sender<Unreadable>,
     /// Whether each has listed everything once.
     releases_synced: AtomicBool,
     /// By kind.
@@ -37,11 +40,21 @@ pub(super) struct Watches {
 const REBUILD_AFTER: u32 = 5;
 /// Objects that are listed at once.
 const PAGE: u32 = 50;
+/// How long the next object of a list may take to come.
+const LISTING: Duration = Duration::from_secs(30);
+/// How long one watch request lasts, in seconds. One that has gone silent on its way is noticed a little after that, and
+/// until then nobody hears of an abort or an approval: so it is short. Beginning anew costs one request, and no list.
+pub(super) const LENGTH: u32 = 50;
 
 impl Watches {
-    pub(super) fn new(memory: Arc<Memory>, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        memory: Arc<Memory>,
+        queue: Arc<Queue>,
+        metrics: Arc<Metrics>,
+        unreadable: mpsc::Sender<Unreadable>,
+    ) -> Self {
         let (releases_synced, workloads_synced) = Default::default();
-        Self { memory, queue, metrics, releases_synced, workloads_synced }
+        Self { memory, queue, metrics, unreadable, releases_synced, workloads_synced }
     }
     pub(super) fn synced(&self) -> bool {
         let workloads = || self.workloads_synced.iter().all(|s| s.load(Ordering::Relaxed));
@@ -110,12 +123,12 @@ impl Watches {
             }
             Err(invalid) => {
                 self.metrics.unreadable.inc();
-                let release = format!(
-                    "{}/{}",
-                    invalid.metadata.namespace.as_deref().unwrap_or_default(),
-                    invalid.metadata.name.as_deref().unwrap_or_default()
-                );
-                tracing::error!(release, error = %invalid, "this Release cannot be read, and is left alone");
+                let meta = invalid.metadata;
+                let name = NsName::new(meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+                tracing::error!(release = %name, error = %invalid.error, "this Release cannot be read, and is left alone");
+                if self.unreadable.try_send(Unreadable { name, error: invalid.error }).is_err() {
+                    tracing::warn!("too many Releases cannot be read to say so of each");
+                }
             }
         }
     }
@@ -149,17 +162,19 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     // A page is decoded as a whole, so its size is what the process grows by while it starts.
-    let config = watcher::Config::default().page_size(PAGE);
+    let config = watcher::Config::default().page_size(PAGE).timeout(LENGTH);
     let mut errors = 0_u32;
     loop {
         let mut stream = Box::pin(watcher(api.clone(), config.clone()));
-        while let Some(event) = stream.next().await {
+        let mut listing = true;
+        while let Some(event) = next(&mut stream, listing).await {
             match event {
                 Ok(event) => {
                     // A list that begins proves nothing yet.
                     if !matches!(event, Event::Init) {
                         errors = 0;
                     }
+                    listing = matches!(event, Event::Init | Event::InitApply(_));
                     each(event);
                 }
                 Err(error) => {
@@ -174,6 +189,18 @@ where
             }
         }
     }
+}
+
+/// The next event; none, if a list has stopped in the middle. A watch without events is silent for hours, and rightly so.
+async fn next<S: Stream + Unpin>(stream: &mut S, listing: bool) -> Option<S::Item> {
+    if !listing {
+        return stream.next().await;
+    }
+    let next = timeout(LISTING, stream.next()).await;
+    next.unwrap_or_else(|_| {
+        tracing::warn!("a list stopped in the middle; it begins anew");
+        None
+    })
 }
 
 /// 200 ms, doubled up to 30 s.

@@ -82,6 +82,7 @@ impl Work {
     fn seed(&self) {
         let cx = &self.context;
         cx.metrics.leader.set(1);
+        cx.memory.tell_all();
         let names = cx.memory.names();
         tracing::info!(releases = names.len(), "working");
         for name in names {

@@ -7,14 +7,17 @@ use axum::http::{Request, Response};
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::{Client, Config};
 use std::time::Duration;
+use tokio::time::timeout;
 use tower::limit::{ConcurrencyLimit, ConcurrencyLimitLayer, RateLimit, RateLimitLayer};
-use tower::util::BoxService;
+use tower::util::{BoxService, MapFutureLayer};
 use tower::{BoxError, Layer, Service};
 
 type Limited = ConcurrencyLimit<RateLimit<BoxService<Request<Body>, Response<Box<DynBody>>, BoxError>>>;
 
 /// How long connecting, and how long silence on a connection in use, may last.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a list or a watch may take to begin.
+const BEGINNING: Duration = Duration::from_secs(10);
 /// Requests in flight and per second: no more than a controller of ten thousand Releases needs, far less than hurts.
 const IN_FLIGHT: usize = 200;
 const PER_SECOND: u64 = 500;
@@ -41,11 +44,20 @@ pub fn leasing(config: Config) -> kube::Result<Client> {
     Client::try_from(prompt(config))
 }
 
-/// For watches, which are silent by nature: they carry an idle limit of their own.
+/// For lists and watches. These are silent by nature once they have begun, and carry an idle limit of their own; but that
+/// one begins is answered soon, or the request counts as lost. Nothing is retried here: a server may ask for a day's
+/// pause, and whoever follows a watch has a shorter one.
 pub fn watching(mut config: Config) -> kube::Result<Client> {
+    config.default_retry = false;
     config.connect_timeout = Some(PATIENCE);
     config.read_timeout = None;
-    Client::try_from(config)
+    Ok(ClientBuilder::try_from(config)?.with_layer(&MapFutureLayer::new(soon)).build())
+}
+
+type Answering = <BoxService<Request<Body>, Response<Box<DynBody>>, BoxError> as Service<Request<Body>>>::Future;
+
+async fn soon(answer: Answering) -> Result<Response<Box<DynBody>>, BoxError> {
+    timeout(BEGINNING, answer).await.unwrap_or_else(|_| Err("no answer in time".into()))
 }
 
 fn prompt(mut config: Config) -> Config {

@@ -26,7 +26,9 @@ pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
             format!("{} passed its checks in {}, and bakes for {length}", w.rollout.image, stage.name),
         );
     }
-    let until = w.state().bake_until.unwrap_or(now);
+    // Of a clock that was ahead, it would be longer.
+    let until = w.state().bake_until.unwrap_or(now).min(now.plus(length));
+    w.state_mut().bake_until = Some(until);
     let since = until.minus(length);
     let seldom = Duration::from_millis(length.millis() / ROUNDS).min(RARELY);
     let questions = checks::questions(&stage).into_iter().filter(|q| q.kind == CheckKind::Health);

@@ -24,6 +24,7 @@ mod history;
 mod hold;
 mod hooks;
 mod identity;
+mod instants;
 mod jobs;
 mod lost;
 mod observed;

@@ -1,7 +1,7 @@
 //! A rollout in work: who may stop it, and which step comes next.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, entry, hold, hooks, plan, restore, rolling, verify};
+use super::{ecs, entry, hold, hooks, instants, plan, restore, rolling, verify};
 use crate::api::spec::{ChecksMode, ImageSpec, ReleaseSpec, Stage, Target};
 use crate::api::status::{Rollout, Step, TargetState};
 use crate::api::time::Duration;
@@ -11,7 +11,8 @@ use crate::api::{Reason, annotation};
 const MAX_STEPS: usize = 24;
 
 pub(super) fn advance(d: &mut Draft) {
-    let Some(rollout) = d.status.rollout.take() else { return };
+    let Some(mut rollout) = d.status.rollout.take() else { return };
+    instants::tame(&mut rollout, d.now);
     if rollout.spec.is_none() && rollout.id.generation != d.rel.generation {
         // Nothing is frozen yet: an edit begins it anew.
         return;

@@ -3,7 +3,7 @@
 use super::cluster::{ACCOUNT, Cluster, HOME};
 use super::held::Held;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,11 +27,36 @@ impl Controller {
 
     /// The same with other arguments, and with more in its environment.
     pub fn start_with(cluster: &Cluster, more: &[&str], environment: &[(&'static str, String)]) -> Self {
+        let name = Self::next_name();
+        let kubeconfig = account(cluster, &name);
+        Self::launch(cluster, name, &kubeconfig, more, environment)
+    }
+
+    /// One that reaches the API server at another address, without TLS: something stands in between.
+    pub fn start_behind(
+        cluster: &Cluster,
+        server: &str,
+        more: &[&str],
+        environment: &[(&'static str, String)],
+    ) -> Self {
+        let name = Self::next_name();
+        let kubeconfig = cluster.dir.join(format!("{name}.kubeconfig"));
+        fs::write(&kubeconfig, access(&format!("server: \"{server}\""), token(cluster))).unwrap();
+        Self::launch(cluster, name, &kubeconfig, more, environment)
+    }
+
+    fn next_name() -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("controller-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        // All use the same account; a token of its own for each would take longer than its start.
-        static KUBECONFIG: OnceLock<PathBuf> = OnceLock::new();
-        let kubeconfig = KUBECONFIG.get_or_init(|| account(cluster, "controller"));
+        format!("controller-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn launch(
+        cluster: &Cluster,
+        name: String,
+        kubeconfig: &Path,
+        more: &[&str],
+        environment: &[(&'static str, String)],
+    ) -> Self {
         let log = cluster.dir.join(format!("{name}.log"));
         // As the chart starts it, but for loopback, the port and the lease.
         let args = ["run", "--allow-loopback", "--listen=127.0.0.1:0", "--log-format=text"];
@@ -46,6 +71,10 @@ impl Controller {
         let args: Vec<_> = args.iter().chain(more).map(|a| (*a).to_owned()).collect();
         let process = Held::start(env!("CARGO_BIN_EXE_tidegate").as_ref(), &args, &env, &log);
         Self { process, name, log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid
     }
 
     /// As if its node had lost power.
@@ -85,16 +114,25 @@ impl Controller {
 /// A kubeconfig of the controller's own account.
 pub fn account(cluster: &Cluster, name: &str) -> PathBuf {
     let path = cluster.dir.join(format!("{name}.kubeconfig"));
-    let token = cluster.kubectl(&["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"], None);
-    fs::write(&path, access(cluster, token.trim())).unwrap();
+    let (server, ca) = (&cluster.server, cluster.ca.display());
+    fs::write(&path, access(&format!("server: \"{server}\", certificate-authority: \"{ca}\""), token(cluster)))
+        .unwrap();
     path
 }
 
-fn access(cluster: &Cluster, token: &str) -> String {
-    let (server, ca) = (&cluster.server, cluster.ca.display());
+/// The account's token, asked for once.
+fn token(cluster: &Cluster) -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| {
+        let args = ["create", "token", ACCOUNT, "-n", HOME, "--duration=24h"];
+        cluster.kubectl(&args, None).trim().to_owned()
+    })
+}
+
+fn access(cluster: &str, token: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-         clusters: [{{name: c, cluster: {{server: \"{server}\", certificate-authority: \"{ca}\"}}}}]\n\
+         clusters: [{{name: c, cluster: {{{cluster}}}}}]\n\
          users: [{{name: c, user: {{token: \"{token}\"}}}}]\n\
          contexts: [{{name: c, context: {{cluster: c, user: c}}}}]\n"
     )

@@ -187,3 +187,32 @@ fn a_container_that_we_own_and_list_no_more_keeps_its_image() {
     let two = "sha-b2".to_owned();
     assert_eq!(brought(&write), [("app", two.clone()), ("web", two), ("side", "sha-9".to_owned())]);
 }
+
+/// The process that goes on has a clock an hour behind: nothing waits for that hour to pass.
+#[test]
+fn a_clock_that_goes_back_holds_nothing_up() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let steps = [Step::ChoosingWayBack, Step::Rolling, Step::Verifying, Step::Restoring, Step::VerifyingRestore];
+    for (behaviour, step) in
+        [Behaviour::Healthy, Behaviour::FailsHealth].into_iter().flat_map(|b| steps.map(|s| (b, s)))
+    {
+        let mut w = World::verified("sha-a1").behave("sha-b2", behaviour);
+        w.tag("sha-b2");
+        let mut seen = false;
+        for _ in 0..60 {
+            seen = w.step_name() == step;
+            if seen || !(w.turn() || w.converge()) {
+                break;
+            }
+        }
+        if !seen {
+            continue;
+        }
+        w.now = w.now.minus(HOUR);
+        w.results.clear();
+        let began = w.now;
+        w.run();
+        let took = w.now.since(began);
+        assert!(took < Duration::from_secs(600), "{step:?} {behaviour:?}: {took:?}, {}", w.message());
+    }
+}

@@ -1,0 +1,58 @@
+//! Processes that begin with a wrong clock. While one runs its clock cannot jump: it reads the wall clock once.
+//!
+//! The library that shows a process another time is `libfaketime` (Debian's package of that name), or what
+//! `PROOF_FAKETIME` names. Where there is none, nothing of this is played, and the report says so.
+
+use crate::campaign::{all, must_hold, sampled};
+use crate::crashes::recorded;
+use crate::plan::{Class, Fault, Kind, Plan};
+use crate::report;
+use std::path::{Path, PathBuf};
+
+const PLACES: [&str; 2] =
+    ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
+const BEHIND: [&str; 6] = ["good", "production-health", "expiry", "abort", "restore-fails", "delete"];
+/// A stage that is overdue by another clock is taken back, so that nobody is asked for an approval any more.
+const AHEAD: [&str; 4] = ["staging-health", "expiry", "restore-fails", "first-bad"];
+
+fn library() -> Option<PathBuf> {
+    let named = std::env::var_os("PROOF_FAKETIME").map(PathBuf::from);
+    named.or_else(|| PLACES.iter().map(PathBuf::from).find(|p| Path::exists(p)))
+}
+
+/// What a process that follows such an end is started with.
+pub(crate) fn environment(after: Option<Kind>) -> Vec<(&'static str, String)> {
+    let shift = match after {
+        // What was announced more than an hour ago is not published again: events live for an hour.
+        Some(Kind::CrashAhead) => "+59m",
+        Some(Kind::CrashBehind) => "-1h",
+        _ => return Vec::new(),
+    };
+    let library = library().unwrap_or_else(|| panic!("set PROOF_FAKETIME to libfaketime.so.1"));
+    vec![
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME", shift.to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
+}
+
+/// A stage that another clock finds overdue is taken back, which is no less safe: then a play may end so as well.
+pub(crate) fn may_be_overdue(plan: &Plan, end: &str) -> bool {
+    const OVERDUE: [&str; 4] = ["ProgressDeadlineExceeded", "Inconclusive", "PromotionExpired", "RollbackFailed"];
+    plan.faults.iter().any(|f| f.kind == Kind::CrashAhead) && OVERDUE.iter().any(|r| end.contains(r))
+}
+
+#[test]
+fn the_clock_jumps_by_an_hour() {
+    if library().is_none() {
+        return report::note("9 The clock jumps by an hour", "Not played: there is no libfaketime.\n".to_owned());
+    }
+    let mut plans = Vec::new();
+    let plays = BEHIND.map(|p| (p, Kind::CrashBehind)).into_iter().chain(AHEAD.map(|p| (p, Kind::CrashAhead)));
+    for (play, kind) in plays {
+        let count = recorded()[play].get(&Class::Status).copied().unwrap_or(0);
+        plans.extend((1..=count).map(|n| Plan::of(play, &[Fault::new(kind, Class::Status, n)])));
+    }
+    must_hold("9 The clock jumps by an hour", if all() { plans } else { sampled(plans, 16) });
+}

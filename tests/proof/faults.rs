@@ -1,0 +1,93 @@
+//! Everything that an API server, or what stands before it, can do wrong to a request or to a watch.
+
+use crate::campaign::{Dice, all, must_hold, sampled};
+use crate::crashes::recorded;
+use crate::plan::{Class, Fault, Kind, Plan};
+use crate::plays::PLAYS;
+
+/// What may happen to a write.
+const OF_WRITES: [Kind; 11] = [
+    Kind::Conflict,
+    Kind::Invalid,
+    Kind::TooMany,
+    Kind::Unavailable,
+    Kind::TimeoutAfter,
+    Kind::ResetBefore,
+    Kind::ResetAfter,
+    Kind::CutAfter,
+    Kind::Hole,
+    Kind::HoleAfter,
+    Kind::Late,
+];
+const OF_READS: [Kind; 6] =
+    [Kind::TooMany, Kind::Unavailable, Kind::ResetBefore, Kind::CutAfter, Kind::Hole, Kind::Stale];
+const OF_WATCHES: [Kind; 11] = [
+    Kind::TooMany,
+    Kind::Unavailable,
+    Kind::Gone,
+    Kind::Hole,
+    Kind::GoneInStream,
+    Kind::Torn,
+    Kind::HalfOpen,
+    Kind::Drop,
+    Kind::Twice,
+    Kind::Swap,
+    Kind::Coalesce,
+];
+const WRITES: [Class; 4] = [Class::Status, Class::Finalizer, Class::Image, Class::Event];
+const READS: [Class; 4] = [Class::GetRelease, Class::GetWorkload, Class::ListPods, Class::Read];
+const WATCHES: [Class; 3] = [Class::WatchReleases, Class::WatchDeployments, Class::WatchPods];
+
+/// One fault of each kind on each class that occurs in this play, at a place that the dice choose.
+fn each(play: &str, dice: &mut Dice) -> Vec<Fault> {
+    let counts = &recorded()[play];
+    let pairs = |kinds: &[Kind], classes: &[Class]| -> Vec<(Kind, Class)> {
+        kinds.iter().flat_map(|k| classes.iter().map(|c| (*k, *c))).collect()
+    };
+    let all = [pairs(&OF_WRITES, &WRITES), pairs(&OF_READS, &READS), pairs(&OF_WATCHES, &WATCHES)].concat();
+    let mut faults = Vec::new();
+    for (kind, on) in all {
+        let Some(count) = counts.get(&on).copied().filter(|c| *c > 0) else { continue };
+        let nth = 1 + u32::try_from(dice.below(count as usize)).unwrap_or_default();
+        let times = if matches!(kind, Kind::Hole | Kind::HoleAfter | Kind::Late | Kind::HalfOpen) { 1 } else { 3 };
+        faults.push(Fault::new(kind, on, nth).times(times));
+    }
+    faults
+}
+
+#[test]
+fn faults() {
+    let (mut dice, mut plans) = (Dice::new(3), Vec::new());
+    for play in PLAYS {
+        plans.extend(each(play.name, &mut dice).into_iter().map(|f| Plan::of(play.name, &[f])));
+    }
+    must_hold("4 Faults of requests and watches", if all() { plans } else { sampled(plans, 60) });
+}
+
+#[test]
+fn faults_by_twos() {
+    let (mut dice, mut plans) = (Dice::new(4), Vec::new());
+    for play in PLAYS {
+        let faults = each(play.name, &mut dice);
+        let crash =
+            [Kind::CrashBefore, Kind::CrashAfter].map(|k| Fault::new(k, Class::Status, 1 + dice.below(4) as u32));
+        for n in 0..if all() { 8 } else { 1 } {
+            let one = if n % 2 == 0 { crash[n / 2 % 2] } else { faults[dice.below(faults.len())] };
+            plans.push(Plan::of(play.name, &[one, faults[dice.below(faults.len())]]));
+        }
+    }
+    must_hold("5 Faults by twos", if all() { plans } else { sampled(plans, 6) });
+}
+
+/// A process that starts while the API server refuses or swallows its first questions.
+#[test]
+fn faults_at_the_start() {
+    let mut plans = Vec::new();
+    for on in [Class::ListReleases, Class::ListDeployments] {
+        for kind in [Kind::TooMany, Kind::Unavailable, Kind::ResetBefore, Kind::CutAfter, Kind::Hole, Kind::Gone] {
+            let crash = Fault::new(Kind::CrashAfter, Class::Status, 3);
+            plans.push(Plan::of("good", &[crash, Fault::new(kind, on, 1).times(2)]));
+        }
+    }
+    must_hold("6 Faults at the start of a process", if all() { plans } else { sampled(plans, 4) });
+}

@@ -1,0 +1,27 @@
+//! Two replicas, and the one that leads dies, stands still, or is cut off in the middle of a write: what it had sent
+//! arrives when the other one has long gone on.
+
+use crate::campaign::{Dice, all, must_hold, sampled};
+use crate::crashes::recorded;
+use crate::plan::{Class, Fault, Kind, Plan};
+
+const PLAYS: [&str; 6] = ["good", "production-smoke", "abort", "supersede-staging", "human-edit", "delete"];
+const KINDS: [Kind; 4] = [Kind::Partition, Kind::Freeze, Kind::Late, Kind::CrashAfter];
+
+#[test]
+fn the_leader_is_not_the_leader_any_more() {
+    let (mut dice, mut plans) = (Dice::new(5), Vec::new());
+    for play in PLAYS {
+        for on in [Class::Status, Class::Image, Class::Finalizer] {
+            let count = recorded()[play].get(&on).copied().unwrap_or(0);
+            for kind in KINDS {
+                for _ in 0..count.min(2) {
+                    let nth = 1 + u32::try_from(dice.below(count as usize)).unwrap_or_default();
+                    plans.push(Plan::pair(play, &[Fault::new(kind, on, nth)]));
+                }
+            }
+        }
+    }
+    plans.dedup();
+    must_hold("7 Two replicas, and the leader fails", if all() { plans } else { sampled(plans, 20) });
+}

@@ -1,0 +1,120 @@
+//! What happens in a run besides what goes wrong: a Release, the applications, and people who act on what they see.
+//!
+//! People look at states that last until they act, never at moments: a crash anywhere leaves them where they were.
+
+mod people;
+mod table;
+
+pub(crate) use table::PLAYS;
+
+use crate::support::Scene;
+use crate::support::manifests::{self, REPOSITORY, stage};
+use futures::future::LocalBoxFuture;
+use kube::api::{Api, Patch};
+use serde_json::{Value, json};
+
+pub(crate) const OLD: &str = "sha-0000001";
+pub(crate) const NEW: &str = "sha-0000002";
+pub(crate) const NEWER: &str = "sha-0000003";
+pub(crate) const FOREIGN: &str = "sha-0000005";
+
+/// One play.
+pub(crate) struct Play {
+    pub(crate) name: &'static str,
+    /// Where the Release begins.
+    pub(crate) begins: Begins,
+    /// What the applications do from the beginning on: tag and behaviour.
+    pub(crate) behaves: &'static [(&'static str, &'static str)],
+    /// What differs in the Release that brings [`NEW`].
+    pub(crate) spec: fn(&mut Value),
+    pub(crate) people: for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, ()>,
+    /// The tag whose rollout is the last.
+    pub(crate) last: &'static str,
+    /// Every way in which it may end, as [`super::end`] writes it.
+    pub(crate) ends: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Begins {
+    /// [`OLD`] was verified in both stages.
+    Settled,
+    /// Two applications, and no Release yet: the first one adopts what runs.
+    Adopting,
+    /// One application that no Release ever knew, in a Release of one stage.
+    Unknown,
+}
+
+pub(crate) fn play(name: &str) -> Option<&'static Play> {
+    PLAYS.iter().find(|p| p.name == name)
+}
+
+/// How long checks go on failing before they say so.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) attempts: u32,
+}
+
+impl Play {
+    /// Everything up to the edit that this play is about.
+    pub(crate) async fn set_up(&self, s: &Scene, patience: Patience) {
+        if self.begins == Begins::Unknown {
+            return application(s, "production").await;
+        }
+        futures::join!(application(s, "staging"), application(s, "production"));
+        if self.begins == Begins::Settled {
+            s.apply(&release(OLD, patience)).await;
+            s.verified(OLD).await;
+        }
+        for (tag, behaviour) in self.behaves {
+            s.behaves(tag, serde_json::from_str(behaviour).unwrap()).await;
+        }
+    }
+
+    /// The edit, and what people do after it.
+    pub(crate) async fn go(&self, s: &Scene, patience: Patience) {
+        if self.begins == Begins::Unknown {
+            for (tag, behaviour) in self.behaves {
+                s.behaves(tag, serde_json::from_str(behaviour).unwrap()).await;
+            }
+        }
+        s.apply(&self.edit(patience)).await;
+        (self.people)(s).await;
+    }
+
+    fn edit(&self, patience: Patience) -> Value {
+        let mut spec = match self.begins {
+            Begins::Settled => release(NEW, patience),
+            Begins::Adopting => release(OLD, patience),
+            Begins::Unknown => {
+                json!({"image": {"repository": REPOSITORY, "tag": NEW}, "stages": [asked("production", Some("Automatic"), patience)]})
+            }
+        };
+        (self.spec)(&mut spec);
+        spec
+    }
+}
+
+/// staging, then production after an approval, each with a health check and a smoke test that are asked each second.
+pub(crate) fn release(tag: &str, patience: Patience) -> Value {
+    json!({
+        "image": {"repository": REPOSITORY, "tag": tag},
+        "stages": [asked("staging", None, patience), asked("production", Some("Manual"), patience)],
+    })
+}
+
+fn asked(name: &str, promotion: Option<&str>, patience: Patience) -> Value {
+    let mut stage = stage(name, promotion);
+    let retry = json!({"attempts": patience.attempts, "interval": "1s"});
+    stage["healthChecks"][0]["retry"] = retry.clone();
+    stage["smokeTests"][0]["retry"] = retry;
+    stage
+}
+
+/// A Deployment of one replica with its Service, once it is available.
+pub(crate) async fn application(s: &Scene, name: &str) {
+    s.apply_deployment(&manifests::deployment(name, &manifests::image(OLD), 1)).await;
+    let services: Api<k8s_openapi::api::core::v1::Service> = s.api();
+    let owner = crate::support::workloads::owner();
+    services.patch(name, &owner, &Patch::Apply(manifests::service(name))).await.unwrap();
+    s.available(name).await;
+}

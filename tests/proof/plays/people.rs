@@ -1,0 +1,127 @@
+//! What people do, each when what they wait for has come.
+
+use super::{FOREIGN, NEW, NEWER, OLD};
+use crate::support::Scene;
+use crate::support::manifests::{deployment, image};
+use crate::support::wait::{is, until};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use serde_json::{Value, json};
+
+/// Until this Deployment is told to run this tag.
+async fn runs(s: &Scene, deployment: &str, tag: &str) {
+    until(&format!("{deployment} runs {tag}"), async || {
+        let now = s.runs(deployment).await;
+        is(now == tag, (), now)
+    })
+    .await;
+}
+
+/// Approves it, once asked to; before that, what `before` says of [`NEW`] comes true.
+async fn approve(s: &Scene, tag: &str, before: Option<Value>) {
+    let token = s.awaiting(tag).await;
+    if let Some(behaviour) = before {
+        s.behaves(NEW, behaviour).await;
+    }
+    s.promote(&token).await;
+}
+
+/// Until production runs [`NEW`], which never gets ready there.
+async fn stuck_in_production(s: &Scene) {
+    approve(s, NEW, Some(json!({"ready": {"never": true}}))).await;
+    runs(s, "production", NEW).await;
+}
+
+pub(super) fn nobody(_: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {}.boxed_local()
+}
+
+pub(super) fn approves(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    approve(s, NEW, None).boxed_local()
+}
+
+pub(super) fn approves_what_is_ill_in_production(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    approve(s, NEW, Some(json!({"http": [{"path": "/health", "status": 503}]}))).boxed_local()
+}
+
+pub(super) fn approves_what_fails_its_smoke_test(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    approve(s, NEW, Some(json!({"http": [{"path": "/items", "status": 500}]}))).boxed_local()
+}
+
+pub(super) fn approves_what_fails_under_load(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    approve(s, NEW, Some(json!({"http": [{"path": "/load", "status": 500}]}))).boxed_local()
+}
+
+pub(super) fn approves_what_cannot_be_pulled(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    approve(s, NEW, Some(json!({"pull": {"fail": "notFound"}}))).boxed_local()
+}
+
+pub(super) fn abort_in_production(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        stuck_in_production(s).await;
+        s.abort(s.status().await.rollout.unwrap().id).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn delete_in_production(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        stuck_in_production(s).await;
+        s.delete().await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn newer_while_staging_works(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        runs(s, "staging", NEW).await;
+        s.set_tag(NEWER).await;
+        approve(s, NEWER, None).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn newer_while_it_waits(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        s.awaiting(NEW).await;
+        s.set_tag(NEWER).await;
+        approve(s, NEWER, None).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn newer_while_production_works(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        stuck_in_production(s).await;
+        s.set_tag(NEWER).await;
+        s.behaves(NEW, json!({})).await;
+        approve(s, NEWER, None).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn person_changes_the_image(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        runs(s, "staging", NEW).await;
+        s.set_image("staging", &image(FOREIGN)).await;
+    }
+    .boxed_local()
+}
+
+/// The owner's manifest, with the old image in it, is applied again.
+pub(super) fn gitops_reverts_the_workload(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        runs(s, "staging", NEW).await;
+        s.apply_deployment(&deployment("staging", &image(OLD), 1)).await;
+    }
+    .boxed_local()
+}
+
+/// The edit itself is taken back in Git.
+pub(super) fn git_reverts_the_release(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        runs(s, "staging", NEW).await;
+        s.set_tag(OLD).await;
+    }
+    .boxed_local()
+}

@@ -1,0 +1,94 @@
+//! One run: a play, its plan, and whether the end is one that it may come to.
+
+use crate::clock;
+use crate::end::{reached, story};
+use crate::keeper::Keeper;
+use crate::plan::{Class, Plan};
+use crate::plays::{Patience, play};
+use crate::poison;
+use crate::proxy::Faults;
+use crate::support::scene::play_with;
+use crate::support::{Cluster, Scene, audit};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// What came of a run.
+pub(crate) struct Outcome {
+    pub(crate) plan: Plan,
+    /// The end, or what was violated.
+    pub(crate) end: Result<String, String>,
+    /// How many requests and events there were of each class.
+    pub(crate) counts: BTreeMap<Class, u32>,
+    /// Whether all faults came to pass.
+    pub(crate) struck: bool,
+    pub(crate) took: Duration,
+}
+
+/// Plays `plan` on a runtime of its own. Never panics for what the controller did.
+pub(crate) fn run(plan: &Plan) -> Outcome {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{}-{}", plan.play.replace('.', "-"), COUNT.fetch_add(1, Ordering::Relaxed));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let faults = Arc::new(Faults::new(&plan.faults));
+    let (began, started) = (audit::length(Cluster::get()), Instant::now());
+    let end = RefCell::new(String::new());
+    let whole = AssertUnwindSafe(|| runtime.block_on(perform(plan, &name, &faults, &end)));
+    let end = match catch_unwind(whole) {
+        Ok(()) => Ok(end.into_inner()),
+        Err(panic) => {
+            let told = runtime.block_on(told(&format!("t-{name}"), began));
+            Err(format!("{}\n{told}", said(&*panic)))
+        }
+    };
+    let struck = faults.struck() == plan.faults.len();
+    Outcome { plan: plan.clone(), end, counts: faults.counts(), struck, took: started.elapsed() }
+}
+
+async fn perform(plan: &Plan, name: &str, faults: &Arc<Faults>, end: &RefCell<String>) {
+    let keeper = Keeper::new(faults.clone(), plan.replicas);
+    let acts = async |s: &Scene| {
+        let how = match poison::named(&plan.play) {
+            Some((situation, damage)) => poison::perform(s, &keeper, situation, damage).await,
+            None => played(s, &keeper, plan, faults).await,
+        };
+        *end.borrow_mut() = how;
+    };
+    tokio::select! {
+        () = play_with(Cluster::get(), name, acts, |ns| keeper.tail(ns)) => {}
+        () = keeper.tend() => {}
+    }
+}
+
+async fn played(s: &Scene, keeper: &Keeper, plan: &Plan, faults: &Faults) -> String {
+    let play = play(&plan.play).unwrap_or_else(|| panic!("there is no play {:?}", plan.play));
+    // Where answers are missing, a check must not be out of patience before they come again.
+    let patience = Patience { attempts: if plan.only_crashes() { 2 } else { 8 } };
+    keeper.start(&s.ns).await;
+    play.set_up(s, patience).await;
+    faults.arm();
+    play.go(s, patience).await;
+    let how = reached(s, play).await;
+    faults.disarm();
+    let allowed = play.ends.contains(&how.as_str()) || clock::may_be_overdue(plan, &how);
+    assert!(allowed, "ended {how:?}, which is none of {:#?}", play.ends);
+    how
+}
+
+/// Every write of the run.
+async fn told(namespace: &str, began: u64) -> String {
+    let client = Cluster::get().client("admin").await;
+    let marks: Api<ConfigMap> = Api::namespaced(client, namespace);
+    story(&audit::read(Cluster::get(), &marks, began, &[namespace.to_owned()]).await)
+}
+
+pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
+}
