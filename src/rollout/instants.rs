@@ -30,8 +30,10 @@ pub(super) fn tame(rollout: &mut Rollout, now: Time) {
         for target in &mut stage.targets {
             let own = [&mut target.pull_error_since, &mut target.create_error_since, &mut target.doubted_since];
             own.into_iter().flatten().for_each(tame);
+            target.unanswered.iter_mut().filter_map(|u| u.unheard_since.as_mut()).for_each(tame);
             target.refused.iter_mut().for_each(|r| tame(&mut r.at));
         }
+        stage.hooks.iter_mut().chain(&mut stage.on_rollback).for_each(|h| tame(&mut h.started_at));
         stage.baselines.iter_mut().for_each(|b| tame(&mut b.since));
         stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(tame);
     }

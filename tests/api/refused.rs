@@ -85,7 +85,7 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/hooks", "[{name: migrate}]")], "spec.stages[0].hooks[0]", "a hook needs exactly one of job and ecsTask"),
     (&[("/stages/0/hooks", "[{name: migrate, job: {}}]")], "spec.stages[0].hooks[0].job", "job needs exactly one of fromCronJob, fromJob and template"),
     (&[("/stages/0/hooks", "[{name: migrate, job: {fromJob: {name: a}, template: {}}}]")], "spec.stages[0].hooks[0].job", "job needs exactly one of fromCronJob, fromJob and template"),
-    (&[("/stages/0/onRollback", "[{name: undo, irreversible: true, job: {fromJob: {name: a}}}]")], "spec.stages[0].onRollback[0]", "what undoes something cannot be irreversible itself: remove irreversible"),
+    (&[("/stages/0/onRollback", "[{name: undo, irreversible: true, job: {fromJob: {name: a}}}]")], "spec.stages[0].onRollback", "what undoes something cannot be irreversible itself: remove irreversible"),
     (&[("/stages/0/onRollback", "[{name: undo}]")], "spec.stages[0].onRollback[0]", "a hook needs exactly one of job and ecsTask"),
     (&[("/stages/0/hooks", "[{name: migrate, timeout: 2d, job: {fromJob: {name: a}}}]")], "spec.stages[0].hooks[0].timeout", "must be a duration from 1s to 24h, such as 15m"),
     // whom checks ask

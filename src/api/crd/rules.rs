@@ -105,8 +105,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ),
     ("spec.stages[].{hooks}[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
     (
-        "spec.stages[].onRollback[]",
-        "!self.irreversible",
+        "spec.stages[].onRollback",
+        "self.all(h, !has(h.irreversible) || !h.irreversible)",
         "what undoes something cannot be irreversible itself: remove irreversible",
     ),
     (

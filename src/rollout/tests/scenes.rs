@@ -246,13 +246,13 @@ fn a_missing_workload_is_waited_for() {
 #[test]
 fn what_is_not_supported_is_named_before_anything_is_touched() {
     let mut w = World::verified("sha-a1");
-    let hook = serde_json::json!({"name": "migrate", "job": {"fromCronJob": {"name": "migrate"}}});
+    let hook = serde_json::json!({"name": "migrate", "ecsTask": {"taskDefinition": "migrate", "container": "app"}});
     let hook: Hook = serde_json::from_value(hook).unwrap();
     w.edit(|s| s.stages[1].hooks = vec![hook.clone()]);
     w.tag("sha-b2");
     w.run();
     assert_eq!(w.condition("Stalled").unwrap().1, "NotSupported");
-    assert!(w.message().contains("spec.stages[production].hooks[migrate]"), "{}", w.message());
+    assert!(w.message().contains("spec.stages[production].hooks[migrate].ecsTask"), "{}", w.message());
     assert!(w.writes.is_empty());
     w.edit(|s| s.stages[1].hooks.clear());
     w.run();
