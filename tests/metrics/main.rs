@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod everything;
 mod gates;
 mod killed;
 mod own;
