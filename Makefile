@@ -13,9 +13,11 @@ PROMETHEUS := target/prometheus
 pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 # The control plane needs no C compiler.
 export CGO_ENABLED := 0
+# Tests of a control plane wait more than they compute.
+export RUST_TEST_THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof lint generate generate-check cluster registry image image-files clean
+.PHONY: help demo demo-everything demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -24,6 +26,10 @@ demo: cluster ## five rollouts on a real control plane and a scripted ECS, as th
 	@echo "Building the controller and the demo (about 4 minutes the first time, then seconds) ..."
 	@cargo build --bin tidegate --example demo
 	@exec cargo run --quiet --example demo -- $(if $(filter-out 0,$(KEEP)),--keep)
+
+demo-everything: cluster prometheus ## a stage with everything in it: examples/everything.yaml, beside a real Prometheus (KEEP=1)
+	@cargo build --bin tidegate --example demo
+	@exec cargo run --quiet --example demo -- --everything $(if $(filter-out 0,$(KEEP)),--keep)
 
 demo-stop: ## ends what `make demo KEEP=1` left up
 	@cargo run --quiet --example demo -- --stop
@@ -36,10 +42,22 @@ test-cluster: ## the tests of the simulated nodes
 
 test-controller: cluster registry prometheus ## the tests of the controller, on a real control plane
 	@rm -rf target/tmp/ecs-calls
-	cargo test
+	cargo test --no-fail-fast
 
 proof: cluster ## every crash, fault and damage that can be planned, two hours or so; the numbers: target/proof/report.md
 	PROOF=all cargo test --test proof -- --test-threads=1 --nocapture
+	MODEL=deep cargo test --lib the_laws_hold_in_every_state -- --nocapture
+	TIDEGATE_KILLS=0 cargo test --test ecs -- cells::killed scenarios_faulted --nocapture
+
+mutants-core: ## changes of the pure core that the tests must notice (SHARD=3/40 for a part; needs cargo-mutants)
+	@command -v cargo-mutants >/dev/null || { echo "make mutants-core: run cargo install cargo-mutants --locked first" >&2; exit 1; }
+	cargo mutants $(if $(SHARD),--shard $(SHARD)) --output target/mutants-core
+
+mutants: cluster registry ## breaks the controller in small ways, one at a time, and looks which test notices: hours (Python; NAMES="stale-token ...")
+	python3 tests/mutants/run.py $(NAMES)
+
+mutants-check: ## whether those patches still apply
+	@python3 tests/mutants/run.py --check
 
 ecs-honest: ## what the scripted ECS was asked and answered in the last tests, against AWS's models (Python)
 	@ls target/tmp/ecs-calls/*.jsonl >/dev/null 2>&1 || cargo test --test ecs
@@ -59,7 +77,7 @@ cloudwatch-ministack: cluster prometheus ## CloudWatch alarms as metric gates, o
 	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)
 	cargo test --test metrics -- --include-ignored cloudwatch
 
-bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle,ecs)
+bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle,ecs,flight; PARTS=soak takes two hours)
 	cargo build --release --bin tidegate
 	@# What measures needs no optimizing: so it shares the tests' build. What is measured is the release build.
 	cargo bench --profile dev --bench tidegate

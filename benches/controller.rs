@@ -12,6 +12,8 @@ use tokio::time::sleep;
 
 pub(crate) struct Controller {
     process: Held,
+    /// Where it answers to probes and shows its metrics.
+    answers: String,
     /// From its start until it said that it is ready.
     pub(crate) ready: Duration,
 }
@@ -67,13 +69,14 @@ impl Controller {
         let began = Instant::now();
         let log = cluster.dir.join("controller.log");
         let process = Held::start(&binary()?, &args, &env, &log);
-        let ready =
-            || async { reqwest::get(format!("http://{listen}/readyz")).await.is_ok_and(|a| a.status().is_success()) };
+        let answers = format!("http://{listen}");
+        let ready = || async { reqwest::get(format!("{answers}/readyz")).await.is_ok_and(|a| a.status().is_success()) };
         while !ready().await {
             ensure!(began.elapsed() < PATIENCE, "the controller is not ready; see {}", log.display());
             sleep(LOOK).await;
         }
-        Ok(Self { process, ready: began.elapsed() })
+        let ready = began.elapsed();
+        Ok(Self { process, answers, ready })
     }
 
     pub(crate) fn usage(&self) -> Result<Usage> {
@@ -89,6 +92,20 @@ impl Controller {
         let [user, system] = [11, 12].map(|i| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(f64::NAN));
         let cpu_seconds = (user + system) / TICKS_PER_SECOND;
         Ok(Usage { resident_mib: mib("VmRSS:")?, peak_mib: mib("VmHWM:")?, cpu_seconds })
+    }
+
+    /// Open descriptors and threads.
+    pub(crate) fn holds(&self) -> Result<(usize, usize)> {
+        let count =
+            |what: &str| Ok::<_, anyhow::Error>(fs::read_dir(format!("/proc/{}/{what}", self.process.pid))?.count());
+        Ok((count("fd")?, count("task")?))
+    }
+
+    /// What a metric without labels says now.
+    pub(crate) async fn metric(&self, name: &str) -> Result<usize> {
+        let text = reqwest::get(format!("{}/metrics", self.answers)).await?.text().await?;
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.with_context(|| format!("no metric {name}"))?.parse()?)
     }
 
     /// Returns when it has nothing more to do.

@@ -3,8 +3,12 @@
 //! One Release is really rolled out through both stages; the others are copies of it as the controller left it, with
 //! workloads of their own that are scaled to zero and paused, so that ten thousand of them keep the cluster's own
 //! controllers no longer busy than needed (Tidegate watches their metadata alone). Each is a Release of two stages with four checks, and two Deployments.
+//!
+//! They have a namespace of their own: that nothing is written there is seen in the requests, and ten thousand of them are
+//! too many for the judge, who holds everything that happened in memory.
 
 use crate::controller::Controller;
+use crate::reaction::{self, Reaction};
 use crate::requests::{Log, Requests};
 use crate::rollouts::{FIRST, progress};
 use crate::settings::Settings;
@@ -13,7 +17,8 @@ use crate::support::scene::Scene;
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -24,14 +29,18 @@ use tidegate::rollout::token;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Idle {
     pub(crate) releases: usize,
-    /// From the start of the process until it is ready, and until it has come to rest.
-    ready_seconds: f64,
-    start_cpu_seconds: f64,
+    /// From the start of the process until it is ready; CPU until then, and until it has come to rest.
+    pub(crate) ready_seconds: f64,
+    pub(crate) ready_cpu_seconds: f64,
+    pub(crate) start_cpu_seconds: f64,
+    pub(crate) start_requests: Requests<u64>,
     pub(crate) resident_mib: f64,
     pub(crate) peak_mib: f64,
     /// The rest is per minute of rest.
     pub(crate) cpu_seconds: f64,
     pub(crate) requests: Requests<f64>,
+    /// To one that is not at rest, among them.
+    pub(crate) reaction: Reaction,
 }
 
 /// The name of the one that is really rolled out; also the length of all names.
@@ -43,6 +52,9 @@ const AT_ONCE: usize = 16;
 
 pub(crate) async fn measure(scene: &Scene, settings: &Settings) -> Result<Vec<Idle>> {
     let (mut all, mut there, mut sample) = (vec![], 0, None);
+    let (home, namespaces): (_, Api<Namespace>) = (format!("{}-copies", scene.ns), Api::all(scene.client.clone()));
+    let namespace = serde_json::from_value(json!({"metadata": {"name": home}}))?;
+    namespaces.create(&PostParams::default(), &namespace).await?;
     for &size in &settings.sizes {
         if size > 0 && sample.is_none() {
             let controller = Controller::start(scene.cluster).await?;
@@ -51,7 +63,7 @@ pub(crate) async fn measure(scene: &Scene, settings: &Settings) -> Result<Vec<Id
             there = 1;
         }
         if let Some(sample) = sample.as_ref().filter(|_| size > there) {
-            let mut copies = stream::iter(there..size).map(|n| sample.copy(scene, n)).buffer_unordered(AT_ONCE);
+            let mut copies = stream::iter(there..size).map(|n| sample.copy(scene, &home, n)).buffer_unordered(AT_ONCE);
             while copies.try_next().await?.is_some() {
                 there += 1;
                 progress("copies", there, size);
@@ -59,23 +71,35 @@ pub(crate) async fn measure(scene: &Scene, settings: &Settings) -> Result<Vec<Id
         }
         all.push(watch(scene, size, settings).await?);
     }
+    namespaces.delete(&home, &DeleteParams::background()).await?;
     Ok(all)
 }
 
 /// A fresh controller, from its start through a while of rest.
 async fn watch(scene: &Scene, releases: usize, settings: &Settings) -> Result<Idle> {
     eprintln!("{releases} Releases at rest");
+    // What was just created keeps the cluster's own controllers busy for minutes, and so whoever watches.
+    let settles = Controller::start(scene.cluster).await?;
+    settles.calm().await?;
+    settles.stop().await?;
+    let log = Log::begin(scene.cluster);
     let controller = Controller::start(scene.cluster).await?;
+    let ready = controller.usage()?;
     let started = controller.calm().await?;
+    let start_requests = log.end(scene).await?;
     let (log, began) = (Log::begin(scene.cluster), Instant::now());
     tokio::time::sleep(settings.idle).await;
     let ended = controller.usage()?;
     let minutes = began.elapsed().as_secs_f64() / 60.0;
     let requests = log.end(scene).await?.per(minutes);
+    let reaction = reaction::measure(scene, &format!("idle-among-{releases}"), settings.runs.div_ceil(10)).await?;
     let idle = Idle {
         releases,
+        reaction,
         ready_seconds: controller.ready.as_secs_f64(),
+        ready_cpu_seconds: ready.cpu_seconds,
         start_cpu_seconds: started.cpu_seconds,
+        start_requests,
         resident_mib: ended.resident_mib,
         peak_mib: ended.peak_mib,
         cpu_seconds: (ended.cpu_seconds - started.cpu_seconds) / minutes,
@@ -123,10 +147,11 @@ impl Sample {
         Ok(Self { release: at_rest(&releases.get(SAMPLE).await?, SAMPLE)?, deployments })
     }
 
-    async fn copy(&self, scene: &Scene, number: usize) -> Result<()> {
+    async fn copy(&self, scene: &Scene, namespace: &str, number: usize) -> Result<()> {
         let name = format!("idle-{number:05}");
         let named = |text: &String| text.replace(SAMPLE, &name);
-        let (releases, deployments): (Api<Release>, Api<Deployment>) = (scene.api(), scene.api());
+        let (releases, deployments): (Api<Release>, Api<Deployment>) =
+            (Api::namespaced(scene.client.clone(), namespace), Api::namespaced(scene.client.clone(), namespace));
         let create = PostParams::default();
         for text in &self.deployments {
             deployments.create(&create, &serde_json::from_str(&named(text))?).await?;

@@ -3,14 +3,16 @@
 //! It reports and asserts no times: how fast a machine is, is no fact about the controller. What the controller wrote
 //! meanwhile is judged all the same, by the tests' own judge.
 //!
-//! Reading order: `settings` (what can be chosen), `rollouts`, `pulls`, `idle`, `ecs` (one file per part), `report`.
+//! Reading order: `settings` (what can be chosen), `rollouts`, `pulls`, `idle`, `ecs`, `flight`, `soak` (one file per part), `report`.
 
 mod controller;
 mod ecs;
+mod flight;
 mod idle;
 mod numbers;
 mod peers;
 mod pulls;
+mod reaction;
 mod report;
 mod requests;
 mod rollouts;
@@ -18,6 +20,7 @@ mod settings;
 mod sightings;
 #[path = "../tests/ecs/sim/mod.rs"]
 mod sim;
+mod soak;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the tests' support fails by panicking")]
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -56,6 +59,12 @@ async fn measure(settings: &Settings) -> Result<()> {
     }
     if settings.parts.contains(&Part::Ecs) {
         report.ecs = Some(judged(cluster, "ecs", async |scene| ecs::measure(scene, settings).await).await?);
+    }
+    if settings.parts.contains(&Part::Flight) {
+        report.flight = Some(judged(cluster, "flight", async |scene| flight::measure(scene, settings).await).await?);
+    }
+    if settings.parts.contains(&Part::Soak) {
+        report.soak = Some(soak::measure(cluster, settings).await?);
     }
     report.print()
 }

@@ -1,12 +1,14 @@
 //! What was measured, as JSON (standard output and a file) and as tables beside the aims and the peers.
 
 use crate::ecs::{self, Ecs};
+use crate::flight::Flight;
 use crate::idle::Idle;
 use crate::numbers::Spread;
 use crate::peers;
 use crate::pulls::Pulls;
 use crate::rollouts::Rollouts;
 use crate::settings::Settings;
+use crate::soak::{Sample, Soak};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use std::fs;
@@ -22,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) pulls: Option<Pulls>,
     pub(crate) idle: Vec<Idle>,
     pub(crate) ecs: Option<Ecs>,
+    pub(crate) flight: Option<Flight>,
+    pub(crate) soak: Option<Soak>,
 }
 
 /// How much the times can be trusted: a load well above the number of cores says little.
@@ -38,7 +42,17 @@ impl Report {
         let cores = std::thread::available_parallelism()?.get();
         let machine = Machine { cores, load_before: load()?, load_after: String::new() };
         let version = env!("CARGO_PKG_VERSION");
-        Ok(Self { version, machine, runs: settings.runs, rollouts: None, pulls: None, idle: vec![], ecs: None })
+        Ok(Self {
+            version,
+            machine,
+            runs: settings.runs,
+            rollouts: None,
+            pulls: None,
+            idle: vec![],
+            ecs: None,
+            flight: None,
+            soak: None,
+        })
     }
 
     /// JSON first, then the tables.
@@ -71,6 +85,12 @@ impl Report {
         }
         if let Some(e) = &self.ecs {
             on_ecs(e);
+        }
+        if let Some(f) = &self.flight {
+            in_flight(f);
+        }
+        if let Some(s) = &self.soak {
+            soaked(s);
         }
     }
 }
@@ -124,6 +144,56 @@ fn idle(all: &[Idle]) {
     }
     for (who, [size, resident, peak, cpu, reads, writes]) in peers::IDLE {
         row([who, size, resident, peak, cpu, reads, writes]);
+    }
+    println!();
+    row([
+        "objects at rest",
+        "start: s until ready; CPU s until then; until at rest",
+        "reads meanwhile",
+        "edit to first image patch of another, ms",
+    ]);
+    row(["---"; 4]);
+    for i in all {
+        let start = format!("{:.2}; {:.2}; {:.2}", i.ready_seconds, i.ready_cpu_seconds, i.start_cpu_seconds);
+        let reads = i.start_requests.reads.to_string();
+        row([&i.releases.to_string(), &start, &reads, &spread(&i.reaction.edit_to_patch)]);
+    }
+}
+
+fn in_flight(f: &Flight) {
+    println!();
+    row([&format!("{} rollouts in flight", f.in_flight), "seen", "aim"]);
+    row(["---"; 3]);
+    row(["resident; peak, MiB", &format!("{:.1}; {:.1}", f.resident_mib, f.peak_mib), "100; 150"]);
+    row(["edit to first image patch, ms: alone", &spread(&f.alone.edit_to_patch), "-"]);
+    row(["the same among them", &spread(&f.among.edit_to_patch), "as alone"]);
+    row(["approval to production, ms: alone", &spread(&f.alone.approval_to_patch), "-"]);
+    row(["the same among them", &spread(&f.among.approval_to_patch), "as alone"]);
+    let q = &f.requests;
+    row(["reads; writes; per minute", &format!("{}; {}", q.reads, q.writes()), "-"]);
+    row(["CPU s per minute", &format!("{:.2}", f.cpu_seconds), "-"]);
+    row(["s from the first Release until all are in flight", &format!("{:.0}", f.launch_seconds), "-"]);
+    let again = format!("{:.2}; {:.2}", f.restart_seconds, f.restart_cpu_seconds);
+    row(["started anew among them: s until ready; CPU s until then", &again, "-; 3"]);
+}
+
+type Of = fn(&Sample) -> f64;
+
+fn soaked(s: &Soak) {
+    println!();
+    let what = format!("{:.0} minutes: {} verified, {} rolled back", s.minutes, s.verified, s.rolled_back);
+    row([what.as_str(), "1st quarter", "2nd", "3rd", "4th"]);
+    row(["---"; 5]);
+    let parts: [(&str, Of); 5] = [
+        ("resident, MiB", |s| s.resident_mib),
+        ("descriptors", |s| s.descriptors as f64),
+        ("threads", |s| s.threads as f64),
+        ("tasks", |s| s.tasks as f64),
+        ("CPU s, from the start", |s| s.cpu_seconds),
+    ];
+    for (name, of) in parts {
+        let medians: Vec<String> = s.quarters(of).iter().map(|m| format!("{m:.1}")).collect();
+        println!("| {name} | {} |", medians.join(" | "));
     }
 }
 

@@ -11,6 +11,10 @@ pub(crate) struct Settings {
     pub(crate) sizes: Vec<usize>,
     /// How long each size is watched.
     pub(crate) idle: Duration,
+    /// How many rollouts are in flight at once.
+    pub(crate) flight: usize,
+    /// How long releases good and bad follow each other.
+    pub(crate) soak: Duration,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -20,23 +24,22 @@ pub(crate) enum Part {
     Pull,
     Idle,
     Ecs,
+    Flight,
+    Soak,
 }
 
 impl Settings {
-    /// From RUNS, SIZES, IDLE_SECONDS and PARTS.
+    /// From RUNS, SIZES, IDLE_SECONDS, FLIGHT, SOAK_MINUTES and PARTS.
     pub(crate) fn read() -> Result<Self> {
         let mut sizes: Vec<usize> = list("SIZES", "0,100,1000")?;
         sizes.sort_unstable();
-        let runs = list("RUNS", "300")?;
-        let seconds = list("IDLE_SECONDS", "60")?;
-        let ([runs @ (1..)], [seconds @ (1..)]) = (&runs[..], &seconds[..]) else {
-            bail!("RUNS and IDLE_SECONDS are one number each, at least 1");
-        };
         Ok(Self {
-            runs: *runs,
+            runs: usize::try_from(number("RUNS", "300")?)?,
             sizes,
-            idle: Duration::from_secs(*seconds),
-            parts: list("PARTS", "latency,pull,idle,ecs")?,
+            idle: Duration::from_secs(number("IDLE_SECONDS", "60")?),
+            flight: usize::try_from(number("FLIGHT", "1000")?)?,
+            soak: Duration::from_secs(60 * number("SOAK_MINUTES", "120")?),
+            parts: list("PARTS", "latency,pull,idle,ecs,flight")?,
         })
     }
 }
@@ -49,8 +52,17 @@ impl FromStr for Part {
             "pull" => Self::Pull,
             "idle" => Self::Idle,
             "ecs" => Self::Ecs,
-            other => bail!("{other:?} is none of latency, pull, idle, ecs"),
+            "flight" => Self::Flight,
+            "soak" => Self::Soak,
+            other => bail!("{other:?} is none of latency, pull, idle, ecs, flight, soak"),
         })
+    }
+}
+
+fn number(name: &str, default: &str) -> Result<u64> {
+    match list(name, default)?[..] {
+        [number @ (1..)] => Ok(number),
+        _ => bail!("{name} is one number, at least 1"),
     }
 }
 

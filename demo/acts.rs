@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, Client, ResourceExt};
 use std::time::Duration;
 use tidegate::api::status::{Rollout, Step};
-use tidegate::api::{Phase, Reason, Release};
+use tidegate::api::{Image, Phase, Reason, Release};
 use tokio::time::timeout;
 
 /// For one play. The longest takes about 15 s on an idle machine.
@@ -24,7 +24,7 @@ pub(crate) struct Play {
     /// Shown before it, where an act has several.
     pub(crate) note: Option<&'static str>,
     release: &'static str,
-    tag: &'static str,
+    pub(crate) tag: &'static str,
     phase: Phase,
     /// Why the stage failed, if it should.
     cause: Option<Reason>,
@@ -35,9 +35,11 @@ pub(crate) struct Play {
 enum Place {
     /// The Deployment in this namespace that is named as its Release.
     Namespace(&'static str),
+    /// This Deployment in this namespace.
+    Named(&'static str, &'static str),
     Ecs,
 }
-use Place::{Ecs, Namespace};
+use Place::{Ecs, Named, Namespace};
 
 /// Where applications run.
 pub(crate) struct Places {
@@ -139,11 +141,28 @@ pub(crate) async fn adopted(narrator: &mut Narrator, releases: &[&str]) -> Resul
 }
 
 impl Play {
+    /// A version of the Release that has everything in it.
+    pub(crate) const fn of_everything(good: bool) -> Self {
+        Self {
+            note: None,
+            release: "checkout-everything",
+            tag: if good { GOOD } else { BAD },
+            phase: if good { Phase::Verified } else { Phase::RolledBack },
+            cause: if good { None } else { Some(Reason::SmokeTestFailed) },
+            runs: &[(Named("shop", "checkout"), GOOD)],
+        }
+    }
+
     /// Sets the tag as a CI job would, approves when asked, and waits for the end.
     pub(crate) async fn play(&self, shell: &Shell, narrator: &mut Narrator, places: &Places) -> Result<Ended> {
         narrator.begin();
         let patch = format!(r#"{{"spec":{{"image":{{"tag":"{}"}}}}}}"#, self.tag);
         shell.run(&format!("kubectl patch release {} -n shop --type=merge -p '{patch}'", self.release)).await?;
+        self.follow(shell, narrator, places).await
+    }
+
+    /// Approves when asked, and waits for the end.
+    pub(crate) async fn follow(&self, shell: &Shell, narrator: &mut Narrator, places: &Places) -> Result<Ended> {
         let last = timeout(DEADLINE, self.watch(shell, narrator)).await;
         let release = last.with_context(|| format!("no end within {} s", DEADLINE.as_secs()))??;
         let seconds = narrator.seconds();
@@ -190,11 +209,8 @@ impl Play {
                     let told = places.service.told().await?;
                     (told.complete, Some(told.image))
                 }
-                Namespace(namespace) => {
-                    let deployments = Api::<Deployment>::namespaced(places.client.clone(), namespace);
-                    let deployment = deployments.get(self.release).await?;
-                    (complete(&deployment), image(&deployment))
-                }
+                Namespace(namespace) => told(places, namespace, self.release).await?,
+                Named(namespace, name) => told(places, namespace, name).await?,
             };
             if !complete || image.is_none_or(|i| i.short() != *tag) {
                 return Ok(false);
@@ -202,6 +218,12 @@ impl Play {
         }
         Ok(true)
     }
+}
+
+/// Whether the Deployment is complete, and what it is told to run.
+async fn told(places: &Places, namespace: &str, name: &str) -> Result<(bool, Option<Image>)> {
+    let deployment = Api::<Deployment>::namespaced(places.client.clone(), namespace).get(name).await?;
+    Ok((complete(&deployment), image(&deployment)))
 }
 
 fn complete(deployment: &Deployment) -> bool {

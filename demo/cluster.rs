@@ -18,6 +18,11 @@ use tokio::time::{sleep, timeout};
 
 const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(15);
+/// Not 127.0.0.1: the API server is there, which checks never ask.
+const METRICS: &str = "127.0.0.3";
+/// The shell becomes the program; its background half ends it when the demo's end of the pipe closes.
+const UNTIL_PARENT_ENDS: &str = r#"exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec "$@" 3<&- </dev/null"#;
+const WITHOUT_PARENT: &str = r#"exec "$@" </dev/null"#;
 const SERVICE_ACCOUNT: &str = "tidegate";
 
 pub(crate) struct Cluster {
@@ -26,6 +31,7 @@ pub(crate) struct Cluster {
     keep: bool,
     control_plane: Option<Child>,
     ecs: Option<Child>,
+    prometheus: Option<Child>,
     controller: Option<Child>,
     shell: Shell,
 }
@@ -45,7 +51,7 @@ impl Cluster {
         }
         fs::create_dir_all(&dir)?;
         let shell = Shell::new(&root, &dir.join("bin"), &binary, dir.join("cluster/kubeconfig"))?;
-        Ok(Self { root, dir, keep, control_plane: None, ecs: None, controller: None, shell })
+        Ok(Self { root, dir, keep, control_plane: None, ecs: None, prometheus: None, controller: None, shell })
     }
 
     pub(crate) fn shell(&self) -> Shell {
@@ -80,6 +86,31 @@ impl Cluster {
         Ecs::read(&file)
     }
 
+    /// Starts a real Prometheus that scrapes this address, and returns when it is ready.
+    pub(crate) async fn start_prometheus(&mut self, scraped: &str) -> Result<String> {
+        let binary = self.root.join("target/prometheus/bin/prometheus");
+        if !binary.exists() {
+            bail!("{} is missing: `make prometheus` brings it", binary.display());
+        }
+        let scrape = serde_json::json!({
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [{"job_name": "shop", "static_configs": [
+                {"targets": [scraped], "labels": {"namespace": "shop"}}]}],
+        });
+        let config = self.dir.join("prometheus.yaml");
+        fs::write(&config, scrape.to_string())?;
+        let listen = std::net::TcpListener::bind((METRICS, 0))?.local_addr()?;
+        let args = format!("--config.file={} --web.listen-address={listen}", config.display());
+        screen::command(&format!("prometheus --web.listen-address={listen}     # scrapes the Service checkout"));
+        let script = if self.keep { WITHOUT_PARENT } else { UNTIL_PARENT_ENDS };
+        let mut sh = Command::new("sh");
+        sh.args(["-c", script, "sh"]).arg(binary).args(args.split(' '));
+        sh.arg(format!("--storage.tsdb.path={}", self.dir.join("metrics").display()));
+        let child = self.prometheus.insert(self.spawn(sh, "prometheus.log")?);
+        answers(&format!("http://{listen}/-/ready"), child).await.context("Prometheus is not ready")?;
+        Ok(format!("http://{listen}"))
+    }
+
     /// Starts the controller with a token of its ServiceAccount, and returns when it says that it is ready.
     pub(crate) async fn start_controller(&mut self, ecs: &Ecs) -> Result<()> {
         let kubeconfig = self.dir.join("controller.kubeconfig");
@@ -90,29 +121,12 @@ impl Cluster {
             "run --listen={listen} --namespace=tidegate-system --allow-loopback --ecs-poll-seconds=1 --log-format=text"
         );
         screen::command(&format!("AWS_ENDPOINT_URL_ECS={} tidegate {args}", ecs.endpoint));
-        // The shell becomes the controller; its background half ends it when the demo's end of the pipe closes.
-        let script = if self.keep {
-            r#"exec "$@" </dev/null"#
-        } else {
-            r#"exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec "$@" 3<&- </dev/null"#
-        };
+        let script = if self.keep { WITHOUT_PARENT } else { UNTIL_PARENT_ENDS };
         let mut sh = Command::new("sh");
         sh.args(["-c", script, "sh"]).arg(binary).args(args.split(' ')).env("KUBECONFIG", &kubeconfig);
         only_simulated(&mut sh, ecs);
         let child = self.controller.insert(self.spawn(sh, "controller.log")?);
-        let wait = async {
-            loop {
-                if let Some(status) = child.try_wait()? {
-                    bail!("the controller ended: {status}");
-                }
-                let answer = reqwest::get(format!("http://{listen}/readyz")).await;
-                if answer.is_ok_and(|a| a.status().is_success()) {
-                    return Ok(());
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(START, wait).await.context("the controller is not ready")?
+        answers(&format!("http://{listen}/readyz"), child).await.context("the controller is not ready")
     }
 
     async fn service_account_kubeconfig(&self) -> Result<String> {
@@ -140,7 +154,7 @@ impl Cluster {
 
     /// Ends the controller first, which gives its lease back, then the control plane.
     pub(crate) async fn stop(&mut self) {
-        for child in [&mut self.controller, &mut self.ecs, &mut self.control_plane] {
+        for child in [&mut self.controller, &mut self.ecs, &mut self.prometheus, &mut self.control_plane] {
             let Some(mut child) = child.take() else { continue };
             drop(child.stdin.take());
             if let (true, Some(id)) = (self.keep, child.id()) {
@@ -163,7 +177,10 @@ impl Cluster {
 
     /// Remembers what `--stop` has to end.
     pub(crate) fn leave_up(&mut self) -> Result<()> {
-        let ids = [&self.controller, &self.ecs, &self.control_plane].into_iter().flatten().filter_map(Child::id);
+        let ids = [&self.controller, &self.ecs, &self.prometheus, &self.control_plane]
+            .into_iter()
+            .flatten()
+            .filter_map(Child::id);
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         Ok(fs::write(self.dir.join("pids"), ids.join("\n"))?)
     }
@@ -186,6 +203,22 @@ fn only_simulated(command: &mut Command, ecs: &Ecs) {
     command.env("AWS_ACCESS_KEY_ID", ACCOUNT).env("AWS_SECRET_ACCESS_KEY", "simulated");
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.env("AWS_EC2_METADATA_DISABLED", "true");
+}
+
+/// Waits until a process answers here that it is ready.
+async fn answers(url: &str, child: &mut Child) -> Result<()> {
+    let wait = async {
+        loop {
+            if let Some(status) = child.try_wait()? {
+                bail!("it ended: {status}");
+            }
+            if reqwest::get(url).await.is_ok_and(|a| a.status().is_success()) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(START, wait).await?
 }
 
 /// Waits until a process has written this file, which it does when it is ready.
@@ -234,7 +267,7 @@ fn kept(dir: &Path) -> Vec<u32> {
     let ours = |id: &u32| {
         // A process id is used again some day: only a process of ours counts.
         fs::read_to_string(format!("/proc/{id}/cmdline"))
-            .is_ok_and(|line| line.contains("tidegate") || line.contains("--ecs"))
+            .is_ok_and(|line| ["tidegate", "--ecs", "prometheus"].iter().any(|p| line.contains(p)))
     };
     listed.lines().filter_map(|line| line.parse().ok()).filter(ours).collect()
 }

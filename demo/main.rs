@@ -1,4 +1,5 @@
-//! `make demo`: five rollouts on a real control plane, shown as they happen.
+//! `make demo`: five rollouts on a real control plane, shown as they happen. `make demo-everything`: two, of a stage
+//! with everything in it.
 //!
 //! It starts the processes, types the commands that it prints, and tells what it sees by watching the API server
 //! and asking ECS. It never touches a workload itself, and never says what it has not seen.
@@ -6,6 +7,7 @@
 mod acts;
 mod cluster;
 mod ecs;
+mod everything;
 mod narrator;
 mod screen;
 mod service;
@@ -28,13 +30,15 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        [] => demo(false).await,
-        ["--keep"] => demo(true).await,
+        [] => demo(Story::Five, false).await,
+        ["--keep"] => demo(Story::Five, true).await,
+        ["--everything"] => demo(Story::Everything, false).await,
+        ["--everything", "--keep"] => demo(Story::Everything, true).await,
         ["--stop"] => cluster::stop_kept(),
         // The demo starts itself like this.
         ["--ecs", file] => ecs::simulate(Path::new(file), false).await,
         ["--ecs", file, "--outlive-parent"] => ecs::simulate(Path::new(file), true).await,
-        _ => Err(anyhow::anyhow!("{arguments:?} is none of --keep, --stop")),
+        _ => Err(anyhow::anyhow!("{arguments:?} is none of --everything, --keep, --stop")),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -46,14 +50,30 @@ async fn main() -> ExitCode {
     }
 }
 
+/// What is played.
+#[derive(Clone, Copy)]
+enum Story {
+    Five,
+    Everything,
+}
+
 /// True if all acts ended as they should.
-async fn demo(keep: bool) -> Result<bool> {
+async fn demo(which: Story, keep: bool) -> Result<bool> {
     // An error only says that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    screen::title("Tidegate: five rollouts on a real control plane. It takes about a minute.");
+    screen::title(match which {
+        Story::Five => "Tidegate: five rollouts on a real control plane. It takes about a minute.",
+        Story::Everything => {
+            "Tidegate: a stage with everything in it, on a real control plane. It takes about a minute."
+        }
+    });
     let mut cluster = Cluster::new(keep)?;
+    let told = async |cluster: &mut Cluster| match which {
+        Story::Five => story(cluster).await,
+        Story::Everything => everything::story(cluster).await,
+    };
     let ended = tokio::select! {
-        ended = story(&mut cluster) => ended,
+        ended = told(&mut cluster) => ended,
         () = interrupted() => Err(anyhow::anyhow!("interrupted")),
     };
     let stay = keep && ended.is_ok();
@@ -80,19 +100,9 @@ async fn story(cluster: &mut Cluster) -> Result<Vec<Ended>> {
         "etcd, kube-apiserver, kube-controller-manager, kube-scheduler and simulated nodes are up after {:.1} s.",
         began.elapsed().as_secs_f64()
     ));
-    screen::chapter("The CRD, the chart's rights, and the controller, as its own ServiceAccount");
-    let shell = cluster.shell();
-    shell.run("kubectl create namespace tidegate-system").await?;
-    shell
-        .run(
-            "helm template tidegate charts/tidegate -n tidegate-system --include-crds --set controller.enabled=false \
-             | kubectl apply -f -",
-        )
-        .await?;
-    shell.run("kubectl wait --for=condition=Established crd/releases.tidegate.dev --timeout=30s").await?;
-    let ecs = cluster.start_ecs().await?;
-    cluster.start_controller(&ecs).await?;
+    let ecs = installed(cluster).await?;
 
+    let shell = cluster.shell();
     screen::chapter("Two applications that run already, and a Release for each");
     // What the simulated images do: part of the stage, not of the play.
     shell.run_unseen("kubectl apply -f examples/demo/1-namespaces.yaml -f demo/images.yaml").await?;
@@ -115,6 +125,23 @@ async fn story(cluster: &mut Cluster) -> Result<Vec<Ended>> {
         }
     }
     Ok(ended)
+}
+
+/// The CRD, the chart's rights and the controller; and an ECS that it may ask.
+async fn installed(cluster: &mut Cluster) -> Result<Ecs> {
+    screen::chapter("The CRD, the chart's rights, and the controller, as its own ServiceAccount");
+    let shell = cluster.shell();
+    shell.run("kubectl create namespace tidegate-system").await?;
+    shell
+        .run(
+            "helm template tidegate charts/tidegate -n tidegate-system --include-crds --set controller.enabled=false \
+             | kubectl apply -f -",
+        )
+        .await?;
+    shell.run("kubectl wait --for=condition=Established crd/releases.tidegate.dev --timeout=30s").await?;
+    let ecs = cluster.start_ecs().await?;
+    cluster.start_controller(&ecs).await?;
+    Ok(ecs)
 }
 
 /// The third application: its production is a service on ECS, which runs already.

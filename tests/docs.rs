@@ -66,7 +66,8 @@ fn used() -> Metrics {
     metrics.watch_error("releases");
     metrics.requested("status", "ok", Duration::ZERO);
     let at = "2026-01-01T00:00:00Z";
-    let rollout = json!({"id": "1-1", "image": "registry.example/a:sha-1234567", "step": "Ended", "startedAt": at});
+    let stages = [json!({"name": "only", "targets": []})];
+    let rollout = json!({"id": "1-1", "image": "registry.example/a:sha-1234567", "step": "Ended", "startedAt": at, "stages": stages});
     metrics.ended(&serde_json::from_value(rollout).unwrap(), Some(Phase::Verified));
     metrics
 }

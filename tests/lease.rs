@@ -41,6 +41,7 @@ async fn a_leader_cut_off_stops_before_the_next_one_begins() {
 
     // Back on the network it sees that it was replaced, and waits.
     wire.open.send_replace(true);
+    // That nothing happens has no condition to wait for: two lengths of the lease are room enough for what must not.
     sleep(TTL * 2).await;
     assert!(two.leadership.borrow().is_held(), "the new leader was disturbed");
     assert_eq!(two.holder().await, two.me);
@@ -70,6 +71,7 @@ async fn a_lease_is_renewed_with_one_request_three_times_per_length() {
     let one = Replica::start(config(None).await, &options("frugal"));
     one.leads().await;
     let (requests, since) = (one.requests.load(Ordering::Relaxed), Instant::now());
+    // Requests are counted over a stretch of time, as long as it may be.
     sleep(TTL * 4).await;
     let asked = one.requests.load(Ordering::Relaxed) - requests;
     let renewals = since.elapsed().as_secs_f64() / (TTL / 3).as_secs_f64();

@@ -91,7 +91,7 @@ pub enum Answer {
     },
     /// The pod is being deleted.
     Deleted,
-    /// A hook's Job was made.
+    /// A hook's Job, or its ECS task, was made: the Job's uid, or the task's ARN.
     Created {
         uid: String,
     },
@@ -121,4 +121,32 @@ pub enum Refused {
     Invalid,
     /// Too many requests: nothing was done.
     Throttled,
+    /// ECS finds no room for a task now: nothing was done.
+    NoCapacity,
+}
+
+impl Refused {
+    /// What an API server means by this status code; `None`: it does not say whether the request was carried out. An
+    /// expired credential is one of these, because the next request brings a fresh one.
+    pub fn of_code(code: u16) -> Option<Self> {
+        match code {
+            409 => Some(Self::Conflict),
+            404 | 410 => Some(Self::Gone),
+            403 => Some(Self::Forbidden),
+            429 => Some(Self::Throttled),
+            401 | 408 => None,
+            400..=499 => Some(Self::Invalid),
+            _ => None,
+        }
+    }
+}
+
+impl Effect {
+    /// Whether what was read of targets and hooks says nothing any more once it is carried out.
+    pub fn outdates(&self) -> bool {
+        match self {
+            Self::SetFinalizer | Self::RemoveFinalizer => false,
+            Self::Write(_) | Self::DeletePod(_) | Self::RunHook(_) | Self::StopHook(_) => true,
+        }
+    }
 }

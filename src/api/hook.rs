@@ -1,6 +1,7 @@
 //! Work beside the targets: what is to be run, and what was seen of it.
 
-use super::spec::JobSource;
+use super::spec::{EcsTaskHook, JobSource};
+use super::status::EcsService;
 use super::time::Duration;
 use super::{EffectId, Image, NsName, Reason, RolloutId};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HookRun {
     Job(Box<JobRun>),
+    Task(Box<TaskRun>),
 }
 
 /// One Job, as it is to be created.
@@ -28,6 +30,28 @@ pub struct JobRun {
     /// How long it may take from now on.
     pub timeout: Duration,
     pub keep: Keep,
+}
+
+/// One ECS task, as it is to be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskRun {
+    pub effect: EffectId,
+    pub release: NsName,
+    /// That of the target beside which it runs.
+    pub service: EcsService,
+    pub task: EcsTaskHook,
+    /// What is brought, first as that target pulls it, then as it lies in other repositories. Never empty.
+    pub images: Vec<Image>,
+    /// Containers that get the first of these whatever they run now: those of the target, in its own task definition.
+    pub containers: Vec<String>,
+    pub rollout: RolloutId,
+    pub stage: String,
+    /// ECS shows it on the task, whichever try has made it.
+    pub started_by: String,
+    /// ECS makes at most one task for it.
+    pub token: String,
+    /// Once ECS has named the task.
+    pub arn: Option<String>,
 }
 
 /// How long a Job is kept once it is finished.
@@ -52,6 +76,7 @@ pub enum JobEnd {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HookStop {
     Job { job: NsName, uid: String },
+    Task { service: EcsService, arn: String },
 }
 
 /// What is to be looked at.
@@ -73,9 +98,10 @@ pub enum HookView {
         reason: Reason,
         message: String,
     },
-    /// The API server said that there is none.
+    /// The API server said that there is none, or ECS shows none.
     Absent,
     Job(JobView),
+    Task(HookTask),
     /// Nothing is known of it.
     Unreachable(String),
 }
@@ -89,6 +115,31 @@ pub struct JobView {
     pub verdict: Option<JobVerdict>,
     /// What its pod waits for, while it does.
     pub waits: Option<String>,
+}
+
+/// The ECS task of a hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookTask {
+    pub arn: String,
+    pub started_by: Option<String>,
+    /// It was told to end.
+    pub stopping: bool,
+    /// It has ended: nothing of it changes any more.
+    pub stopped: bool,
+    /// ECS's code for why it ended, such as `EssentialContainerExited`.
+    pub code: Option<String>,
+    /// The same in words, on one line.
+    pub reason: String,
+    /// The container whose exit code decides, if the task has it.
+    pub container: Option<Exit>,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    pub code: Option<i32>,
+    /// On one line.
+    pub reason: String,
 }
 
 /// A Job's condition Complete or Failed.
@@ -107,6 +158,17 @@ impl HookRun {
     pub fn effect(&self) -> &EffectId {
         match self {
             Self::Job(run) => &run.effect,
+            Self::Task(run) => &run.effect,
+        }
+    }
+}
+
+impl HookLook {
+    /// The service with whose role ECS is asked.
+    pub fn service(&self) -> Option<&EcsService> {
+        match self {
+            Self::Fit(HookRun::Task(run)) | Self::Found(HookRun::Task(run)) => Some(&run.service),
+            Self::Fit(HookRun::Job(_)) | Self::Found(HookRun::Job(_)) => None,
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod effect;
 pub mod hook;
 pub mod image;
 pub mod names;
+#[cfg(test)]
+pub(crate) mod places;
 pub mod reason;
 pub mod spec;
 pub mod status;
@@ -58,3 +60,6 @@ pub mod annotation {
     /// On a Job, set by Tidegate: the effect that created it.
     pub const EFFECT: &str = "tidegate.dev/effect";
 }
+
+#[cfg(test)]
+mod release_fuzz;

@@ -238,14 +238,14 @@ impl Reason {
         Entry(
             Self::HookNotFound,
             Kind::Blocked,
-            "The CronJob or Job that a hook is made from does not exist (yet).",
+            "The CronJob, Job or task definition that a hook is made from does not exist (yet).",
             "Create it, or mend the hook; it goes on by itself when it is there.",
         ),
         Entry(
             Self::HookRefused,
             Kind::Blocked,
-            "A hook's Job could not be created: the API server refuses it when asked without doing it, or it would run as Tidegate itself.",
-            "Read the message: it is the API server's own. Mend the template.",
+            "A hook could not be run: the API server refuses its Job when asked without doing it, it would run as Tidegate itself, or its task definition lacks the container or a network.",
+            "Read the message: it is the API server's own, or names what is missing. Mend the template, or `hooks[].ecsTask`.",
         ),
         Entry(
             Self::ContainerNotFound,
@@ -360,12 +360,12 @@ impl Reason {
             Self::HookTimedOut,
             Kind::Cause,
             "A hook did not end within its `timeout` and was stopped: how far it came is not known.",
-            "Look at its Job and at what it works on, then raise `hooks[].timeout` or mend it, and set `tidegate.dev/retry`.",
+            "Look at its Job or ECS task and at what it works on, then raise `hooks[].timeout` or mend it, and set `tidegate.dev/retry`.",
         ),
         Entry(
             Self::HookVanished,
             Kind::Cause,
-            "A hook's Job is gone before its end was seen: how it ended is not known, and it is not run again.",
+            "A hook's Job or ECS task is gone before its end was seen: how it ended is not known, and it is not run again.",
             "Look at what it works on, and at who deletes Jobs there, then set `tidegate.dev/retry`: that runs it again.",
         ),
         Entry(

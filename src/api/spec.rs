@@ -27,7 +27,7 @@ pub use decimal::Decimal;
 pub use gates::{
     Bounds, CloudwatchGate, GateLimit, GateLimits, MetricGate, MetricServer, MetricSource, OnNoData, PrometheusGate,
 };
-pub use hooks::{EcsTaskHook, Hook, HookKind, JobHook, JobSource, JobTest, ObjectName};
+pub use hooks::{EcsNetwork, EcsTaskHook, Hook, HookKind, JobHook, JobSource, JobTest, LaunchType, ObjectName};
 pub use load::{HttpLoad, LatencyLimit, PerformanceCheck, ShareLimit, Thresholds, ThroughputLimit};
 pub use percent::Percent;
 pub use questions::{GrpcCheck, Peer, Question, SmokeQuestion, TcpCheck};

@@ -24,7 +24,7 @@ pub use resolved::ResolvedImage;
 pub use checks::{Baseline, CheckKind, CheckState, Failing, Measured, Purpose, Verdict};
 pub use gates::{GateState, RoundCount};
 pub use history::{CheckRecord, GateRecord, HistoryEntry, StageRecord, TargetRecord};
-pub use hooks::{HookState, HookStep, JobRef};
+pub use hooks::{HookState, HookStep, JobRef, TaskRef};
 pub use rollout::{Approval, Cause, PromotionState, Ready, Rollout, StageState, Step};
 pub use target::{
     Accepted, ContainerImage, Inherited, Progressing, Refusal, Restarts, StuckPod, TargetState, TargetStep, Unanswered,

@@ -1,5 +1,7 @@
 //! Text that others wrote, made fit for status, events and logs.
 
+use sha2::{Digest, Sha256};
+
 /// Longest message of the API server that is kept.
 pub const MESSAGE: usize = 300;
 
@@ -15,6 +17,16 @@ pub fn tidy(text: &str, max: usize) -> String {
     let head = max.saturating_sub(GAP.len()) / 2;
     let tail = max.saturating_sub(GAP.len() + head);
     clean.chars().take(head).chain(GAP.chars()).chain(clean.chars().skip(length - tail)).collect()
+}
+
+/// The SHA-256 of `bytes`: 64 hex digits.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Enough of it to tell texts apart: 16 hex digits.
+pub fn short_hash(bytes: impl AsRef<[u8]>) -> String {
+    sha256(bytes).chars().take(16).collect()
 }
 
 const GAP: &str = " ... ";

@@ -37,7 +37,7 @@ const DEPLOYMENTS: i32 = 20;
 pub struct Account {
     pub(super) reading: Client,
     /// Never repeats a call.
-    writing: Client,
+    pub(super) writing: Client,
     pub(super) balancers: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) registry: aws_sdk_ecr::Client,
     #[cfg(feature = "cloudwatch")]

@@ -16,6 +16,7 @@ pub mod tag {
     pub const CONTAINERS: &str = "tidegate.dev/containers";
     pub const WAY_BACK: &str = "tidegate.dev/way-back";
     pub const VERIFIED: &str = "tidegate.dev/verified";
+    pub const IRREVERSIBLE: &str = "tidegate.dev/irreversible";
     /// All of them begin so.
     pub(super) const OURS: &str = "tidegate.dev/";
 }
@@ -40,6 +41,8 @@ pub struct Definition {
     pub family: String,
     pub active: bool,
     pub images: Vec<ContainerImage>,
+    /// Each of its tasks has a network interface of its own.
+    pub awsvpc: bool,
     pub tags: BTreeMap<String, String>,
 }
 
@@ -76,6 +79,7 @@ impl Definition {
             family: d.text("family")?,
             active: d.text("status").is_none_or(|s| s == "ACTIVE"),
             images: images.collect(),
+            awsvpc: d.text("networkMode").as_deref() == Some("awsvpc"),
             tags: tags.collect(),
         })
     }

@@ -1,5 +1,6 @@
 //! Why AWS did not do, or perhaps did not do, what it was asked.
 
+use crate::api::effect::{Answer, Refused};
 use crate::api::text::{MESSAGE, tidy};
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error as StdError;
@@ -19,6 +20,9 @@ pub enum Error {
     Conflict(String),
     #[error("{0}")]
     Invalid(String),
+    /// ECS finds no room for a task now; nothing was done.
+    #[error("{0}")]
+    NoCapacity(String),
     /// Nobody can say whether it was done.
     #[error("{0}")]
     Unanswered(String),
@@ -38,13 +42,25 @@ impl Error {
             Self::Gone(_) => "gone",
             Self::Conflict(_) => "conflict",
             Self::Invalid(_) => "invalid",
+            Self::NoCapacity(_) => "no_capacity",
             Self::Unanswered(_) | Self::Unready(_) => "unreachable",
             Self::Malformed(_) => "undecodable",
         }
     }
     /// Whether asking again may help without anybody's doing.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Conflict(_) | Self::Unanswered(_) | Self::Unready(_))
+        matches!(
+            self,
+            Self::Throttled(_) | Self::Conflict(_) | Self::NoCapacity(_) | Self::Unanswered(_) | Self::Unready(_)
+        )
+    }
+
+    /// The same of a call before the one that does something: until then all is as it was, whatever became of it.
+    pub fn before(self) -> Self {
+        match self {
+            Self::Unanswered(message) | Self::Malformed(message) => Self::Unready(message),
+            other => other,
+        }
     }
 
     pub(super) fn of<E, R>(call: &'static str, error: &SdkError<E, R>) -> Self
@@ -90,6 +106,23 @@ impl Error {
             // Credentials that ended are renewed before the next call.
             _ => Self::Unanswered(message),
         }
+    }
+}
+
+impl From<Error> for Answer {
+    /// What came of the call that was to change something.
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let kind = match error {
+            Error::Denied(_) => Refused::Forbidden,
+            Error::Throttled(_) | Error::Unready(_) => Refused::Throttled,
+            Error::Gone(_) => Refused::Gone,
+            Error::Conflict(_) => Refused::Conflict,
+            Error::Invalid(_) => Refused::Invalid,
+            Error::NoCapacity(_) => Refused::NoCapacity,
+            Error::Unanswered(_) | Error::Malformed(_) => return Self::Ambiguous { message },
+        };
+        Self::Refused { kind, message }
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Limits {
     pub(super) tasks: DefaultDirectRateLimiter,
     pub(super) definitions: DefaultDirectRateLimiter,
     pub(super) updates: DefaultDirectRateLimiter,
+    /// Fargate starts fewer than ECS takes calls for.
+    pub(super) runs: DefaultDirectRateLimiter,
     pub(super) registrations: DefaultDirectRateLimiter,
     pub(super) targets: DefaultDirectRateLimiter,
     /// AWS documents none.
@@ -29,6 +31,7 @@ impl Default for Limits {
             tasks: limiter(Duration::from_millis(100), 50),
             definitions: limiter(Duration::from_millis(100), 25),
             updates: limiter(Duration::from_millis(400), 25),
+            runs: limiter(Duration::from_millis(200), 10),
             registrations: limiter(Duration::from_secs(2), 10),
             targets: limiter(Duration::from_millis(200), 20),
             images: limiter(Duration::from_millis(200), 20),

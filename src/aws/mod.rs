@@ -13,7 +13,9 @@ mod describe;
 mod error;
 mod limits;
 mod raw;
+mod registered;
 mod registry;
+mod runs;
 pub mod service;
 
 pub use account::Account;
@@ -22,6 +24,7 @@ pub use alarms::Alarm;
 pub use definition::{Copied, Definition, tag};
 pub use error::Error;
 pub use registry::EcrImage;
+pub use runs::{Run, RunsOn};
 
 use crate::api::status::EcsService;
 use aws_config::retry::RetryConfig;

@@ -87,3 +87,7 @@ fn same_number(a: &Number, b: &Number) -> bool {
 #[cfg(test)]
 #[path = "expect_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "expect_fuzz.rs"]
+mod fuzz;

@@ -67,6 +67,29 @@ fn urls_reach_private_networks_only_where_the_administrator_allowed_it() {
     }
 }
 
+/// Whatever the administrator allows, and however it is asked.
+#[test]
+fn nobody_is_asked_for_the_credentials_of_the_machine() {
+    let all = ["0.0.0.0/0", "::/0"].map(|net| net.parse().unwrap());
+    let policy = Policy { allow: all.to_vec(), allow_loopback: true, ..Policy::default() };
+    for text in [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+    ] {
+        for form in [Form::Pod, Form::Service, Form::Url { named: false }, Form::Url { named: true }] {
+            let blocked = vet(ip(text), 80, form, &policy, &forbidden());
+            assert_eq!(blocked, Err(Blocked::Metadata(ip(text))), "{text} as {form:?}");
+        }
+    }
+}
+
 proptest! {
     /// A disguise opens nothing: what is closed to the address itself is closed to all its forms.
     #[test]

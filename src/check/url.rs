@@ -103,3 +103,7 @@ fn host(url: &Url, written: &str) -> Result<Host, BadUrl> {
 #[cfg(test)]
 #[path = "url_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "url_fuzz.rs"]
+mod fuzz;

@@ -7,6 +7,7 @@ mod clock;
 mod error;
 mod events;
 mod health;
+mod heard;
 pub mod lease;
 mod lists;
 mod memory;
@@ -22,7 +23,6 @@ mod unreadable;
 mod watch;
 mod work;
 
-use crate::api::Release;
 use crate::api::spec::WorkloadKind;
 use crate::aws::Aws;
 use crate::check::{self, Directory, Outbound, Pool};
@@ -37,8 +37,8 @@ use anyhow::Context as _;
 use clock::Clock;
 use events::Events;
 use health::Health;
+use heard::{Heard, Sketch};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Client, Config};
 use lease::{Elector, Leadership, LeaseOptions};
 use memory::Memory;
@@ -116,7 +116,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = ()
             .with_ecs(aws.clone(), options.ecs.clone())
             .with_registries(registries),
         writer: status::Writer::new(acting.clone(), WRITE),
-        hooks: Arc::new(Hooks::new(acting.clone(), WRITE)),
+        hooks: Arc::new(Hooks::new(acting.clone(), aws.clone(), WRITE)),
         target: Arc::new(Writers { kubernetes: KubernetesWriter::new(acting, WRITE), ecs: EcsWriter::new(aws, WRITE) }),
         pool,
         pods: PodWatches::new(watching.clone(), queue.clone(), metrics.clone()),
@@ -184,11 +184,11 @@ fn pool(
 }
 
 fn follow(watches: &Arc<Watches>, client: &Client, namespace: Option<&str>) -> Vec<JoinHandle<()>> {
-    let releases: Api<DeserializeGuard<Release>> = scoped(client, namespace);
+    let releases: Api<Heard> = scoped(client, namespace);
     // A restricted controller may write to workloads of that namespace alone, so it watches no others.
-    let deployments: Api<PartialObjectMeta<Deployment>> = scoped(client, namespace);
-    let stateful_sets: Api<PartialObjectMeta<StatefulSet>> = scoped(client, namespace);
-    let daemon_sets: Api<PartialObjectMeta<DaemonSet>> = scoped(client, namespace);
+    let deployments: Api<Sketch<Deployment>> = scoped(client, namespace);
+    let stateful_sets: Api<Sketch<StatefulSet>> = scoped(client, namespace);
+    let daemon_sets: Api<Sketch<DaemonSet>> = scoped(client, namespace);
     let [one, two, three, four] = [(); 4].map(|()| watches.clone());
     vec![
         tokio::spawn(async move { one.releases(releases).await }),

@@ -5,6 +5,9 @@
 use super::queue::Queue;
 use super::watch::{LENGTH, back_off};
 use crate::api::NsName;
+use crate::api::status::{JobRef, Step};
+use crate::api::view::TargetView;
+use crate::rollout::{Decision, Observed};
 use crate::telemetry::Metrics;
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -37,6 +40,33 @@ pub(super) struct PodWatches {
 struct Watch {
     task: JoinHandle<()>,
     cares: Arc<Mutex<BTreeSet<NsName>>>,
+}
+
+/// The pods worth watching: of the current revision of the stage in work, or of the hook that is at work.
+pub(super) fn worth_watching(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
+    let Some(rollout) = decision.status.running() else { return BTreeSet::new() };
+    if matches!(rollout.step, Step::Preflight | Step::AwaitingPromotion | Step::Ended) {
+        return BTreeSet::new();
+    }
+    if matches!(rollout.step, Step::RunningHooks | Step::RunningRollbackHooks) {
+        let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
+        let hooks = stage.into_iter().flat_map(|s| s.hooks.iter().chain(&s.on_rollback));
+        let jobs = hooks.filter(|h| h.under_way()).filter_map(|h| h.job.as_ref());
+        let of_job = |job: &JobRef| Pods {
+            namespace: job.namespace.clone(),
+            selector: format!("batch.kubernetes.io/job-name={}", job.name),
+        };
+        return jobs.map(of_job).collect();
+    }
+    let of_stage = observed.targets.iter().filter(|(id, _)| Some(&id.stage) == rollout.stage.as_ref());
+    let watched = of_stage.filter_map(|(_, view)| match view {
+        TargetView::Live(live) => live.revision.as_ref().zip(live.workload.kubernetes()).map(|(revision, of)| Pods {
+            namespace: of.namespace.clone(),
+            selector: format!("{}={revision}", of.kind.revision_label()),
+        }),
+        _ => None,
+    });
+    watched.collect()
 }
 
 impl PodWatches {

@@ -8,14 +8,14 @@ use super::events::Events;
 use super::lease::Leadership;
 use super::memory::Memory;
 use super::place::{span, span_of_write};
-use super::pods::{PodWatches, Pods};
+use super::pods::{self, PodWatches};
 use super::record::Recorder;
 use super::seen::Seen;
 use super::status::{Stored, Writer};
 use crate::api::effect::{Answer, Effect};
-use crate::api::status::{JobRef, Step};
+use crate::api::status::Step;
 use crate::api::time::Time;
-use crate::api::view::{Lookup, Manifest, TargetView};
+use crate::api::view::{Lookup, Manifest};
 use crate::api::{Image, NsName, Release};
 use crate::check::Pool;
 use crate::hook::Hooks;
@@ -151,9 +151,7 @@ impl Context {
         };
         self.report(&view, &release, &observed, &decision);
         seen.counted(&decision.counted);
-        use Effect::{DeletePod, RunHook, StopHook, Write};
-        let changes = |e: &Effect| matches!(e, Write(_) | DeletePod(_) | RunHook(_) | StopHook(_));
-        carried.seen = Some(seen).filter(|_| !decision.effect.as_ref().is_some_and(changes));
+        carried.seen = Some(seen).filter(|_| !decision.effect.as_ref().is_some_and(Effect::outdates));
         let Some(effect) = &decision.effect else {
             if !decision.look_up.is_empty() {
                 carried.images = self.observer.images(&view, &decision.look_up).await;
@@ -207,7 +205,7 @@ impl Context {
         if !decision.hold {
             self.pool.ensure(&before.name, &decision.asks);
         }
-        self.pods.care(&before.name, &pods(decision, observed));
+        self.pods.care(&before.name, &pods::worth_watching(decision, observed));
         if decision.status != before.status {
             let after = release_view(stored);
             span(&after.name, &after.status).in_scope(|| tell(&self.metrics, before, &after));
@@ -266,33 +264,6 @@ impl Context {
         self.pods.care(name, &BTreeSet::new());
         Outcome::Gone
     }
-}
-
-/// The pods worth watching: of the current revision of the stage in work, or of the hook that is at work.
-fn pods(decision: &Decision, observed: &Observed) -> BTreeSet<Pods> {
-    let Some(rollout) = decision.status.running() else { return BTreeSet::new() };
-    if matches!(rollout.step, Step::Preflight | Step::AwaitingPromotion | Step::Ended) {
-        return BTreeSet::new();
-    }
-    if matches!(rollout.step, Step::RunningHooks | Step::RunningRollbackHooks) {
-        let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
-        let hooks = stage.into_iter().flat_map(|s| s.hooks.iter().chain(&s.on_rollback));
-        let jobs = hooks.filter(|h| h.under_way()).filter_map(|h| h.job.as_ref());
-        let of_job = |job: &JobRef| Pods {
-            namespace: job.namespace.clone(),
-            selector: format!("batch.kubernetes.io/job-name={}", job.name),
-        };
-        return jobs.map(of_job).collect();
-    }
-    let of_stage = observed.targets.iter().filter(|(id, _)| Some(&id.stage) == rollout.stage.as_ref());
-    let watched = of_stage.filter_map(|(_, view)| match view {
-        TargetView::Live(live) => live.revision.as_ref().zip(live.workload.kubernetes()).map(|(revision, of)| Pods {
-            namespace: of.namespace.clone(),
-            selector: format!("{}={revision}", of.kind.revision_label()),
-        }),
-        _ => None,
-    });
-    watched.collect()
 }
 
 /// Says in logs and numbers what changed with a stored status.

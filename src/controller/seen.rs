@@ -3,10 +3,10 @@
 //! It is dropped as soon as a workload was written, the need changed, or [`FRESH`] has passed; it never outlives a look.
 
 use crate::api::ask::{AskId, AskResult};
-use crate::api::hook::HookView;
+use crate::api::hook::{HookLook, HookView};
 use crate::api::status::Step;
 use crate::api::view::{EvidenceView, TargetView};
-use crate::api::{HookId, ReleaseStatus, TargetId};
+use crate::api::{HookId, Reason, ReleaseStatus, TargetId};
 use crate::check::Pool;
 use crate::hook::Hooks;
 use crate::observe::Observer;
@@ -38,8 +38,8 @@ impl Seen {
         let (at, cached) = (Instant::now(), !concludes_from_pods(&view.status));
         let from = if cached { observer.cached() } else { observer.clone() };
         let evidence = observer.evidence(&view.name.namespace, &need.evidence);
-        let (targets, evidence, hooks) =
-            futures::join!(from.targets(view, &need.targets), evidence, hooks.look(&need.hooks));
+        let hooks = look_at_hooks(observer, hooks, view, &need.hooks);
+        let (targets, evidence, hooks) = futures::join!(from.targets(view, &need.targets), evidence, hooks);
         Self { need, cached, at, targets, hooks, evidence, results: pool.results(&view.name) }
     }
 
@@ -56,6 +56,34 @@ impl Seen {
     pub(super) fn counted(&mut self, counted: &[AskId]) {
         self.results.retain(|r| !counted.contains(&r.id));
     }
+}
+
+/// Nothing is asked of AWS with a role that the Release may not use.
+async fn look_at_hooks(
+    observer: &Observer,
+    hooks: &Hooks,
+    view: &ReleaseView,
+    looks: &[(HookId, HookLook)],
+) -> BTreeMap<HookId, HookView> {
+    let (mut seen, mut allowed) = (BTreeMap::new(), Vec::new());
+    for (id, look) in looks.iter().cloned() {
+        let why = match look.service() {
+            Some(service) => observer.barred(view, service).await,
+            None => Ok(None),
+        };
+        let barred = match (why, &look) {
+            (Ok(None), _) => {
+                allowed.push((id, look));
+                continue;
+            }
+            (Ok(Some(message)), HookLook::Fit(_)) => HookView::Unfit { reason: Reason::PermissionDenied, message },
+            (Ok(Some(message)), HookLook::Found(_)) => HookView::Unreachable(message),
+            (Err(error), _) => HookView::Unreachable(error.to_string()),
+        };
+        seen.insert(id, barred);
+    }
+    seen.extend(hooks.look(&allowed).await);
+    seen
 }
 
 /// Whether what pods say may decide how a stage ends. Before its first write they tell digests and restart counts alone.

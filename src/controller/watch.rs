@@ -2,17 +2,17 @@
 //!
 //! They fill the [`Memory`] and put names into the [`Queue`]; they decide nothing.
 
+use super::heard::{Heard, Sketch};
 use super::memory::{Memory, Seen};
 use super::queue::Queue;
 use super::unreadable::Unreadable;
+use crate::api::NsName;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::KubernetesWorkload;
-use crate::api::{NsName, Release};
-use crate::observe::release_view;
+use crate::observe::into_view;
 use crate::rollout;
 use crate::telemetry::Metrics;
 use futures::{Stream, StreamExt};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -62,13 +62,13 @@ impl Watches {
     }
 
     /// Follows every Release. Never returns.
-    pub(super) async fn releases(&self, api: Api<DeserializeGuard<Release>>) {
+    pub(super) async fn releases(&self, api: Api<Heard>) {
         let mut listed = HashSet::new();
         follow("releases", api, &self.metrics, |event| match event {
             Event::Init => listed.clear(),
-            Event::InitApply(guard) => {
-                listed.insert(named(&guard));
-                self.release(guard);
+            Event::InitApply(heard) => {
+                listed.insert(named(&heard));
+                self.release(heard);
             }
             Event::InitDone => {
                 let gone = self.memory.names().into_iter().filter(|n| !listed.contains(n));
@@ -76,16 +76,16 @@ impl Watches {
                 listed = HashSet::new();
                 self.releases_synced.store(true, Ordering::Relaxed);
             }
-            Event::Apply(guard) => self.release(guard),
-            Event::Delete(guard) => self.release_gone(&named(&guard)),
+            Event::Apply(heard) => self.release(heard),
+            Event::Delete(heard) => self.release_gone(&named(&heard)),
         })
         .await;
     }
 
     /// Follows the metadata of every workload of one kind. Never returns.
-    pub(super) async fn workloads<K>(&self, kind: WorkloadKind, api: Api<PartialObjectMeta<K>>)
+    pub(super) async fn workloads<K>(&self, kind: WorkloadKind, api: Api<Sketch<K>>)
     where
-        PartialObjectMeta<K>: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+        Sketch<K>: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
         let what = match kind {
             WorkloadKind::Deployment => "deployments",
@@ -112,21 +112,20 @@ impl Watches {
         .await;
     }
 
-    fn release(&self, guard: DeserializeGuard<Release>) {
-        match guard.0 {
-            Ok(release) => {
-                let view = release_view(&release);
-                let version = release.metadata.resource_version.as_deref().unwrap_or_default();
-                if self.memory.put(&view, version, rollout::rests(&view)) {
+    fn release(&self, heard: Heard) {
+        let name = named(&heard);
+        match heard {
+            Heard::Release(release) => {
+                let version = release.metadata.resource_version.clone().unwrap_or_default();
+                let view = into_view(*release);
+                if self.memory.put(&view, &version, rollout::rests(&view)) {
                     self.queue.add(&view.name, Instant::now(), false);
                 }
             }
-            Err(invalid) => {
+            Heard::Unreadable { error, .. } => {
                 self.metrics.unreadable.inc();
-                let meta = invalid.metadata;
-                let name = NsName::new(meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
-                tracing::error!(release = %name, error = %invalid.error, "this Release cannot be read, and is left alone");
-                if self.unreadable.try_send(Unreadable { name, error: invalid.error }).is_err() {
+                tracing::error!(release = %name, %error, "this Release cannot be read, and is left alone");
+                if self.unreadable.try_send(Unreadable { name, error }).is_err() {
                     tracing::warn!("too many Releases cannot be read to say so of each");
                 }
             }

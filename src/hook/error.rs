@@ -53,15 +53,10 @@ impl From<kube::Error> for Error {
             return Self::Ambiguous { message: tidy(&error.to_string(), MESSAGE), source: Box::new(error) };
         };
         let message = tidy(&status.message, MESSAGE);
-        let kind = match status.code {
-            409 => Refused::Conflict,
-            404 | 410 => Refused::Gone,
-            403 => Refused::Forbidden,
-            429 => Refused::Throttled,
-            400 | 402 | 405..=407 | 411..=428 | 430..=499 => Refused::Invalid,
-            _ => return Self::Ambiguous { message, source: Box::new(error) },
-        };
-        Self::Refused { kind, message, source: Box::new(error) }
+        match Refused::of_code(status.code) {
+            Some(kind) => Self::Refused { kind, message, source: Box::new(error) },
+            None => Self::Ambiguous { message, source: Box::new(error) },
+        }
     }
 }
 

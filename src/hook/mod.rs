@@ -1,4 +1,4 @@
-//! Hooks: whether one could be run, running it, following it, stopping it; and smoke tests that are Jobs.
+//! Hooks, as Jobs or as ECS tasks: whether one could be run, running it, following it, stopping it; and smoke tests that are Jobs.
 //!
 //! Each call about a hook asks once, on a deadline of its own. Nothing here retries, remembers a template, or decides what an answer
 //! means. What a Job is made from is read again right before it is created, so that no environment of a tenant ever
@@ -9,12 +9,14 @@ mod error;
 mod look;
 mod output;
 mod source;
+mod task;
 mod test;
 
 use crate::api::MANAGER;
 use crate::api::effect::Answer;
 use crate::api::hook::{HookLook, HookRun, HookStop, HookView, JobRun};
 use crate::api::{HookId, Reason};
+use crate::aws::Aws;
 use error::{Error, within};
 use futures::stream::{self, StreamExt};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -23,32 +25,36 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// Hooks looked at at once for one Release.
 const AT_ONCE: usize = 4;
 
-/// Runs hooks on this cluster.
+/// Runs hooks on this cluster and on ECS.
 pub struct Hooks {
     client: Client,
+    aws: Arc<Aws>,
     timeout: Duration,
     /// Who we are, asked once.
     account: OnceCell<String>,
 }
 
 impl Hooks {
-    /// `client` must not retry; `timeout` is that of one request.
-    pub fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout, account: OnceCell::new() }
+    /// `client` must not retry; `timeout` is that of one request to the API server, and of all requests to AWS for one answer.
+    pub fn new(client: Client, aws: Arc<Aws>, timeout: Duration) -> Self {
+        Self { client, aws, timeout, account: OnceCell::new() }
     }
 
-    /// Each of `looks` as it is now.
+    /// Each of `looks` as it is now. Of those on ECS only such whose role the Release may use may be among them.
     pub async fn look(&self, looks: &[(HookId, HookLook)]) -> BTreeMap<HookId, HookView> {
         let views = looks.iter().cloned().map(|(id, look)| async move {
             let view = match &look {
                 HookLook::Fit(HookRun::Job(run)) => self.fit(run).await,
                 HookLook::Found(HookRun::Job(run)) => look::found(&self.client, self.timeout, &run.job).await,
+                HookLook::Fit(HookRun::Task(run)) => task::fit(&self.aws, self.timeout, run).await,
+                HookLook::Found(HookRun::Task(run)) => task::found(&self.aws, self.timeout, run).await,
             };
             (id, view)
         });
@@ -57,7 +63,10 @@ impl Hooks {
 
     /// Creates it, once.
     pub async fn run(&self, run: &HookRun) -> Answer {
-        let HookRun::Job(run) = run;
+        let run = match run {
+            HookRun::Job(run) => run,
+            HookRun::Task(run) => return task::run(&self.aws, self.timeout, run).await,
+        };
         let answer = self.create(run).await;
         answer.unwrap_or_else(|error| {
             tracing::warn!(job = %run.job, effect = %run.effect, category = error.category(), %error, "not created");
@@ -67,7 +76,10 @@ impl Hooks {
 
     /// Gives it no more time. It stays, and says how it ended.
     pub async fn stop(&self, stop: &HookStop) -> Answer {
-        let HookStop::Job { job, uid } = stop;
+        let (job, uid) = match stop {
+            HookStop::Job { job, uid } => (job, uid),
+            HookStop::Task { service, arn } => return task::stop(&self.aws, self.timeout, service, arn).await,
+        };
         let api = Api::<Job>::namespaced(self.client.clone(), &job.namespace);
         let patch = json!({"metadata": {"uid": uid}, "spec": {"activeDeadlineSeconds": 1}});
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };

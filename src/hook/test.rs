@@ -34,7 +34,7 @@ impl Hooks {
                     Answer::Created { uid } => made = Some(uid),
                     _ => {}
                 },
-                HookView::Fit | HookView::Unfit { .. } | HookView::Unreachable(_) => {}
+                HookView::Task(_) | HookView::Fit | HookView::Unfit { .. } | HookView::Unreachable(_) => {}
             }
             if Instant::now() >= end {
                 if let Some(uid) = made {

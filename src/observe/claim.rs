@@ -42,6 +42,7 @@ mod tests {
     fn rollout(step: &str, frozen: &Value) -> Value {
         json!({"rollout": {
             "id": "1-1", "image": "reg/app:sha-1", "spec": frozen, "step": step, "startedAt": "2026-11-21T10:00:00Z",
+            "stages": [{"name": "only", "targets": []}],
         }})
     }
 

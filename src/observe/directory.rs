@@ -45,7 +45,8 @@ impl ClusterDirectory {
     /// `config` is the one that `client` was made from.
     pub fn new(client: Client, config: &Config, limits: Limits) -> Self {
         let api_server = config.cluster_url.host().unwrap_or_default().to_owned();
-        let jobs = Hooks::new(client.clone(), limits.call);
+        // Only Jobs are run for checks.
+        let jobs = Hooks::new(client.clone(), Arc::default(), limits.call);
         Self { client, limits, api_server, machines: Mutex::new(None), jobs, alarms: None }
     }
 

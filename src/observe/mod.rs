@@ -25,6 +25,7 @@ pub use ecs::{AllowedRoles, EcsOptions};
 pub use error::Error;
 pub use live::{Surroundings, live};
 pub use object::Object;
+pub(crate) use release::into_view;
 pub use release::release_view;
 
 use crate::api::view::{ImageQuery, Lookup, Manifest};

@@ -2,9 +2,9 @@
 
 use crate::api::Digest;
 use crate::api::status::ResolvedImage;
+use crate::api::text::sha256;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sha2::{Digest as _, Sha256};
 
 /// Members that are remembered.
 const MEMBERS: usize = 16;
@@ -53,8 +53,7 @@ pub(super) fn read(bytes: &[u8], said: Option<&str>, wanted: Option<Digest>) -> 
 }
 
 fn digest(bytes: &[u8]) -> Option<Digest> {
-    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    Digest::parse(&format!("sha256:{hex}"))
+    Digest::parse(&format!("sha256:{}", sha256(bytes)))
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use super::draft::{Draft, Work, cause};
 use super::ecs::{self, Way};
 use super::{choose, foreign, plan, stuck, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
-use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
+use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, WayBack, Written};
 use crate::api::time::Duration;
-use crate::api::view::{LiveTarget, TargetView};
-use crate::api::{EffectId, Reason, TargetId, Verb};
+use crate::api::view::{LiveContainer, LiveTarget, TargetView};
+use crate::api::{EffectId, MANAGER, Reason, TargetId, Verb};
 
 /// Writes what is still owed, in reverse order, at most one target per decision. Whether something stays owed.
 pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
@@ -38,14 +38,8 @@ pub(super) fn bring_back(d: &mut Draft, w: &mut Work) -> bool {
             }
             TargetView::Live(live) => owed |= restore(d, w, i, &live, &mut answer),
             TargetView::Denied(message) | TargetView::Unreachable(message) => {
-                if state.state != TargetStep::Restored {
-                    owed = true;
-                    let now = d.now;
-                    let count = state.refused.as_ref().map_or(1, |r| r.count);
-                    let keep = state.refused.as_ref().filter(|r| r.message == message).map_or(now, |r| r.at);
-                    w.state_mut().targets[i].refused = Some(Refusal { message, at: keep, count });
-                }
-                d.look_again_in(Duration::from_secs(10));
+                owed |= state.state != TargetStep::Restored;
+                put_off(d, w, i, message);
             }
         }
     }
@@ -80,6 +74,10 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
         left_alone(d, w, i, live);
         return false;
     };
+    if let Some(misfit) = misfit(&way_back, live) {
+        put_off(d, w, i, misfit);
+        return true;
+    }
     if d.effect.is_some() {
         return true;
     }
@@ -105,6 +103,27 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
         ToDo::Nothing => return false,
     }
     true
+}
+
+/// Why a way back cannot be one of this workload: somebody changed the status, and a write of it would prove nothing.
+fn misfit(way_back: &WayBack, live: &LiveTarget) -> Option<String> {
+    if way_back.images.is_empty() {
+        return Some(format!("the way back of {} names no image", live.workload));
+    }
+    let other = way_back.images.iter().find(|b| live.container(&b.container).is_none())?;
+    Some(format!("the way back of {} is of a container that it does not have: {:?}", live.workload, other.container))
+}
+
+/// Nothing can be done about what is owed there now; why is said at the deadline.
+fn put_off(d: &mut Draft, w: &mut Work, i: usize, message: String) {
+    let now = d.now;
+    let state = &mut w.state_mut().targets[i];
+    if state.state != TargetStep::Restored {
+        let count = state.refused.as_ref().map_or(1, |r| r.count);
+        let at = state.refused.as_ref().filter(|r| r.message == message).map_or(now, |r| r.at);
+        state.refused = Some(Refusal { message, at, count });
+    }
+    d.look_again_in(Duration::from_secs(10));
 }
 
 enum ToDo {
@@ -179,10 +198,10 @@ fn arrived(d: &Draft, w: &mut Work, i: usize, live: &LiveTarget) {
 
 /// What we put there, this rollout or one whose debt it took over, if it still runs. Only that is taken away.
 fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarget) -> Option<Vec<ContainerImage>> {
-    if state.state == TargetStep::Restored {
-        return None;
-    }
     let wanted = plan::wanted(&w.spec, &w.stage().targets[i]);
+    if state.state == TargetStep::Restored {
+        return came_late(state, live).then(|| write::writable(live, wanted)).filter(|ours| live.runs(ours));
+    }
     let ours = write::writable(live, state.written.as_ref().map_or(wanted, |x| x.images.clone()));
     if live.runs(&ours) || live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, state)) {
         return Some(ours);
@@ -191,6 +210,16 @@ fn put_there(d: &Draft, w: &Work, state: &TargetState, i: usize, live: &LiveTarg
         return Some(inherited.written.images.clone());
     }
     choose::debt_of(d, &w.stage_name(), &state.name, live).map(|debt| debt.written)
+}
+
+/// The forward write was given up on without an answer, the way back seemed to run, and then it was made after all.
+/// Whoever else brings that image back later owns it, and the stamp alone says nothing.
+fn came_late(state: &TargetState, live: &LiveTarget) -> bool {
+    let forward = state.effect.as_ref().filter(|e| e.parts().is_some_and(|p| p.verb == Verb::Forward));
+    let stamped = forward.is_some() && live.stamp.as_ref().map(|s| &s.effect) == forward;
+    let ours = |c: &LiveContainer| !c.owners.is_empty() && c.owners.iter().all(|o| o == MANAGER);
+    let written = || state.way_back.iter().flat_map(|b| &b.images).filter_map(|i| live.container(&i.container));
+    live.ecs.is_none() && stamped && written().all(ours)
 }
 
 /// Something else runs there than what we wrote.

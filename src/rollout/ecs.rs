@@ -3,11 +3,13 @@
 //! One object is followed: the newest service deployment. ECS may answer with what was true a while ago, so what a read
 //! contradicts is believed only if it lasts, or if the service deployments say it too.
 
+mod doubt;
 mod health;
 mod image;
 mod tasks;
 mod unheard;
 
+pub(super) use doubt::doubted;
 pub use image::image_to_bring;
 pub(super) use image::{denied as image_denied, missing as image_missing};
 pub(super) use unheard::{heard, unheard};
@@ -23,8 +25,6 @@ use crate::api::text::tidy;
 use crate::api::time::Duration;
 use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment};
 
-/// So many pauses long reads must contradict what is known before they are believed.
-const DOUBT: i64 = 3;
 /// Between two looks at a service that cannot be seen, or that must be mended first.
 const LATER: Duration = Duration::from_secs(30);
 const MAX_WHY: usize = 200;
@@ -203,28 +203,6 @@ pub(super) fn took_back(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -
     failed || ecs.newest.as_ref().is_some_and(|n| n.status.goes_back() && n.runs(&written.images))
 }
 
-/// Whether a target of the stage is read as what it cannot be, for all we know, and that has not lasted yet.
-pub(super) fn doubted(d: &mut Draft, w: &mut Work) -> bool {
-    let (stage, now) = (w.stage_name(), d.now);
-    let mut soon = None;
-    for state in &mut w.state_mut().targets {
-        let Some((live, ecs)) = d.live(&stage, &state.name).and_then(|l| Some((l, l.ecs.as_ref()?))) else { continue };
-        if !contradicts(live, ecs, state) {
-            state.doubted_since = None;
-            continue;
-        }
-        let pause = ecs.look_again;
-        let since = *state.doubted_since.get_or_insert(now);
-        if now < since.plus(pause.times(DOUBT)) {
-            soon = Some(soon.map_or(pause, |s: Duration| s.min(pause)).half());
-        }
-    }
-    if let Some(soon) = soon {
-        d.look_again_in(soon);
-    }
-    soon.is_some()
-}
-
 /// What a restore does next with a service that does not run its way back.
 pub(super) enum Way {
     /// ECS is at work, or its reads lag behind.
@@ -297,34 +275,5 @@ fn settled(ecs: &EcsView) -> bool {
         Some(n) if n.status == DeploymentStatus::Unknown => ecs.rollout_state == Some(RolloutState::Completed),
         Some(n) => n.status.is_settled() && !at_work,
         None => !at_work,
-    }
-}
-
-fn contradicts(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> bool {
-    let newest = ecs.newest.as_ref();
-    let told = newest.is_some_and(|n| live.revision.as_ref() == Some(&n.brings));
-    let inherited = state.inherited.as_ref().map(|i| &i.written);
-    let written = state.written.as_ref().or(inherited.filter(|_| state.state == TargetStep::Inherited));
-    let known = [
-        inherited.and_then(|x| x.revision.as_ref()),
-        state.way_back.as_ref().and_then(|b| b.revision.as_ref()),
-        written.and_then(|x| x.revision.as_ref()),
-        state.accepted.as_ref().and_then(|a| a.revision.as_ref()),
-        state.accepted.as_ref().and_then(|a| a.forward.as_ref()),
-    ];
-    // The service deployments name a later one than ours and the one before it.
-    let later = told && newest.is_some_and(|n| !known.contains(&Some(&n.brings)));
-    match state.state {
-        TargetStep::Inherited
-        | TargetStep::Written
-        | TargetStep::Adopted
-        | TargetStep::Verified
-        | TargetStep::Restoring
-        | TargetStep::Writing => {
-            let Some(written) = written.filter(|x| x.revision.is_some()) else { return false };
-            !live.runs(&written.images) && !later && !took_back(live, ecs, state)
-        }
-        TargetStep::Restored => state.way_back.as_ref().is_some_and(|b| !live.runs(&b.images)) && !later,
-        _ => false,
     }
 }

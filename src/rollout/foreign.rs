@@ -1,7 +1,7 @@
 //! Changes that others make to a target while it is in work. They are seen, named, and never overwritten.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, plan, restore, write};
+use super::{ecs, plan, restore, sight, write};
 use crate::api::status::{ContainerImage, TargetStep};
 use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{MANAGER, Reason};
@@ -34,6 +34,9 @@ pub(super) fn changed_by_others(d: &mut Draft, w: &mut Work) -> Option<Flow> {
 /// Who took the image back, if a target that was written or adopted no longer runs it.
 fn taken(w: &Work, i: usize, live: &LiveTarget) -> Option<String> {
     let state = &w.state().targets[i];
+    if sight::older(live, state) {
+        return None;
+    }
     let expected = match state.state {
         TargetStep::Written | TargetStep::Adopted => {
             if live.ecs.as_ref().is_some_and(|e| ecs::took_back(live, e, state)) {

@@ -1,17 +1,21 @@
 //! Hooks: work done once per rollout and stage, before the first write; and what undoes it when the stage is taken back.
 //!
-//! A hook is never run twice: its Job has a name of its own, which is stored before it is created, and one that is gone
-//! after it was created is not created again.
+//! A hook is never run twice: its Job has a name of its own, its ECS task a client token, which is stored before it is
+//! created, and one that is gone after it was created is not created again.
 
 use super::draft::{Draft, Flow, Work};
 use super::preflight::Blocked;
-use super::{ReleaseView, entry, jobs, restore, supersede};
-use crate::api::hook::{HookLook, HookView};
-use crate::api::spec::{Hook, ReleaseSpec, Stage};
-use crate::api::status::{Cause, HookState, HookStep, Rollout, StageState, Step, TargetState, TargetStep};
+use super::{ReleaseView, entry, jobs, restore, supersede, tasks};
+use crate::api::hook::{HookLook, HookRun, HookView};
+use crate::api::spec::{Hook, HookKind, ReleaseSpec, Stage};
+use crate::api::status::{Cause, HookState, HookStep, Rollout, StageState, Step};
+use crate::api::time::Duration;
 use crate::api::{HookId, Reason, RolloutId};
 
 mod follow;
+mod undo;
+
+pub(super) use undo::{may_be_undone, not_undone, to_be_undone, undo, undone_at};
 
 /// The name under which it is asked whether a hook could be run: no rollout ever has this id.
 const NONE: RolloutId = RolloutId { generation: 0, attempt: 0 };
@@ -60,7 +64,7 @@ pub(super) fn looks(rel: &ReleaseView, starts: bool) -> Vec<(HookId, HookLook)> 
                 let under_way = states(state, undo).iter().find(|h| h.under_way())?;
                 let hook = list(stage, undo).iter().find(|h| h.name == under_way.name)?;
                 let id = id(stage, hook, undo);
-                let run = jobs::of_hook(rel, &spec, stage, (&id, hook), rollout.id, hook.timeout())?;
+                let run = run_of(rel, &spec, stage, (&id, hook), rollout.id, hook.timeout(), Some(under_way))?;
                 Some((id, HookLook::Found(run)))
             };
             rollout.stage_state(&stage.name).and_then(found).into_iter().collect()
@@ -126,21 +130,6 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     }
 }
 
-/// Runs what undoes the hooks of the stage in work, then asks what is restored.
-pub(super) fn undo(d: &mut Draft, w: &mut Work) -> Flow {
-    match follow::next(d, w, true) {
-        Turn::Wait => Flow::Stay,
-        Turn::Next => Flow::Go,
-        Turn::Over(why) => restore::not_undone(d, w, &why.message),
-        Turn::Done => {
-            let now = d.now;
-            d.look_again(now);
-            let _ = restore::restored(d, w);
-            Flow::Stay
-        }
-    }
-}
-
 /// Tells the hook that is at work to end, for `why`. Whether one is.
 pub(super) fn stop(w: &mut Work, why: &Cause) -> bool {
     let at_work = w.rollout.step == Step::RunningHooks && w.state().hooks.iter().any(HookState::under_way);
@@ -172,40 +161,6 @@ pub(super) fn barred(d: &Draft, w: &Work) -> bool {
     irreversible(w.state()).is_some() || d.status.debts.iter().any(|b| b.irreversible && b.stage == *stage)
 }
 
-/// Whether something is there to be undone, and something to undo it.
-pub(super) fn to_be_undone(w: &Work) -> bool {
-    let touched = begun(w.state()) || w.wrote();
-    touched && !w.stage().on_rollback.is_empty() && !all_done(w, true)
-}
-
-/// Only where nothing of the new version runs any more, nor a hook for all we know; else it is said.
-pub(super) fn may_be_undone(d: &mut Draft, w: &Work) -> bool {
-    let back = |t: &TargetState| {
-        t.trouble.is_none()
-            && !matches!(
-                t.state,
-                TargetStep::Foreign | TargetStep::Inherited | TargetStep::Writing | TargetStep::Written
-            )
-    };
-    let stage = w.stage_name();
-    let why = if w.state().hooks.iter().any(|h| h.at_work) {
-        format!("a hook of {stage} may be at work still")
-    } else if !w.state().targets.iter().all(back) {
-        format!("{stage} was not brought back in full")
-    } else {
-        return true;
-    };
-    d.warning(Reason::HookSkipped, format!("{why}, so its onRollback hooks are not run"));
-    false
-}
-
-/// What is to be said of a hook that was to undo something and did not.
-pub(super) fn not_undone(state: &StageState) -> Option<String> {
-    let bad = |h: &&HookState| !h.under_way() && h.state != HookStep::Succeeded;
-    let hook = state.on_rollback.iter().find(bad)?;
-    Some(note(&hook.name, &state.name, hook.message.as_deref().unwrap_or_default()))
-}
-
 /// How a hook is spoken of.
 fn note(hook: &str, stage: &str, message: &str) -> String {
     format!("hook {hook} of {stage}: {message}")
@@ -215,14 +170,47 @@ fn note(hook: &str, stage: &str, message: &str) -> String {
 pub(super) fn said(rollout: &Rollout, undo: bool) -> String {
     let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
     let Some(hook) = stage.and_then(|s| states(s, undo).last()) else { return "its hooks are being run".into() };
-    let job = hook.job.as_ref().map(|j| format!(" (Job {}/{})", j.namespace, j.name)).unwrap_or_default();
+    let place = place(hook).map(|p| format!(" ({p})")).unwrap_or_default();
+    let refused = hook.task.as_ref().is_some_and(|t| t.again_at.is_some());
     let doing = match (hook.stop_at.is_some(), undo) {
         (true, _) => "is being stopped",
+        (false, _) if refused => "is to be run again",
         (false, true) => "undoes what its hooks did",
         (false, false) => "is at work",
     };
     let more = hook.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
-    format!("hook {}{job} {doing}{more}", hook.name)
+    format!("hook {}{place} {doing}{more}", hook.name)
+}
+
+/// Where its work is done, for people.
+fn place(hook: &HookState) -> Option<String> {
+    let job = hook.job.as_ref().map(|j| format!("Job {}/{}", j.namespace, j.name));
+    let task = || {
+        let task = hook.task.as_ref()?;
+        Some(match task.id() {
+            Some(id) => format!("ECS task {}/{id}", task.cluster),
+            None => format!("its ECS task in {}", task.cluster),
+        })
+    };
+    job.or_else(task)
+}
+
+/// The hook `id` of `rollout` as it is run, in `timeout` from now on. `state`: how it stands, once it was begun.
+fn run_of(
+    rel: &ReleaseView,
+    spec: &ReleaseSpec,
+    stage: &Stage,
+    (id, hook): (&HookId, &Hook),
+    rollout: RolloutId,
+    timeout: Duration,
+    state: Option<&HookState>,
+) -> Option<HookRun> {
+    match &hook.kind {
+        HookKind::Job(_) => jobs::of_hook(rel, spec, stage, (id, hook), rollout, timeout),
+        HookKind::EcsTask(_) => {
+            tasks::of_hook(rel, spec, stage, (id, hook), rollout, state.and_then(|s| s.task.as_ref()))
+        }
+    }
 }
 
 fn list(stage: &Stage, undo: bool) -> &[Hook] {
@@ -257,7 +245,7 @@ fn not_begun<'a>(stage: &'a Stage, state: Option<&'a StageState>) -> impl Iterat
 
 fn fit(rel: &ReleaseView, spec: &ReleaseSpec, stage: &Stage, state: Option<&StageState>) -> Vec<(HookId, HookLook)> {
     let look = |(id, hook): (HookId, &Hook)| {
-        let run = jobs::of_hook(rel, spec, stage, (&id, hook), NONE, hook.timeout())?;
+        let run = run_of(rel, spec, stage, (&id, hook), NONE, hook.timeout(), None)?;
         Some((id, HookLook::Fit(run)))
     };
     not_begun(stage, state).filter_map(look).collect()

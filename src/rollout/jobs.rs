@@ -5,9 +5,9 @@ use super::draft::Draft;
 use crate::api::ask::{AskId, JobQuestion, Query};
 use crate::api::hook::{HookRun, JobRun, Keep};
 use crate::api::spec::{Hook, HookKind, JobSource, ReleaseSpec, Stage};
+use crate::api::text::sha256;
 use crate::api::time::Duration;
 use crate::api::{EffectId, HookId, Image, NsName, RolloutId, TargetId};
-use sha2::{Digest as _, Sha256};
 
 /// A finished hook is kept so long at least: while it is there it cannot be run again.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -69,8 +69,7 @@ pub(super) fn of_question(d: &Draft, stage: &Stage, query: &Query, id: &AskId) -
 
 /// `<release>-<stage>-<what>-<hash of the effect>`: the same for the same effect, and for no other.
 pub(super) fn name(release: &NsName, source: &JobSource, of: [&str; 2], effect: &EffectId) -> NsName {
-    let hash = Sha256::digest(effect.as_str());
-    let hash: String = hash.iter().map(|b| format!("{b:02x}")).collect::<String>().chars().take(DIGITS).collect();
+    let hash: String = sha256(effect.as_str()).chars().take(DIGITS).collect();
     let [stage, what] = of;
     let whole = format!("{}-{stage}-{what}", release.name).replace('.', "-");
     let head: String = whole.chars().take(MAX_NAME - DIGITS - 1).collect();

@@ -1,10 +1,13 @@
 //! When the status is gone: the stamps on the workloads say what was written, what a restore brings, and what failed.
 
-use super::draft::Draft;
+use super::draft::{Draft, Work};
 use super::plan;
-use crate::api::status::{Cause, ContainerImage, Debt, Quarantined, Rollout, Step, TargetStep, WayBack, Written};
+use crate::api::effect::Stamp;
+use crate::api::status::{
+    Cause, ContainerImage, Debt, Quarantined, Rollout, Step, TargetState, TargetStep, WayBack, Written,
+};
 use crate::api::view::{EcsView, LiveTarget, ServiceDeployment, TargetView};
-use crate::api::{Image, Reason, RolloutId, Verb, effect::Stamp};
+use crate::api::{EffectId, Image, MANAGER, Reason, RolloutId, TargetId, Verb};
 
 /// Reads debts and quarantine from the stamps. A stamp counts only with its exact effect id *and* its images.
 ///
@@ -14,24 +17,9 @@ pub(super) fn recall(d: &mut Draft) -> bool {
     let found: Vec<(String, String, LiveTarget, Stamp, RolloutId, Verb)> = stamps(d);
     for (stage, target, live, stamp, rollout, verb) in found {
         match verb {
-            Verb::Forward if !d.status.debts.iter().any(|b| b.effect == stamp.effect) => d.status.debts.push(Debt {
-                stage,
-                target,
-                irreversible: stamp.irreversible,
-                workload: live.workload.clone(),
-                uid: live.uid.clone(),
-                rollout,
-                effect: stamp.effect.clone(),
-                written: stamp.images.clone(),
-                way_back: WayBack {
-                    images: stamp.way_back.clone(),
-                    verified: stamp.verified,
-                    passed: vec![],
-                    quarantined: false,
-                    task_definition: stamp.task_definition.clone(),
-                    revision: None,
-                },
-            }),
+            Verb::Forward if !d.status.debts.iter().any(|b| b.effect == stamp.effect) => {
+                d.status.debts.push(owed(stage, target, &live, &stamp, rollout));
+            }
             Verb::Forward => {}
             Verb::Restore => {
                 for image in stamp.took {
@@ -53,6 +41,70 @@ pub(super) fn recall(d: &mut Draft) -> bool {
         }
     }
     known != (d.status.debts.len(), d.status.quarantine.len())
+}
+
+/// A write of the rollout in work that was refused when it was tried again, and came to be made after all: it is owed.
+/// Whoever else brings that image owns it.
+pub(super) fn take_in_late(d: &mut Draft, w: &mut Work) {
+    let stage = w.stage_name();
+    let mut late = Vec::new();
+    for state in w.state().targets.iter().filter(|t| t.state == TargetStep::Untouched) {
+        let Some(live) = d.live(&stage, &state.name) else { continue };
+        let effect = forward(d, w, state);
+        let Some(stamp) = live.stamp.as_ref().filter(|s| s.effect == effect && live.runs(&s.images)) else { continue };
+        let mut brought = stamp.images.iter().filter_map(|i| live.container(&i.container));
+        let ours = live.ecs.is_some() || brought.all(|c| c.owners.iter().all(|o| o == MANAGER));
+        if !ours || d.status.debts.iter().any(|b| b.effect == effect) {
+            continue;
+        }
+        let debt = owed(stage.clone(), state.name.clone(), live, stamp, w.rollout.id);
+        let chosen = state.way_back.clone().filter(|b| b.images == debt.way_back.images);
+        late.push(Debt { way_back: chosen.unwrap_or_else(|| debt.way_back.clone()), ..debt });
+    }
+    d.status.debts.extend(late);
+    if matches!(w.rollout.step, Step::Restoring | Step::VerifyingRestore) {
+        owe_late(d, w);
+    }
+}
+
+/// The stage is being taken back: so is what came late.
+pub(super) fn owe_late(d: &Draft, w: &mut Work) {
+    for i in 0..w.state().targets.len() {
+        let effect = forward(d, w, &w.state().targets[i]);
+        let Some(debt) = d.status.debts.iter().find(|b| b.effect == effect) else { continue };
+        let state = &mut w.state_mut().targets[i];
+        if state.state == TargetStep::Untouched {
+            state.state = TargetStep::Writing;
+            state.uid = Some(debt.uid.clone());
+            (state.effect, state.way_back) = (Some(effect), Some(debt.way_back.clone()));
+        }
+    }
+}
+
+fn forward(d: &Draft, w: &Work, state: &TargetState) -> EffectId {
+    EffectId::new(&d.rel.uid, w.rollout.id, &TargetId::new(w.stage_name(), &state.name), Verb::Forward)
+}
+
+/// What a stamp says was written, and what a restore of it brings.
+fn owed(stage: String, target: String, live: &LiveTarget, stamp: &Stamp, rollout: RolloutId) -> Debt {
+    Debt {
+        stage,
+        target,
+        irreversible: stamp.irreversible,
+        workload: live.workload.clone(),
+        uid: live.uid.clone(),
+        rollout,
+        effect: stamp.effect.clone(),
+        written: stamp.images.clone(),
+        way_back: WayBack {
+            images: stamp.way_back.clone(),
+            verified: stamp.verified,
+            passed: vec![],
+            quarantined: false,
+            task_definition: stamp.task_definition.clone(),
+            revision: None,
+        },
+    }
 }
 
 /// What we brought to an ECS service and what is no longer there: what ECS brings back bears no stamp of a restore, but

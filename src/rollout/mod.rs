@@ -4,8 +4,9 @@
 //! waits is an instant in the status, so a crash at any point goes on from what was stored.
 //!
 //! Reading order: [`step`], [`running`], then one file per step of a rollout: [`entry`] (preflight, way back, promotion,
-//! first intent), [`rolling`], [`verify`], [`restore`], [`end`]; and [`rest`] for a Release with no rollout in work. What
-//! is different about ECS services is in [`ecs`].
+//! first intent), [`hooks`], [`rolling`], [`verify`], [`bake`], [`restore`], [`proof`], [`end`]; and [`rest`] for a Release
+//! with no rollout in work. Who makes room for a newer image is in [`supersede`], what an image is in [`identity`], and
+//! what is different about ECS services in [`ecs`].
 
 mod back;
 mod bake;
@@ -32,6 +33,7 @@ mod performance;
 mod plan;
 mod preflight;
 mod promotion;
+mod proof;
 mod quarantine;
 mod readiness;
 mod rest;
@@ -40,10 +42,12 @@ mod rollback;
 mod rolling;
 mod running;
 mod say;
+mod sight;
 mod standing;
 mod strategy;
 mod stuck;
 mod supersede;
+mod tasks;
 mod unsupported;
 mod verify;
 mod warnings;

@@ -3,9 +3,9 @@
 use super::ReleaseView;
 use crate::api::spec::{KubernetesTarget, ReleaseSpec, Stage, Target, TargetKind};
 use crate::api::status::{ContainerImage, Rollout, Settled, StageState, Step, TargetState, TargetStep, Workload};
+use crate::api::text::short_hash;
 use crate::api::{Image, RolloutId, TargetId};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 /// The version of [`shape_hash`]: a hash of another version starts nothing.
 const HASH_VERSION: &str = "v1:";
@@ -147,8 +147,7 @@ pub(super) fn targets_of_rollout(rollout: &Rollout) -> Vec<(TargetId, TargetKind
 
 /// A short hash of anything that serializes, for telling whether it is the same again.
 pub(super) fn hash(value: &impl Serialize) -> String {
-    let bytes = serde_json::to_vec(value).unwrap_or_default();
-    Sha256::digest(bytes).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    short_hash(serde_json::to_vec(value).unwrap_or_default())
 }
 
 /// Stage names, order, target identities, repositories and containers: with the image, exactly what starts a rollout.

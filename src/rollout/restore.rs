@@ -1,14 +1,15 @@
-//! Taking a stage back: bringing every written target to its way back, and proving that it is well again.
+//! Taking a stage back: bringing every written target to its way back, until all are available. That it is well again
+//! is proven in [`super::proof`].
 //!
 //! A newer change by somebody else is never overwritten, and a blocked target stops no other.
 
 use super::back::{self, bring_back};
-use super::checks::{self, Asked, Question};
+use super::checks;
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, end, evidence, hooks, identity, quarantine, rollback, stuck, supersede, verify};
+use super::{ecs, end, evidence, hooks, lost, quarantine, rollback, sight, stuck, supersede};
 use crate::api::Reason;
 use crate::api::annotation::ABORT;
-use crate::api::status::{Cause, CheckState, Purpose, Stable, Step, TargetState, TargetStep, Verdict};
+use crate::api::status::{Cause, Stable, Step, TargetState, TargetStep};
 use crate::api::time::{Duration, Time};
 
 /// Takes the stage in work back for `why`, or ends the rollout where nothing was written.
@@ -18,6 +19,7 @@ pub(super) fn fail_stage(d: &mut Draft, w: &mut Work, why: Cause) -> Flow {
     if w.rollout.cause.is_none() {
         w.rollout.cause = Some(why.clone());
     }
+    lost::owe_late(d, w);
     if !w.wrote() {
         if hooks::irreversible(w.state()).is_some() {
             end::finish(d, w, Reason::RollbackForbidden);
@@ -60,7 +62,8 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return Flow::Stay;
     }
     let owed = bring_back(d, w);
-    let since = w.state().restore_at.unwrap_or(d.now);
+    let state = w.state();
+    let since = state.restore_at.max(hooks::undone_at(state)).unwrap_or(d.now);
     let late = d.due(since.plus(w.stage().progress_deadline));
     if d.effect.is_none() {
         stuck::free(d, w, since);
@@ -81,7 +84,10 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
 }
 
 /// What is restored and available is asked; without any of it this is the end.
-pub(super) fn restored(d: &mut Draft, w: &mut Work) -> Flow {
+fn restored(d: &mut Draft, w: &mut Work) -> Flow {
+    if let Some(message) = hooks::not_undone(w.state()) {
+        return not_undone(d, w, &message);
+    }
     if in_hope(w).is_empty() {
         return done(d, w, Reason::RolledBack);
     }
@@ -99,48 +105,8 @@ pub(super) fn not_undone(d: &mut Draft, w: &mut Work, message: &str) -> Flow {
     done(d, w, Reason::RollbackFailed)
 }
 
-/// Asks the restored version what it was asked before, and ends the rollout with the answer.
-pub(super) fn verify(d: &mut Draft, w: &mut Work) -> Flow {
-    if ecs::doubted(d, w) {
-        d.hold = true;
-        return Flow::Stay;
-    }
-    let moved = bring_back(d, w) || moved(d, w, &in_hope(w));
-    let restored = in_hope(w);
-    if restored.is_empty() {
-        return done(d, w, Reason::RolledBack);
-    }
-    if moved {
-        checks::void(w);
-        return w.go(Step::Restoring);
-    }
-    let stage = w.stage_name();
-    if restored.iter().any(|i| verify::observed(d, &stage, &w.state().targets[*i].name).is_none()) {
-        return unseen(d, w, &restored);
-    }
-    w.state_mut().unseen_since = None;
-    let base = w.state().available_at.unwrap_or(d.now);
-    let (questions, changed) = judges(w, &restored);
-    let failed = match checks::ask(d, w, Purpose::Restore, &questions, base) {
-        Asked::Waiting => return Flow::Stay,
-        Asked::Passed => None,
-        Asked::Failed(check) | Asked::Inconclusive(check) => Some(check),
-    };
-    report_newer(d, w);
-    if let Some(check) = failed {
-        let hint = if changed { " (the checks changed with the image: the old version never passed them)" } else { "" };
-        let message = format!("the restored version is not well: {}{hint}", verify::said(&check));
-        for i in restored {
-            give_up(d, w, i, message.clone());
-        }
-    } else {
-        compare_digests(d, w, &restored);
-    }
-    done(d, w, Reason::RolledBack)
-}
-
 /// The stage is taken back, as far as it could be: the next one before it, or the end.
-fn done(d: &mut Draft, w: &mut Work, reason: Reason) -> Flow {
+pub(super) fn done(d: &mut Draft, w: &mut Work, reason: Reason) -> Flow {
     stable_again(d, w);
     if let Some(flow) = rollback::next_stage(d, w) {
         return flow;
@@ -167,34 +133,6 @@ fn stable_again(d: &mut Draft, w: &Work) {
             stable.passed = back.passed.clone();
             stable.task_definition = back.task_definition.clone();
             (stable.generation, stable.at) = (generation, now);
-        }
-    }
-}
-
-/// Not knowing is no answer: the checks wait, but not for ever.
-fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize]) -> Flow {
-    if !verify::unseen_too_long(d, w) {
-        return Flow::Stay;
-    }
-    for i in restored {
-        give_up(d, w, *i, "the restored version could not be read while its checks were asked".into());
-    }
-    done(d, w, Reason::RolledBack)
-}
-
-/// The same tag may bring something else than it did: then the old version is not back.
-fn compare_digests(d: &Draft, w: &mut Work, restored: &[usize]) {
-    let stage = w.stage_name();
-    for i in restored {
-        let state = &w.state().targets[*i];
-        let (Some(live), Some(back)) = (d.live(&stage, &state.name), &state.way_back) else { continue };
-        let other = back.images.iter().find_map(|b| {
-            let found = live.container(&b.container)?.digest.clone();
-            identity::differ(&d.status.indexes, found.as_ref(), b.digest.as_ref())
-                .then(|| (found, b.digest.clone(), b.image.clone()))
-        });
-        if let Some((Some(found), Some(expected), image)) = other {
-            give_up(d, w, *i, format!("{image} is {found} now, not {expected} as before: the tag was moved"));
         }
     }
 }
@@ -227,7 +165,7 @@ fn unpaid(d: &mut Draft, w: &mut Work, late: bool) -> Flow {
     Flow::Stay
 }
 
-fn give_up(d: &Draft, w: &mut Work, i: usize, message: String) {
+pub(super) fn give_up(d: &Draft, w: &mut Work, i: usize, message: String) {
     w.state_mut().targets[i].trouble = Some(cause(Reason::RollbackFailed, message, false, d.now));
 }
 
@@ -266,7 +204,7 @@ enum Availability {
 }
 
 fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: Time, late: bool) -> Availability {
-    let Some(live) = verify::observed(d, stage, &state.name) else {
+    let Some(live) = sight::observed(d, stage, &state.name) else {
         return if late { Availability::Never("could not be read in time".into()) } else { Availability::NotYet };
     };
     if state.written.as_ref().is_some_and(|x| x.revision.is_none()) && live.revision.is_some() {
@@ -288,6 +226,9 @@ fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: 
     if let Some(at) = evidence::next_look(state) {
         d.look_again(at);
     }
+    if sight::revision_unknown(live) {
+        d.look_again_in(Duration::from_secs(5));
+    }
     if late {
         return Availability::Never(format!("is not available in time: {}", evidence::waiting_for(live).1));
     }
@@ -295,53 +236,8 @@ fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: 
 }
 
 /// The targets that run their way back, and of which nothing bad is known.
-fn in_hope(w: &Work) -> Vec<usize> {
+pub(super) fn in_hope(w: &Work) -> Vec<usize> {
     indices(w, TargetStep::Restored).into_iter().filter(|i| w.state().targets[*i].trouble.is_none()).collect()
-}
-
-/// Whether a restored target got another revision while it was asked.
-fn moved(d: &Draft, w: &Work, restored: &[usize]) -> bool {
-    let stage = w.stage_name();
-    restored.iter().any(|i| {
-        let state = &w.state().targets[*i];
-        let asked = state.written.as_ref().and_then(|x| x.revision.as_ref());
-        verify::observed(d, &stage, &state.name).is_some_and(|l| l.revision.as_ref() != asked)
-    })
-}
-
-/// The checks that judge a restore: those that the way back has passed before. The others are asked once and reported.
-/// The flag: none was passed before, so all decide.
-fn judges(w: &Work, restored: &[usize]) -> (Vec<Question>, bool) {
-    let passed = |q: &Question| {
-        let hash = q.hash();
-        restored.iter().all(|i| w.state().targets[*i].way_back.as_ref().is_some_and(|b| b.passed.contains(&hash)))
-    };
-    // The pods of a target that is not restored are not asked.
-    let others = |q: &Question| match q.query.pods() {
-        Some(pods) => {
-            let targets = &w.state().targets;
-            let asked = pods.target.as_ref().and_then(|n| targets.iter().position(|t| t.name == *n)).unwrap_or(0);
-            !restored.contains(&asked)
-        }
-        None => false,
-    };
-    let all: Vec<Question> = checks::questions(w.stage()).into_iter().filter(|q| !others(q)).collect();
-    let known = all.iter().filter(|q| passed(q)).count();
-    let changed = known == 0 && !all.is_empty();
-    let judged = all.into_iter().map(|q| {
-        let informative = !changed && !passed(&q);
-        Question { informative, ..q }
-    });
-    (judged.collect(), changed)
-}
-
-fn report_newer(d: &mut Draft, w: &Work) {
-    let newer: Vec<CheckState> = w.state().checks.iter().filter(|c| c.informative).cloned().collect();
-    for check in newer {
-        let outcome = if check.verdict == Some(Verdict::Passed) { "passes" } else { "does not pass" };
-        let note = format!("the restored version {outcome} {}, a check that came with the new image", check.name);
-        d.normal(Reason::CheckNewerThanWayBack, note);
-    }
 }
 
 fn indices(w: &Work, step: TargetStep) -> Vec<usize> {

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow, Work, cause};
 use super::preflight::Blocked;
-use super::{ecs, entry, evidence, foreign, hooks, plan, restore, strategy, stuck, supersede, warnings, write};
+use super::{ecs, entry, evidence, foreign, hooks, plan, restore, sight, strategy, stuck, supersede, warnings, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{Cause, ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, Written};
 use crate::api::time::Duration;
@@ -103,6 +103,11 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
     }
     let since = w.state().first_write_at.unwrap_or(d.now);
     stuck::free(d, w, since);
+    // Of what could not be read nothing may be heard again.
+    let says_less = |t: &TargetState| d.live(&stage.name, &t.name).is_none_or(|l| sight::says_less(l, t));
+    if w.state().targets.iter().any(says_less) {
+        d.look_again_in(Duration::from_secs(5));
+    }
     Flow::Stay
 }
 

@@ -1,7 +1,7 @@
 //! A rollout in work: who may stop it, and which step comes next.
 
 use super::draft::{Draft, Flow, Work, cause};
-use super::{ecs, entry, hold, hooks, instants, plan, restore, rolling, verify};
+use super::{ecs, entry, hold, hooks, instants, lost, plan, proof, restore, rolling, verify};
 use crate::api::spec::{ChecksMode, ImageSpec, ReleaseSpec, Stage, Target};
 use crate::api::status::{Rollout, Step, TargetState};
 use crate::api::time::Duration;
@@ -33,6 +33,7 @@ pub(super) fn advance(d: &mut Draft) {
 }
 
 fn turn(d: &mut Draft, w: &mut Work) -> Flow {
+    lost::take_in_late(d, w);
     if let Some(flow) = stopped(d, w) {
         return flow;
     }
@@ -44,7 +45,7 @@ fn turn(d: &mut Draft, w: &mut Work) -> Flow {
         Step::Holding => hold::advance(d, w),
         Step::Restoring => restore::advance(d, w),
         Step::RunningRollbackHooks => hooks::undo(d, w),
-        Step::VerifyingRestore => restore::verify(d, w),
+        Step::VerifyingRestore => proof::advance(d, w),
         Step::Ended => Flow::Stay,
     }
 }
@@ -108,19 +109,17 @@ fn answer_rollback(d: &mut Draft) {
 
 /// The rollout with its spec: the frozen one, or as served where nothing is frozen yet.
 fn work(d: &mut Draft, mut rollout: Rollout) -> Work {
-    let frozen = rollout.spec.clone();
-    let decoded = frozen.map(|v| serde_json::from_value::<ReleaseSpec>(v).ok().filter(|s| aligned(s, &rollout)));
-    let spec = match decoded {
-        None => d.rel.spec.resolved(),
-        Some(Some(spec)) => spec,
-        Some(None) => {
-            if rollout.cause.is_none() {
-                let unreadable = cause(Reason::StatusUnreadable, "the frozen spec cannot be decoded", false, d.now);
-                rollout.cause = Some(unreadable);
-                return unreadable_work(d, rollout);
-            }
-            typed_spec(d, &rollout)
+    let spec = match rollout.spec.clone() {
+        None => Some(d.rel.spec.resolved()),
+        Some(frozen) => serde_json::from_value::<ReleaseSpec>(frozen).ok(),
+    };
+    let spec = match spec.filter(|s| aligned(s, &rollout)) {
+        Some(spec) => spec,
+        None if rollout.cause.is_none() => {
+            rollout.cause = Some(cause(Reason::StatusUnreadable, "the frozen spec cannot be decoded", false, d.now));
+            return unreadable_work(d, rollout);
         }
+        None => typed_spec(d, &rollout),
     };
     let at = rollout.stage.as_ref().and_then(|s| spec.stage(s)).map_or(0, |(i, _)| i);
     Work { rollout, spec, at }

@@ -1,5 +1,6 @@
 //! What the resource can say but this version does not do. Nothing is ever silently ignored: the field is named.
 
+use super::tasks;
 use crate::api::spec::{Hook, HookKind, MetricGate, MetricSource, ReleaseSpec, Stage};
 
 /// The first field that asks for something this version does not do.
@@ -9,8 +10,9 @@ pub(super) fn field(spec: &ReleaseSpec) -> Option<String> {
 
 fn of_stage(stage: &Stage) -> Option<String> {
     let task = |list: &str, hooks: &[Hook]| {
-        let task = hooks.iter().find(|h| matches!(h.kind, HookKind::EcsTask(_)))?;
-        Some(format!("{list}[{}].ecsTask", task.name))
+        let alone = |h: &&Hook| matches!(&h.kind, HookKind::EcsTask(t) if tasks::beside(stage, t).is_none());
+        let hook = hooks.iter().find(alone)?;
+        Some(format!("{list}[{}].ecsTask, beside no ECS target,", hook.name))
     };
     let alarms = |g: &&MetricGate| !cfg!(feature = "cloudwatch") && matches!(g.source, MetricSource::Cloudwatch(_));
     let alarms = stage.metric_gates.iter().find(alarms).map(|g| format!("metricGates[{}].cloudwatch", g.name));
@@ -42,7 +44,16 @@ mod tests {
         let stage = "/stages/0";
         let url = json!({"url": "https://shop.example/health"});
         let hooks = json!([{"name": "m", "ecsTask": {"taskDefinition": "m", "container": "m"}}]);
-        assert_eq!(told(&format!("{stage}/hooks"), hooks).as_deref(), Some("spec.stages[only].hooks[m].ecsTask"));
+        assert_eq!(
+            told(&format!("{stage}/hooks"), hooks).as_deref(),
+            Some("spec.stages[only].hooks[m].ecsTask, beside no ECS target,")
+        );
+        let ecs = json!({"region": "eu-west-1", "cluster": "prod", "service": "web", "containers": ["app"]});
+        let stages = json!([{
+            "name": "only", "checks": "None", "promotion": {"mode": "Manual"}, "targets": [{"name": "web", "ecs": ecs}],
+            "onRollback": [{"name": "m", "ecsTask": {"container": "m"}}, {"name": "n", "ecsTask": {"container": "m", "target": "web"}}],
+        }]);
+        assert_eq!(told("/stages", stages), None);
         let job = json!([{"name": "m", "job": {"fromCronJob": {"name": "m"}}}]);
         assert_eq!(told(&format!("{stage}/hooks"), job), None);
         assert_eq!(told("/suspend", json!(false)), None);

@@ -2,11 +2,10 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{bake, ecs, end, foreign, history, hold, identity, restore, rolling, supersede};
+use super::{bake, ecs, end, foreign, history, hold, identity, restore, rolling, sight, supersede};
 use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
-use crate::api::view::LiveTarget;
 
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     if let Some(flow) = disturbed(d, w) {
@@ -43,9 +42,10 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if let Some(flow) = foreign::changed_by_others(d, w) {
         return Some(flow);
     }
-    let stage = w.stage().clone();
-    let seen: Vec<Option<&LiveTarget>> = stage.targets.iter().map(|t| observed(d, &stage.name, &t.name)).collect();
-    if seen.iter().any(Option::is_none) {
+    let stage = w.stage_name();
+    let seen = |t| sight::comparable(d, &stage, t).map(|l| sight::other_revision(l, t));
+    let seen: Option<Vec<bool>> = w.state().targets.iter().map(seen).collect();
+    let Some(other_revision) = seen else {
         // Not knowing is no answer: the checks wait, and so does the verdict.
         if !unseen_too_long(d, w) {
             return Some(Flow::Stay);
@@ -57,9 +57,10 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
             return Some(Flow::Stay);
         }
         return Some(hold::inconclusive(d, w, failure));
-    }
+    };
     w.state_mut().unseen_since = None;
-    if new_revision(w, &seen) {
+    // A pod restart or an environment edit brings one with our image: what was asked says nothing of it.
+    if other_revision.contains(&true) {
         checks::void(w);
         w.state_mut().available_at = None;
         w.state_mut().bake_until = None;
@@ -77,20 +78,6 @@ pub(super) fn said(check: &CheckState) -> String {
     let message = check.message.as_deref().unwrap_or("no answer");
     let rounds = if check.number == 1 { "round" } else { "rounds" };
     format!("{} after {} {rounds}: {message}", check.name, check.number)
-}
-
-/// A target whose controller has seen its newest generation: before that nobody knows which revision it will run.
-pub(super) fn observed<'a>(d: &Draft<'a>, stage: &str, target: &str) -> Option<&'a LiveTarget> {
-    d.live(stage, target).filter(|l| l.observed_generation >= l.generation)
-}
-
-/// A pod restart or an environment edit brings a new revision with our image: what was asked says nothing of it.
-fn new_revision(w: &Work, seen: &[Option<&LiveTarget>]) -> bool {
-    let targets = w.state().targets.iter().zip(seen);
-    targets.into_iter().any(|(state, live)| {
-        let asked = state.written.as_ref().and_then(|x| x.revision.as_ref());
-        live.is_some_and(|l| l.revision.as_ref() != asked)
-    })
 }
 
 /// Whether what the checks are asked of has been out of sight for the stage's deadline. A blink, however late, is none.

@@ -36,6 +36,7 @@ impl Error {
             Self::Refused { kind: Refused::Forbidden, .. } => "forbidden",
             Self::Refused { kind: Refused::Invalid, .. } => "invalid",
             Self::Refused { kind: Refused::Throttled, .. } => "throttled",
+            Self::Refused { kind: Refused::NoCapacity, .. } => "no_capacity",
             Self::Ambiguous { .. } => "ambiguous",
             Self::TimedOut { .. } => "timeout",
         }
@@ -43,7 +44,7 @@ impl Error {
     /// Whether the same write, decided anew, may succeed without anybody's doing.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { kind, .. } => matches!(kind, Refused::Conflict | Refused::Throttled),
+            Self::Refused { kind, .. } => matches!(kind, Refused::Conflict | Refused::Throttled | Refused::NoCapacity),
             Self::Ambiguous { .. } | Self::TimedOut { .. } => true,
         }
     }
@@ -75,20 +76,13 @@ impl From<&Error> for Answer {
     }
 }
 
-/// `None`: the answer does not say whether the write was done. An expired credential is one of these, because the next
-/// request brings a fresh one.
+/// `None`: the answer does not say whether the write was done.
 fn refused(status: &Status) -> Option<Refused> {
     match status.code {
         // Nobody else's object is ever created: without one the answer is a conflict of uids.
         409 if status.message.contains("uid mismatch") => Some(Refused::Gone),
-        409 => Some(Refused::Conflict),
-        404 | 410 => Some(Refused::Gone),
         422 if about_uid(status) => Some(Refused::Gone),
-        403 => Some(Refused::Forbidden),
-        429 => Some(Refused::Throttled),
-        401 | 408 => None,
-        400..=499 => Some(Refused::Invalid),
-        _ => None,
+        code => Refused::of_code(code),
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Metrics {
     pub releases: Gauge,
     pub queue_depth: Gauge,
     pub pod_watches: Gauge,
+    tasks: Gauge,
 }
 
 /// What became of an announcement.
@@ -94,12 +95,16 @@ impl Metrics {
             releases: add(&mut r, "releases", "Releases known", Gauge::default()),
             queue_depth: add(&mut r, "queue_depth", "Releases that are due and not looked at yet", Gauge::default()),
             pod_watches: add(&mut r, "pod_watches", "Watches on pods", Gauge::default()),
+            tasks: add(&mut r, "tasks", "Asynchronous tasks that are alive", Gauge::default()),
             registry: r,
         }
     }
 
     /// In the OpenMetrics text format.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.set(i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
@@ -152,6 +157,7 @@ impl Metrics {
             Answer::Refused { kind: Refused::Forbidden, .. } => "forbidden",
             Answer::Refused { kind: Refused::Invalid, .. } => "invalid",
             Answer::Refused { kind: Refused::Throttled, .. } => "throttled",
+            Answer::Refused { kind: Refused::NoCapacity, .. } => "noCapacity",
         };
         self.effects.get_or_create(&[("effect", effect.to_owned()), ("answer", answer.to_owned())]).inc();
     }

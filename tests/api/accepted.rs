@@ -48,10 +48,17 @@ const GOOD: &[&[Edit]] = &[
     &[("/stages/0/healthChecks/0/http/expect", "{json: [{pointer: /error, equals: null}]}")],
     &[("/stages/0/healthChecks/0/retry", "{attempts: 100}"), ("/stages/0/smokeTests/0/retry", "{interval: 1s}")],
     &[("/stages/0/hooks", "[{name: migrate, irreversible: true, job: {template: {spec: {anything: [1, {b: c}]}}}}]")],
-    &[(
-        "/stages/0/hooks",
-        "[{name: migrate, ecsTask: {taskDefinition: 'migrate:3', container: app, command: [a, b]}}]",
-    )],
+    &[
+        ("/stages/1/targets/0", ECS),
+        (
+            "/stages/1/hooks",
+            "[{name: a, ecsTask: {container: app}}, \
+             {name: b, ecsTask: {target: web, taskDefinition: 'migrate:3', container: app, command: [a, 'b c'], launchType: EC2}}, \
+             {name: c, irreversible: true, ecsTask: {taskDefinition: 'arn:aws:ecs:eu-west-1:123456789012:task-definition/m:12', container: m, \
+             networkConfiguration: {subnets: [subnet-1], securityGroups: [sg-1], assignPublicIp: true}, capacityProvider: FARGATE_SPOT}}]",
+        ),
+        ("/stages/1/onRollback", "[{name: undo, ecsTask: {taskDefinition: down, container: app}}]"),
+    ],
     &[
         ("/stages/0/bake", "10m"),
         (

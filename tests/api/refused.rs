@@ -12,6 +12,9 @@ type Bad<'a> = (&'a [Edit<'a>], &'a str, &'a str);
 const LABEL: &str =
     "must be a DNS label: lower-case letters, digits and -, beginning and ending with a letter or digit";
 
+const NO_ECS_TARGET: &str =
+    "an ecsTask runs beside an ECS target of its stage: add one, name one by ecsTask.target, or use job";
+
 #[rustfmt::skip]
 const BAD: &[Bad] = &[
     // the object
@@ -88,6 +91,13 @@ const BAD: &[Bad] = &[
     (&[("/stages/0/onRollback", "[{name: undo, irreversible: true, job: {fromJob: {name: a}}}]")], "spec.stages[0].onRollback", "what undoes something cannot be irreversible itself: remove irreversible"),
     (&[("/stages/0/onRollback", "[{name: undo}]")], "spec.stages[0].onRollback[0]", "a hook needs exactly one of job and ecsTask"),
     (&[("/stages/0/hooks", "[{name: migrate, timeout: 2d, job: {fromJob: {name: a}}}]")], "spec.stages[0].hooks[0].timeout", "must be a duration from 1s to 24h, such as 15m"),
+    (&[("/stages/0/hooks", "[{name: migrate, ecsTask: {container: app}}]")], "spec.stages[0].hooks", NO_ECS_TARGET),
+    (&[("/stages/0/onRollback", "[{name: migrate, ecsTask: {container: app}}]")], "spec.stages[0].onRollback", NO_ECS_TARGET),
+    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/hooks", "[{name: migrate, ecsTask: {container: app, target: worker}}]")], "spec.stages[1].hooks", NO_ECS_TARGET),
+    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/hooks", "[{name: migrate, ecsTask: {taskDefinition: m}}]")], "spec.stages[1].hooks[0].ecsTask.container", "Required value"),
+    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/hooks", "[{name: migrate, ecsTask: {container: app, taskDefinition: 'a b'}}]")], "spec.stages[1].hooks[0].ecsTask.taskDefinition", "taskDefinition must be a family, family:revision or the ARN of a task definition"),
+    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/hooks", "[{name: migrate, ecsTask: {container: app, launchType: EC2, capacityProvider: a}}]")], "spec.stages[1].hooks[0].ecsTask", "a task has a launchType or a capacityProvider: remove one of the two"),
+    (&[("/stages/1/targets/0", ECS_TARGET), ("/stages/1/hooks", "[{name: migrate, ecsTask: {container: app, networkConfiguration: {}}}]")], "spec.stages[1].hooks[0].ecsTask.networkConfiguration.subnets", "Required value"),
     // whom checks ask
     (&[("/stages/0/healthChecks/0/http", "{path: /health}")], "spec.stages[0].healthChecks[0].http", ONE_PROBE),
     (&[("/stages/0/healthChecks/0/http", "{pods: {port: 80}, service: {name: a, port: 80}}")], "spec.stages[0].healthChecks[0].http", ONE_PROBE),

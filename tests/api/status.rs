@@ -3,6 +3,7 @@
 use crate::manifest::edited;
 use crate::plane::releases;
 use crate::support::Cluster;
+use crate::support::wait::until;
 use kube::CustomResourceExt as _;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Map, Value, json};
@@ -50,7 +51,11 @@ async fn kubectl_shows_what_it_waits_for() {
         "rollout": {"stage": "production"},
     }});
     let _ = api.patch_status("checkout", &PatchParams::default(), &Patch::Merge(&status)).await;
-    let table = Cluster::get().kubectl(&["get", "tidegate", "-n", "status-columns"], None);
+    // Categories are discovered a moment after the resource is served, and kubectl keeps what it has discovered.
+    let table = until("kubectl knows the category", async || {
+        Cluster::get().kubectl_anew(&["get", "tidegate", "-n", "status-columns"])
+    })
+    .await;
     let cells: Vec<Vec<_>> =
         table.lines().map(|line| line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect()).collect();
     assert_eq!(cells[0], ["NAME", "PHASE", "STAGE", "TAG", "PREVIOUS", "AGE", "MESSAGE"]);

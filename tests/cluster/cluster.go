@@ -29,6 +29,7 @@ type description struct {
 	CA          string            `json:"ca"`
 	Kubeconfig  string            `json:"kubeconfig"`
 	AuditLog    string            `json:"auditLog"`
+	History     string            `json:"history"` // URL of every version of every object, see history.go
 	ServiceCIDR string            `json:"serviceCIDR"`
 	PodCIDR     string            `json:"podCIDR"`
 	Token       string            `json:"token"` // of the user admin
@@ -73,6 +74,9 @@ func (c *cluster) start(ctx context.Context) error {
 	}
 	if c.etcd, err = c.startEtcd(ctx, etcdURL); err != nil {
 		return fmt.Errorf("starting etcd: %w", err)
+	}
+	if d.History, err = c.serveHistory(c.etcd); err != nil {
+		return err
 	}
 	if err := c.startComponents(ctx, d); err != nil {
 		return err

@@ -47,6 +47,7 @@ func TestWorkloadRunsAndStdinEndsIt(t *testing.T) {
 		return e.User.Username == "admin" && e.Verb == "create" && e.ObjectRef.Resource == "deployments" &&
 			e.ResponseStatus.Code == 201 && strings.Contains(string(e.RequestObject), "example.com/web:1")
 	})
+	r.wantHistory()
 
 	_ = r.stdin.Close()
 	r.wantEnd(0)
@@ -192,6 +193,41 @@ func (r *running) wantAudited(want func(auditEvent) bool) {
 		}
 		return false
 	})
+}
+
+// wantHistory deletes the Deployment web and reads all that it ever was, in order, and nothing of other namespaces.
+func (r *running) wantHistory() {
+	r.Helper()
+	r.kubectl("delete", "deployment", "web", "--cascade=orphan")
+	answer, err := http.Get(r.History + "?namespace=default")
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var events []string
+	last := int64(0)
+	for lines := json.NewDecoder(answer.Body); lines.More(); {
+		var v stored
+		if err := lines.Decode(&v); err != nil {
+			r.Fatal(err)
+		}
+		if v.Revision < last {
+			r.Errorf("revision %d after %d", v.Revision, last)
+		}
+		last = v.Revision
+		if strings.Contains(v.Key, "kube-system") {
+			r.Errorf("nobody asked for %s", v.Key)
+		}
+		if v.Key == "deployments/default/web" {
+			events = append(events, v.Event)
+			if v.Event == "put" && !strings.Contains(string(v.Value), `"image":"example.com/web:1"`) {
+				r.Errorf("revision %d holds %s", v.Revision, v.Value)
+			}
+		}
+	}
+	if n := len(events); n < 3 || events[0] != "put" || events[n-1] != "delete" {
+		r.Errorf("want the Deployment from its first version to its deletion, got %v", events)
+	}
 }
 
 func (r *running) wantEnd(code int) {

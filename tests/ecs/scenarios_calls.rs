@@ -1,7 +1,7 @@
 //! What the calls to AWS say, and what they do not.
 
 use crate::scenarios_registry::{shop, shop_release};
-use crate::scenarios_stage::{CANARY, NEW, OLD, on_ecs, release};
+use crate::scenarios_stage::{CANARY, NEW, OLD, on_ecs, release, settled_on_ecs};
 use crate::sim::course::{Course, Failure};
 use crate::sim::error::Refusal;
 use crate::sim::faults::{Fault, On};
@@ -117,17 +117,12 @@ fn allowed() -> BTreeSet<String> {
 /// Nothing is asked of AWS for a Release at rest.
 #[tokio::test]
 async fn at_rest_nothing_is_asked() {
-    on_ecs(
-        "rest",
-        |s| s,
-        async |s| {
-            s.settled().await;
-            // The marker is looked at after it; it asks for nothing of AWS.
-            let before = s.sim.calls().len();
-            s.annotate(json!({"example.com/note": "seen"})).await;
-            s.marker("marker").await;
-            assert_eq!(s.sim.calls().len(), before);
-        },
-    )
+    settled_on_ecs("rest", async |s| {
+        // The marker is looked at after it; it asks for nothing of AWS.
+        let before = s.sim.calls().len();
+        s.annotate(json!({"example.com/note": "seen"})).await;
+        s.marker("marker").await;
+        assert_eq!(s.sim.calls().len(), before);
+    })
     .await;
 }

@@ -1,6 +1,6 @@
 //! The shortest way through: a good image lands, a bad one is taken back.
 
-use crate::scenarios_stage::{NEW, OLD, on_ecs};
+use crate::scenarios_stage::{NEW, OLD, on_ecs, settled_on_ecs};
 use crate::sim::course::{Course, Failure};
 use tidegate::api::Reason;
 
@@ -23,17 +23,12 @@ async fn a_good_image_lands() {
 
 #[tokio::test]
 async fn a_bad_image_is_taken_back() {
-    on_ecs(
-        "fails",
-        |s| s,
-        async |s| {
-            s.settled().await;
-            s.service.plan([Course::fails(Failure::Exits(1))]);
-            s.set_tag(NEW).await;
-            s.rolled_back(NEW, Reason::CrashLoop).await;
-            assert_eq!(s.writes(), "RUS");
-            assert_eq!(s.tag(), OLD);
-        },
-    )
+    settled_on_ecs("fails", async |s| {
+        s.service.plan([Course::fails(Failure::Exits(1))]);
+        s.set_tag(NEW).await;
+        s.rolled_back(NEW, Reason::CrashLoop).await;
+        assert_eq!(s.writes(), "RUS");
+        assert_eq!(s.tag(), OLD);
+    })
     .await;
 }

@@ -2,7 +2,7 @@
 
 use crate::scenarios_kills::play_at_every_call;
 use crate::scenarios_row::{Row, SECOND, When};
-use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release};
+use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release, settled_on_ecs};
 use crate::scenarios_table::{READS, gone, tasks};
 use crate::sim::course::{Course, Failure};
 use crate::sim::faults::{Fault, Gate, On};
@@ -12,7 +12,7 @@ use tidegate::api::{Phase, Reason};
 const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"];
 
 /// Kills at the nth call of `op`, before or after it was carried out, and starts another controller.
-async fn killed_at(s: &Stage<'_>, op: &str, nth: usize, after: bool) {
+pub async fn killed_at(s: &Stage<'_>, op: &str, nth: usize, after: bool) {
     let gate = Gate::new();
     let hold = if after { Fault::HoldAfter(gate.clone()) } else { Fault::HoldBefore(gate.clone()) };
     s.sim.fault(On::op(op).skip(nth).once(), hold);
@@ -48,21 +48,16 @@ async fn at_every_write_of_a_bad_image() {
     let points = WRITES.iter().flat_map(|op| [false, true].map(|after| (*op, after)));
     stream::iter(points.collect::<Vec<_>>())
         .for_each_concurrent(4, |(op, after)| async move {
-            on_ecs(
-                &format!("killed-bad-{}-{after}", op.to_lowercase()),
-                |s| s,
-                async |s| {
-                    s.settled().await;
-                    s.service.plan([Course::fails(Failure::Exits(1)).after(SECOND)]);
-                    s.set_tag(NEW).await;
-                    killed_at(s, op, 0, after).await;
-                    s.rolled_back(NEW, Reason::CrashLoop).await;
-                    let writes = s.writes();
-                    // To stop what is stopped already changes nothing.
-                    assert!(["RUS", "RUSS"].contains(&writes.as_str()), "killed at {op}, after: {after}: {writes}");
-                    assert_eq!(s.tag(), OLD);
-                },
-            )
+            settled_on_ecs(&format!("killed-bad-{}-{after}", op.to_lowercase()), async |s| {
+                s.service.plan([Course::fails(Failure::Exits(1)).after(SECOND)]);
+                s.set_tag(NEW).await;
+                killed_at(s, op, 0, after).await;
+                s.rolled_back(NEW, Reason::CrashLoop).await;
+                let writes = s.writes();
+                // To stop what is stopped already changes nothing.
+                assert!(["RUS", "RUSS"].contains(&writes.as_str()), "killed at {op}, after: {after}: {writes}");
+                assert_eq!(s.tag(), OLD);
+            })
             .await;
         })
         .await;
@@ -103,26 +98,21 @@ async fn at_every_write_of_a_restore() {
 /// to show the new one, and is restored only when it does.
 #[tokio::test]
 async fn an_abort_before_reads_show_the_write_waits_for_it() {
-    on_ecs(
-        "killed-abort",
-        |s| s,
-        async |s| {
-            s.settled().await;
-            s.service.plan([Course::lands().after(SECOND), Course::lands().after(SECOND)]);
-            READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
-            let gate = Gate::new();
-            s.sim.fault(On::op("UpdateService").once(), Fault::HoldAfter(gate.clone()));
-            s.set_tag(NEW).await;
-            gate.reached().await;
-            s.kill();
-            s.abort(s.status().await.rollout.unwrap().id).await;
-            s.start();
-            gate.open();
-            s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
-            let writes = s.writes();
-            assert!(["RUS", "RUU"].contains(&writes.as_str()) && s.tag() == OLD, "{writes} {}", s.tag());
-        },
-    )
+    settled_on_ecs("killed-abort", async |s| {
+        s.service.plan([Course::lands().after(SECOND), Course::lands().after(SECOND)]);
+        READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
+        let gate = Gate::new();
+        s.sim.fault(On::op("UpdateService").once(), Fault::HoldAfter(gate.clone()));
+        s.set_tag(NEW).await;
+        gate.reached().await;
+        s.kill();
+        s.abort(s.status().await.rollout.unwrap().id).await;
+        s.start();
+        gate.open();
+        s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
+        let writes = s.writes();
+        assert!(["RUS", "RUU"].contains(&writes.as_str()) && s.tag() == OLD, "{writes} {}", s.tag());
+    })
     .await;
 }
 

@@ -1,8 +1,9 @@
 //! Plays cells of the table again while the controller is killed between its calls to ECS, and another one goes on.
 //!
-//! By default each cell is played once and killed again and again on its way: before and after its writes, at most
-//! [`WRITES`] of these points, and before one call of any kind. Which ones is drawn by a seed, so that it is always the
-//! same. `TIDEGATE_KILLS=7` draws by another seed; `TIDEGATE_KILLS=all` plays each cell once for each point there is.
+//! A cell is played once and killed again and again on its way: before and after its writes, at most [`WRITES`] of these
+//! points, and before one call of any kind. Which ones is drawn by a seed, so that it is always the same. By default half
+//! of the cells are played, drawn likewise; `TIDEGATE_KILLS=0` plays all, `TIDEGATE_KILLS=7` all by another seed, and
+//! `TIDEGATE_KILLS=all` each cell once for each point there is.
 
 use crate::scenarios_row::{Cell, Row, SHORT, When};
 use crate::scenarios_stage::Stage;
@@ -21,7 +22,7 @@ const WRITES: usize = 4;
 /// A call of any kind is drawn among so many.
 const CALLS: usize = 16;
 /// Plays at a time, of each test.
-const AT_A_TIME: usize = 6;
+pub const AT_A_TIME: usize = 6;
 
 /// Where it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,8 +45,9 @@ pub async fn play(rows: Vec<Row>) {
         let each = stream::iter(cells).map(|(row, when)| every(row, when));
         each.buffered(AT_A_TIME).collect::<Vec<_>>().await.concat()
     } else {
-        let seed: u64 = chosen.parse().unwrap_or_default();
-        cells.into_iter().map(|(row, when)| (row, when, drawn(row, when, seed))).collect()
+        let seed: Option<u64> = chosen.parse().ok();
+        let played = cells.into_iter().filter(|(row, when)| seed.is_some() || draw(row, *when, 0, "cell") % 2 == 0);
+        played.map(|(row, when)| (row, when, drawn(row, when, seed.unwrap_or_default()))).collect()
     };
     play_all(plays).await;
 }
@@ -160,23 +162,31 @@ fn around_writes(row: &Row, when: When) -> Vec<Point> {
 }
 
 fn drawn(row: &Row, when: When, seed: u64) -> Vec<Point> {
-    let draw = |what: &dyn Fn(&mut DefaultHasher)| {
-        let mut hasher = DefaultHasher::new();
-        (seed, row.name, when).hash(&mut hasher);
-        what(&mut hasher);
-        hasher.finish()
-    };
     let mut points = around_writes(row, when);
-    points.sort_by_cached_key(|p| draw(&|h| p.hash(h)));
+    points.sort_by_cached_key(|p| draw(row, when, seed, p));
     // Each kill costs time, which a play that ends by its deadline does not have.
     points.truncate(if row.patience(when) == SHORT { WRITES / 2 } else { WRITES });
-    let call = draw(&|h| h.write_u8(0)) % CALLS as u64;
+    let call = draw(row, when, seed, "call") % CALLS as u64;
     points.push(Point::Call(usize::try_from(call).unwrap()));
     points
 }
 
+/// Chance that is the same each time.
+pub fn draw(row: &Row, when: When, seed: u64, what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, row.name, when, what).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A play for each call that an undisturbed one has, and for each point around a write.
 async fn every(row: &Row, when: When) -> Vec<Play<'_>> {
+    let calls = calls_of(row, when).await;
+    let points = around_writes(row, when).into_iter().chain((0..calls).map(Point::Call));
+    points.map(|point| (row, when, vec![point])).collect()
+}
+
+/// How many calls of any kind this cell has when nothing else happens.
+pub async fn calls_of(row: &Row, when: When) -> usize {
     let calls = Shared::new(0);
     row.stage(&format!("{when:?}-calls"), async |s| {
         row.prepare(s, when).await;
@@ -186,6 +196,5 @@ async fn every(row: &Row, when: When) -> Vec<Play<'_>> {
         calls.set(s.sim.calls().len() - before);
     })
     .await;
-    let points = around_writes(row, when).into_iter().chain((0..calls.get()).map(Point::Call));
-    points.map(|point| (row, when, vec![point])).collect()
+    calls.get()
 }

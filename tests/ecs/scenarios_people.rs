@@ -1,76 +1,55 @@
 //! What people do while a service is in work.
 
-use crate::scenarios_stage::{NEW, OLD, on_ecs, release};
+use crate::scenarios_stage::{NEW, OLD, on_ecs, release, settled_on_ecs};
 use crate::sim::course::{Course, Failure};
 use crate::support::manifests::stage;
 use crate::support::wait::{is, until};
-use kube::api::Api;
 use serde_json::json;
 use std::time::Duration;
-use tidegate::api::{Phase, Reason, Release};
+use tidegate::api::{Phase, Reason};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn an_abort_stops_a_deployment_in_flight() {
-    on_ecs(
-        "abort",
-        |s| s,
-        async |s| {
-            s.settled().await;
-            s.service.plan([Course::hangs()]);
-            s.set_tag(NEW).await;
-            let status = s.phase(NEW, Phase::Rolling).await;
-            until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
-            s.abort(status.rollout.unwrap().id).await;
-            s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
-            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
-        },
-    )
+    settled_on_ecs("abort", async |s| {
+        s.service.plan([Course::hangs()]);
+        s.set_tag(NEW).await;
+        let status = s.phase(NEW, Phase::Rolling).await;
+        until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+        s.abort(status.rollout.unwrap().id).await;
+        s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
+        assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
+    })
     .await;
 }
 
 #[tokio::test]
 async fn a_newer_image_makes_room() {
-    on_ecs(
-        "supersede",
-        |s| s,
-        async |s| {
-            s.settled().await;
-            s.service.plan([Course::hangs(), Course::lands().after(SECOND)]);
-            s.set_tag(NEW).await;
-            until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
-            s.set_tag("sha-0000003").await;
-            s.verified("sha-0000003").await;
-            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUSRU", "sha-0000003"));
-        },
-    )
+    settled_on_ecs("supersede", async |s| {
+        s.service.plan([Course::hangs(), Course::lands().after(SECOND)]);
+        s.set_tag(NEW).await;
+        until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+        s.set_tag("sha-0000003").await;
+        s.verified("sha-0000003").await;
+        assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUSRU", "sha-0000003"));
+    })
     .await;
 }
 
 #[tokio::test]
 async fn a_deleted_release_takes_its_work_back() {
-    on_ecs(
-        "delete",
-        |s| s,
-        async |s| {
-            s.settled().await;
-            s.service.plan([Course::hangs()]);
-            s.set_tag(NEW).await;
-            until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
-            s.delete().await;
-            let releases: Api<Release> = s.api();
-            until("the Release is gone", async || {
-                let there = releases.get_opt("checkout").await.unwrap();
-                is(there.is_none(), (), "not yet")
-            })
-            .await;
-            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
-            // For what is looked at after every play.
-            s.apply(&release(OLD)).await;
-            s.verified(OLD).await;
-        },
-    )
+    settled_on_ecs("delete", async |s| {
+        s.service.plan([Course::hangs()]);
+        s.set_tag(NEW).await;
+        until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+        s.delete().await;
+        s.gone().await;
+        assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
+        // For what is looked at after every play.
+        s.apply(&release(OLD)).await;
+        s.verified(OLD).await;
+    })
     .await;
 }
 

@@ -178,18 +178,21 @@ impl Row {
             s.blocked(reason).await;
             assert_eq!((s.tries().as_str(), s.tag().as_str()), ("", OLD));
         } else {
-            // Each start of a controller takes its time.
-            until_within(BOUND * 3, "the rollout has ended", async || {
-                let status = s.status().await;
-                let step = status.rollout.as_ref().filter(|r| r.image.short() == NEW).map(|r| r.step);
-                is(step == Some(Step::Ended), (), (step, status.message))
-            })
-            .await;
+            self.over(s).await;
             let end = self.ended(s).await.stopped_once();
             let others = self.killed.iter().filter(|(of, _)| *of == when).map(|(_, cell)| *cell);
             let wanted: Vec<End> = [self.cell(when)].into_iter().chain(others).filter_map(|c| c.end()).collect();
             assert!(wanted.iter().any(|w| w.clone().stopped_once() == end), "{end:?} is none of {wanted:?}");
         }
+        once_each_way(s);
+    }
+
+    /// The same where a call went wrong on the way. What was refused is no write.
+    pub async fn bring_disturbed(&self, s: &Stage<'_>, when: When) {
+        self.go_on(s, when).await;
+        self.over(s).await;
+        let end = self.ended(s).await;
+        assert_eq!(Some(End { writes: s.writes(), ..end }), self.cell(when).end());
         once_each_way(s);
     }
 
@@ -200,6 +203,16 @@ impl Row {
         } else {
             s.apply(&s.asks_for(NEW)).await;
         }
+    }
+
+    /// Each start of a controller takes its time, and so does a call that nobody answers.
+    async fn over(&self, s: &Stage<'_>) {
+        until_within(BOUND * 3, "the rollout has ended", async || {
+            let status = s.status().await;
+            let step = status.rollout.as_ref().filter(|r| r.image.short() == NEW).map(|r| r.step);
+            is(step == Some(Step::Ended), (), (step, status.message))
+        })
+        .await;
     }
 
     async fn ended(&self, s: &Stage<'_>) -> End {

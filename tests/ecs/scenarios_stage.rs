@@ -3,12 +3,14 @@
 use crate::sim::record::is_write;
 use crate::sim::{Account, Handle, NewService, Sim};
 use crate::support::manifests::{PORT, REPOSITORY, answers};
+use crate::support::oracle::Call as Write;
 use crate::support::scene::play_with;
 use crate::support::{Cluster, Controller, Scene};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 pub const ACCOUNT: &str = "111122223333";
@@ -56,9 +58,25 @@ pub async fn on_ecs(name: &str, change: impl Fn(NewService) -> NewService, play:
         let stage = Stage { scene, sim, account, service, controllers: &controllers, patience: Cell::new(PATIENCE) };
         stage.start();
         play(&stage).await;
+        let calls = stage.sim.calls().into_iter().filter(|c| is_write(&c.op));
+        scene.calls.borrow_mut().extend(calls.map(|c| Write { at: c.real, op: c.op, made: c.made }));
         stage.nothing_leaked().await;
+        stage.hooks_ran_once();
     };
     play_with(Cluster::get(), &format!("ecs-{name}"), whole, log).await;
+}
+
+/// The same with a service as it comes, and the Release that has adopted it: [`OLD`] is stable.
+pub async fn settled_on_ecs(name: &str, play: impl AsyncFn(&Stage)) {
+    on_ecs(
+        name,
+        |s| s,
+        async |s| {
+            s.settled().await;
+            play(s).await;
+        },
+    )
+    .await;
 }
 
 impl Stage<'_> {
@@ -122,7 +140,8 @@ impl Stage<'_> {
         api.patch(&self.ns, &PatchParams::default(), &patch).await.unwrap();
     }
 
-    /// The writes so far, one letter each. R: RegisterTaskDefinition. U: UpdateService. S: StopServiceDeployment.
+    /// The writes so far, one letter each. R: RegisterTaskDefinition. U: UpdateService. S: StopServiceDeployment. T: RunTask.
+    /// E: StopTask.
     pub fn writes(&self) -> String {
         self.sim.writes().iter().map(|op| letter(op)).collect()
     }
@@ -151,6 +170,20 @@ impl Stage<'_> {
         text["containerDefinitions"][0]["image"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
     }
 
+    /// Of each hook that was ever begun one task ran at most; those that ECS could not start do not count.
+    fn hooks_ran_once(&self) {
+        let mut ran = BTreeMap::<String, Vec<Value>>::new();
+        for task in self.account.errands() {
+            let by = task["startedBy"].as_str().unwrap_or_default().to_owned();
+            if by.starts_with("tidegate/") && task["stopCode"] != "TaskFailedToStart" {
+                ran.entry(by).or_default().push(task["taskArn"].clone());
+            }
+        }
+        for (by, tasks) in ran {
+            assert!(tasks.len() == 1, "{by} ran {} times: {tasks:?}; {}", tasks.len(), self.tries());
+        }
+    }
+
     /// What the environment of a task definition holds is in no status, event or log.
     async fn nothing_leaked(&self) {
         let release = serde_json::to_string(&self.release().await).unwrap();
@@ -164,7 +197,11 @@ impl Stage<'_> {
 }
 
 fn letter(op: &str) -> char {
-    if op == "StopServiceDeployment" { 'S' } else { op.chars().next().unwrap() }
+    match op {
+        "RunTask" => 'T',
+        "StopTask" => 'E',
+        _ => op.chars().next().unwrap(),
+    }
 }
 
 /// One stage on the service, entered without asking, with nothing to ask.

@@ -57,7 +57,8 @@ fn ran(records: &[Record], deployment: &str) -> String {
 fn app(deployment: &Value) -> String {
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
     let app = containers.into_iter().flatten().find(|c| c["name"] == "app");
-    short(&tag_of(app.and_then(|c| c["image"].as_str()).unwrap_or("none"))).to_owned()
+    let image = app.and_then(|c| c["image"].as_str()).unwrap_or("none");
+    short(&tag_of(image.split('@').next().unwrap_or(image))).to_owned()
 }
 
 /// `2` of `sha-0000002`.

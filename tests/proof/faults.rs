@@ -3,7 +3,7 @@
 use crate::campaign::{Dice, all, must_hold, sampled};
 use crate::crashes::recorded;
 use crate::plan::{Class, Fault, Kind, Plan};
-use crate::plays::PLAYS;
+use crate::plays::plays;
 
 /// What may happen to a write.
 const OF_WRITES: [Kind; 11] = [
@@ -34,7 +34,7 @@ const OF_WATCHES: [Kind; 11] = [
     Kind::Swap,
     Kind::Coalesce,
 ];
-const WRITES: [Class; 4] = [Class::Status, Class::Finalizer, Class::Image, Class::Event];
+const WRITES: [Class; 5] = [Class::Status, Class::Finalizer, Class::Image, Class::Job, Class::Event];
 const READS: [Class; 4] = [Class::GetRelease, Class::GetWorkload, Class::ListPods, Class::Read];
 const WATCHES: [Class; 3] = [Class::WatchReleases, Class::WatchDeployments, Class::WatchPods];
 
@@ -58,16 +58,17 @@ fn each(play: &str, dice: &mut Dice) -> Vec<Fault> {
 #[test]
 fn faults() {
     let (mut dice, mut plans) = (Dice::new(3), Vec::new());
-    for play in PLAYS {
+    for play in plays() {
         plans.extend(each(play.name, &mut dice).into_iter().map(|f| Plan::of(play.name, &[f])));
     }
-    must_hold("4 Faults of requests and watches", if all() { plans } else { sampled(plans, 60) });
+    let plans = if all() { plans } else { sampled(plans, 60) };
+    must_hold("4 Faults of requests and watches", plans);
 }
 
 #[test]
 fn faults_by_twos() {
     let (mut dice, mut plans) = (Dice::new(4), Vec::new());
-    for play in PLAYS {
+    for play in plays() {
         let faults = each(play.name, &mut dice);
         let crash =
             [Kind::CrashBefore, Kind::CrashAfter].map(|k| Fault::new(k, Class::Status, 1 + dice.below(4) as u32));
@@ -76,7 +77,8 @@ fn faults_by_twos() {
             plans.push(Plan::of(play.name, &[one, faults[dice.below(faults.len())]]));
         }
     }
-    must_hold("5 Faults by twos", if all() { plans } else { sampled(plans, 6) });
+    let plans = if all() { plans } else { sampled(plans, 6) };
+    must_hold("5 Faults by twos", plans);
 }
 
 /// A process that starts while the API server refuses or swallows its first questions.

@@ -1,8 +1,8 @@
 //! No crash, race, lost answer or stale read leaves production wrong: shown by trying.
 //!
 //! Each run is a play (`plays`) under a plan (`plan`): the real controller behind a proxy (`proxy`) that ends it, or does
-//! to its requests what the plan says. The end must be one that the play may come to, and the judge of `support::audit`
-//! reads every write of the run. By default a part that stands for all; everything: `make proof`. A violation names
+//! to its requests what the plan says. The end must be one that the play may come to, the judge of `support::audit`
+//! reads every write of the run, and `support::oracle` its whole history. By default a part that stands for all; everything: `make proof`. A violation names
 //! the command that plays it again.
 //!
 //! Reading order: `plan`, `plays`, `run`, `proxy`, then what is tried: `crashes`, `faults`, `leaders`,

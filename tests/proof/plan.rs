@@ -49,6 +49,8 @@ named! {
         Status = "status",
         Finalizer = "finalizer",
         Image = "image",
+        /// The Job of a hook or of a smoke test.
+        Job = "job",
         Event = "event",
         GetRelease = "get-release",
         GetWorkload = "get-workload",
@@ -143,7 +145,7 @@ impl Kind {
 
 impl Class {
     pub(crate) fn writes(self) -> bool {
-        matches!(self, Self::Status | Self::Finalizer | Self::Image | Self::Event)
+        matches!(self, Self::Status | Self::Finalizer | Self::Image | Self::Job | Self::Event)
     }
     pub(crate) fn watches(self) -> bool {
         matches!(self, Self::WatchReleases | Self::WatchDeployments | Self::WatchPods | Self::WatchOthers)

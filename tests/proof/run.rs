@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::end::{reached, story};
 use crate::keeper::Keeper;
-use crate::plan::{Class, Plan};
+use crate::plan::{Class, Fault, Kind, Plan};
 use crate::plays::{Patience, play};
 use crate::poison;
 use crate::proxy::Faults;
@@ -11,6 +11,7 @@ use crate::support::scene::play_with;
 use crate::support::{Cluster, Scene, audit};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
+use serde_json::json;
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+/// How long it takes until somebody touches a Release at rest.
+const NEXT_TOUCH: Duration = Duration::from_secs(5);
 
 /// What came of a run.
 pub(crate) struct Outcome {
@@ -54,6 +58,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
 async fn perform(plan: &Plan, name: &str, faults: &Arc<Faults>, end: &RefCell<String>) {
     let keeper = Keeper::new(faults.clone(), plan.replicas);
     let acts = async |s: &Scene| {
+        *s.again.borrow_mut() = Some(plan.replay());
         let how = match poison::named(&plan.play) {
             Some((situation, damage)) => poison::perform(s, &keeper, situation, damage).await,
             None => played(s, &keeper, plan, faults).await,
@@ -73,12 +78,29 @@ async fn played(s: &Scene, keeper: &Keeper, plan: &Plan, faults: &Faults) -> Str
     keeper.start(&s.ns).await;
     play.set_up(s, patience).await;
     faults.arm();
-    play.go(s, patience).await;
-    let how = reached(s, play).await;
+    let whole = async {
+        play.go(s, patience).await;
+        reached(s, play).await
+    };
+    let undelivered = |f: &Fault| f.on == Class::WatchReleases && f.kind == Kind::Drop;
+    let how = if play.rests && plan.faults.iter().any(undelivered) {
+        tokio::select! { how = whole => how, () = touch_again_and_again(s) => unreachable!() }
+    } else {
+        whole.await
+    };
     faults.disarm();
+    s.refused_events.set(faults.refused_events());
     let allowed = play.ends.contains(&how.as_str()) || clock::may_be_overdue(plan, &how);
     assert!(allowed, "ended {how:?}, which is none of {:#?}", play.ends);
     how
+}
+
+/// What happens next to a Release that rests: somebody changes what means nothing to it.
+async fn touch_again_and_again(s: &Scene) {
+    for n in 0.. {
+        tokio::time::sleep(NEXT_TOUCH).await;
+        s.annotate(json!({"example.com/touched": n.to_string()})).await;
+    }
 }
 
 /// Every write of the run.

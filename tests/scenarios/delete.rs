@@ -1,19 +1,13 @@
 //! Deleting a Release leaves nothing half-way.
 
+use crate::support::scene;
 use crate::support::wait::{is, until};
-use crate::support::{Scene, scene};
 use kube::api::Api;
 use serde_json::json;
 use tidegate::api::{Phase, Reason, Release};
 
 const OLD: &str = "sha-0000001";
 const NEW: &str = "sha-0000002";
-
-async fn gone(s: &Scene) {
-    let api: Api<Release> = s.api();
-    until("the Release is gone", async || is(api.get_opt("checkout").await.unwrap().is_none(), (), "it is there"))
-        .await;
-}
 
 #[tokio::test]
 async fn at_rest_it_goes_at_once() {
@@ -39,7 +33,7 @@ async fn while_it_is_blocked_it_goes_at_once() {
         s.apply(&crate::support::release(NEW)).await;
         s.blocked(Reason::TargetNotFound).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("staging").await, [OLD]);
     })
     .await;
@@ -52,12 +46,12 @@ async fn while_it_waits_for_a_person_it_goes_at_once() {
         s.set_tag(NEW).await;
         s.awaiting(NEW).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("staging").await, [OLD, NEW], "what was verified stays");
         s.apply(&crate::support::release(NEW)).await;
         s.awaiting(NEW).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("production").await, [OLD]);
     })
     .await;
@@ -71,7 +65,7 @@ async fn while_staging_works_it_is_taken_back_first() {
         s.set_tag(NEW).await;
         s.phase(NEW, Phase::Rolling).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
     })
     .await;
@@ -89,7 +83,7 @@ async fn while_production_is_asked_it_is_taken_back_first() {
         s.promote(&token).await;
         s.phase(NEW, Phase::Verifying).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("production").await, [OLD, NEW, OLD]);
         assert_eq!(s.runs("staging").await, NEW);
     })
@@ -110,7 +104,7 @@ async fn while_it_comes_back_it_comes_back_first() {
         let api: Api<Release> = s.api();
         assert!(api.get_opt("checkout").await.unwrap().is_some(), "it stays until production is proven");
         s.behaves(OLD, json!({})).await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
     })
     .await;
@@ -126,7 +120,7 @@ async fn while_staging_is_asked_it_is_taken_back_first() {
         s.apply(&spec).await;
         s.asked(NEW, "/health", 2).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
         s.available("staging").await;
     })
@@ -143,7 +137,7 @@ async fn while_production_rolls_it_is_taken_back_first() {
         s.promote(&token).await;
         s.phase(NEW, Phase::Rolling).await;
         s.delete().await;
-        gone(s).await;
+        s.gone().await;
         assert_eq!(s.tags("production").await, [OLD, NEW, OLD]);
         assert_eq!(s.tags("staging").await, [OLD, NEW], "what was verified stays");
     })

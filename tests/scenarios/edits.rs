@@ -136,21 +136,3 @@ async fn a_workload_that_appears_later_is_waited_for() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn what_this_version_cannot_do_is_refused_before_anything_is_touched() {
-    scene("not-supported", async |s| {
-        s.two_stages().await;
-        let mut spec = release(NEW);
-        spec["stages"][1]["hooks"] =
-            json!([{"name": "migrate", "ecsTask": {"taskDefinition": "migrate", "container": "app"}}]);
-        s.apply(&spec).await;
-        let status = s.blocked(Reason::NotSupported).await;
-        assert_eq!(status.phase, Some(Phase::Pending));
-        assert!(status.message.unwrap_or_default().contains("hooks[migrate].ecsTask"));
-        let stalled = status.conditions.iter().any(|c| c.type_ == "Stalled" && c.status == "True");
-        assert!(stalled, "at once: no waiting helps");
-        assert_eq!(s.tags("staging").await, [OLD]);
-    })
-    .await;
-}

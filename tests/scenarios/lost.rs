@@ -2,9 +2,8 @@
 
 use crate::support::scene;
 use crate::support::wait::{is, until};
-use kube::api::Api;
 use serde_json::json;
-use tidegate::api::{Phase, Reason, Release};
+use tidegate::api::{Phase, Reason};
 
 const OLD: &str = "sha-0000001";
 const NEW: &str = "sha-0000002";
@@ -76,9 +75,7 @@ async fn deleted_without_a_status_it_pays_its_debt_first() {
         until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
         s.delete().await;
         s.lose_status().await;
-        let api: Api<Release> = s.api();
-        until("the Release is gone", async || is(api.get_opt("checkout").await.unwrap().is_none(), (), "it is there"))
-            .await;
+        s.gone().await;
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD]);
     })
     .await;

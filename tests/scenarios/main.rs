@@ -1,7 +1,7 @@
 //! Releases on a real control plane, told from what people do to what the world then looks like.
 //!
 //! All share one controller and run side by side, each in its own namespace. At the end of each the controller's
-//! writes are read from the API server's audit log and judged.
+//! writes are read from the API server's audit log and judged, and the scene's whole history is held against what is promised.
 
 // A test that panics has failed; that is what it is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where the controller lives, as the chart installs it.
 pub const HOME: &str = "tidegate-system";
@@ -25,6 +26,8 @@ pub struct Cluster {
     pub ca: PathBuf,
     pub kubeconfig: PathBuf,
     pub audit_log: PathBuf,
+    /// Where every version of every object can be read.
+    pub history: String,
     /// By name: `kube-apiserver` and so on.
     pub pids: BTreeMap<String, u32>,
     /// Where any node answers what reached the pods.
@@ -42,6 +45,7 @@ struct Description {
     ca: PathBuf,
     kubeconfig: PathBuf,
     audit_log: PathBuf,
+    history: String,
     pids: BTreeMap<String, u32>,
 }
 
@@ -73,6 +77,7 @@ impl Cluster {
             ca: d.ca,
             kubeconfig: d.kubeconfig,
             audit_log: d.audit_log,
+            history: d.history,
             pids: d.pids,
             node: String::new(),
             binary,
@@ -104,6 +109,17 @@ impl Cluster {
     /// kubectl as the administrator; its output. Panics if it fails.
     pub fn kubectl(&self, args: &[&str], stdin: Option<&str>) -> String {
         output(self.kubectl_command(args), stdin)
+    }
+
+    /// The same by somebody who has never asked this cluster before; what kubectl said if it fails.
+    pub fn kubectl_anew(&self, args: &[&str]) -> Result<String, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let cache = self.dir.join(format!("discovered-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let mut kubectl = self.kubectl_command(args);
+        kubectl.arg("--cache-dir").arg(cache);
+        let done = kubectl.stdin(Stdio::null()).output().unwrap();
+        let [out, err] = [done.stdout, done.stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
+        if done.status.success() { Ok(out) } else { Err(err) }
     }
 
     fn kubectl_command(&self, args: &[&str]) -> Command {

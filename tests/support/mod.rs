@@ -1,5 +1,5 @@
 //! What every test on the real control plane needs: the cluster, the controller as a subprocess, a scene per test,
-//! and the judge that reads the audit log at the end of each.
+//! and at the end of each the judge, which reads the audit log, and the oracle, which reads everything.
 //!
 //! Each test binary starts one control plane, on first use; it ends with the test process, however that ends.
 
@@ -14,6 +14,7 @@ pub mod held;
 pub mod history;
 pub mod jobs;
 pub mod manifests;
+pub mod oracle;
 pub mod people;
 pub mod registry;
 pub mod requests;

@@ -2,6 +2,7 @@
 
 use super::manifests::REPOSITORY;
 use super::scene::Scene;
+use super::wait::{is, until};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tidegate::api::{Release, RolloutId, annotation};
@@ -31,8 +32,13 @@ impl Scene {
 
     /// The edit that brings a new version.
     pub async fn set_tag(&self, tag: &str) {
+        self.set_tag_of(REPOSITORY, tag).await;
+    }
+
+    /// The same in another repository.
+    pub async fn set_tag_of(&self, repository: &str, tag: &str) {
         let api: Api<Release> = self.api();
-        let patch = json!({"spec": {"image": {"repository": REPOSITORY, "tag": tag}}});
+        let patch = json!({"spec": {"image": {"repository": repository, "tag": tag}}});
         api.patch(RELEASE, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
@@ -66,6 +72,13 @@ impl Scene {
     pub async fn delete(&self) {
         let api: Api<Release> = self.api();
         api.delete(RELEASE, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Waits until the API server knows no such Release any more.
+    pub async fn gone(&self) {
+        let api: Api<Release> = self.api();
+        until("the Release is gone", async || is(api.get_opt(RELEASE).await.unwrap().is_none(), (), "it is there"))
+            .await;
     }
 
     /// Empties the status, as a restore from a backup does.

@@ -45,7 +45,12 @@ impl Registry {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let addr = line.trim().parse().unwrap_or_else(|_| panic!("the registry did not start: {line:?}"));
-        let http = reqwest::Client::builder().no_proxy().timeout(super::wait::BOUND).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(super::wait::BOUND)
+            .build()
+            .unwrap();
         Self { addr, process, http }
     }
 

@@ -3,16 +3,21 @@
 use super::manifests;
 use super::scene::Scene;
 use super::wait::{is, until};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Deserialize, Debug, Clone)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
+    pub time: Timestamp,
+    pub image: String,
     pub pod: String,
     pub path: String,
     pub status: u16,
     pub user_agent: String,
+    /// None at all where the request was no HTTP.
+    #[serde(deserialize_with = "list")]
     pub headers: Vec<String>,
 }
 
@@ -45,4 +50,9 @@ impl Scene {
         })
         .await;
     }
+}
+
+/// Go writes an empty list as null.
+fn list<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Vec<String>, D::Error> {
+    Ok(<Option<Vec<String>> as serde::Deserialize>::deserialize(de)?.unwrap_or_default())
 }

@@ -4,6 +4,7 @@ use super::audit;
 use super::cluster::Cluster;
 use super::controller::Controller;
 use super::manifests;
+use super::oracle::{self, History};
 use super::people::RELEASE;
 use super::wait::{Look, is, until};
 use futures::FutureExt as _;
@@ -27,9 +28,17 @@ pub struct Scene {
     pub others: RefCell<Vec<String>>,
     /// Its judge asks only whether the controller wrote nothing but what is its own.
     pub shape_only: Cell<bool>,
+    /// So many events were refused on their way to the API server, and are not published again.
+    pub refused_events: Cell<usize>,
     pub(super) images: RefCell<BTreeMap<String, Value>>,
+    /// Writes that a stand-in for AWS received.
+    pub calls: RefCell<Vec<oracle::Call>>,
+    /// What plays it again, where that is not the test of this thread.
+    pub again: RefCell<Option<String>>,
     /// Where in the audit log the scene begins.
     begins: u64,
+    /// Where in etcd it begins: its namespace is created.
+    pub(super) first_revision: u64,
 }
 
 /// Plays a scene with the controller that all scenes share.
@@ -61,17 +70,21 @@ pub async fn play_with(
 impl Scene {
     async fn open(cluster: &'static Cluster, name: &str) -> Self {
         let client = cluster.client("admin").await;
-        let scene = Self {
+        let mut scene = Self {
             cluster,
             client,
             http: reqwest::Client::builder().timeout(super::wait::BOUND).no_proxy().build().unwrap(),
             ns: format!("t-{name}"),
             others: RefCell::default(),
             shape_only: Cell::new(false),
+            refused_events: Cell::new(0),
             images: RefCell::default(),
+            calls: RefCell::default(),
+            again: RefCell::default(),
             begins: audit::length(cluster),
+            first_revision: 1,
         };
-        scene.create_namespace(&scene.ns, json!({})).await;
+        scene.first_revision = scene.create_namespace(&scene.ns, json!({})).await;
         scene
     }
 
@@ -97,11 +110,12 @@ impl Scene {
         name
     }
 
-    async fn create_namespace(&self, name: &str, annotations: Value) {
+    async fn create_namespace(&self, name: &str, annotations: Value) -> u64 {
         let object = json!({"metadata": {"name": name, "annotations": annotations}});
         let api: Api<Namespace> = Api::all(self.client.clone());
-        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        let created = api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
         self.put_catalogue(name, &[]).await;
+        created.metadata.resource_version.unwrap().parse().unwrap()
     }
 
     pub fn api<K>(&self) -> Api<K>
@@ -187,16 +201,29 @@ impl Scene {
         let told = until("the last events are published", async || {
             let records = self.records(&namespaces).await;
             let untold = audit::untold(&records);
-            is(untold.is_empty(), records, untold)
+            is(untold.len() <= self.refused_events.get(), records, untold)
         });
         let told = told.await;
         let broken = if self.shape_only.get() { audit::broken_shape(&told) } else { audit::broken(&told) };
         assert!(broken.is_empty(), "the controller broke its own rules:\n{}", broken.join("\n"));
+        self.consult(&namespaces).await;
+    }
+
+    /// The complete history, held against what was promised.
+    async fn consult(&self, namespaces: &[String]) {
+        let history = History::new(self.sources(namespaces).await);
+        let broken = oracle::rules::broken(&history);
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let this = format!("cargo test --test {} -- --exact {test}", env!("CARGO_CRATE_NAME"));
+        let again = self.again.borrow().clone().unwrap_or(this);
+        assert!(broken.is_empty(), "{}", oracle::report(&history, &broken, &self.ns, &again));
     }
 
     /// What the API server logged in the scene's namespaces since it began.
     pub async fn records(&self, namespaces: &[String]) -> Vec<audit::Record> {
-        audit::read(self.cluster, &self.api(), self.begins, namespaces).await
+        let mut records = audit::read(self.cluster, &self.api(), self.begins, namespaces).await;
+        oracle::complete(&mut records, &self.stored(namespaces).await);
+        records
     }
 
     async fn close(&self) {

@@ -8,7 +8,7 @@ pub const BOUND: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(100);
 
 /// By how much all bounds are longer: `TIDEGATE_TEST_PATIENCE`, for a machine with more to do than this.
-fn patience() -> u32 {
+pub fn patience() -> u32 {
     std::env::var("TIDEGATE_TEST_PATIENCE").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
 }
 

@@ -3,8 +3,8 @@
 use crate::scene::{Scene, web};
 use crate::support::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota};
-use serde_json::{Value, json};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use serde_json::json;
 use tidegate::api::view::{ContainerRun, LiveTarget};
 
 const ONE: &str = "registry.test/app:1";
@@ -14,23 +14,15 @@ fn digest(letter: &str) -> String {
     format!("sha256:{}", letter.repeat(64))
 }
 
-fn catalogue(entries: &Value) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": "images", "labels": {"tidegate.dev/cluster": "images"}},
-        "data": {"images.yaml": entries.to_string()},
-    })
-}
-
 #[tokio::test]
 async fn revision_pods_and_digests_follow_the_rollout() {
     let scene = Scene::open("rollout").await;
     // status.image names another tag: only imageID counts.
-    let entries = json!([
-        {"image": ONE, "digest": digest("a")},
-        {"image": TWO, "digest": digest("b"), "reportedImage": ONE},
-    ]);
-    scene.apply::<ConfigMap>("test", &catalogue(&entries)).await;
+    let entries = [
+        json!({"image": ONE, "digest": digest("a")}),
+        json!({"image": TWO, "digest": digest("b"), "reportedImage": ONE}),
+    ];
+    scene.images(&entries).await;
     scene.apply::<Deployment>("flux", &web(ONE)).await;
     let before = scene.settled().await;
     let told = |l: &LiveTarget| l.container("app").unwrap().digest.as_ref().map(ToString::to_string);
@@ -68,8 +60,8 @@ async fn a_paused_deployment_has_no_revision_of_its_new_template() {
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_is_seen_in_the_new_pods_only() {
     let scene = Scene::open("pull").await;
-    let entries = json!([{"image": TWO, "pull": {"fail": "notFound"}}]);
-    scene.apply::<ConfigMap>("test", &catalogue(&entries)).await;
+    let entries = [json!({"image": TWO, "pull": {"fail": "notFound"}})];
+    scene.images(&entries).await;
     scene.apply::<Deployment>("flux", &web(ONE)).await;
     scene.settled().await;
     scene.bring(&[("app", TWO)]).await;

@@ -3,10 +3,11 @@
 use crate::support::Cluster;
 use crate::support::audit;
 use crate::support::cluster::{ACCOUNT, HOME};
+use crate::support::manifests;
 use crate::support::wait::until;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
@@ -60,7 +61,14 @@ impl Scene {
         };
         scene.namespace(&scene.ns, json!({})).await;
         scene.apply::<Release>("test", &listing()).await;
+        scene.images(&[]).await;
         scene
+    }
+
+    /// What images do here. All others work, whatever they do in other scenes: the nodes ask every namespace's catalogue.
+    pub async fn images(&self, entries: &[Value]) {
+        let all = [entries, &[json!({"image": "registry.test/*"})]].concat();
+        self.apply::<ConfigMap>("test", &manifests::catalogue(&all)).await;
     }
 
     pub async fn namespace(&self, name: &str, annotations: Value) {
@@ -132,7 +140,9 @@ impl Scene {
     pub async fn settled(&self) -> LiveTarget {
         self.until("web to be available", |l| {
             let r = l.replicas;
-            l.revision.is_some() && [r.total, r.updated, r.available].iter().all(|n| *n == r.wanted)
+            l.revision.is_some()
+                && l.observed_generation >= l.generation
+                && [r.total, r.updated, r.available].iter().all(|n| *n == r.wanted)
         })
         .await
     }

@@ -105,6 +105,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ),
     ("spec.stages[].{hooks}[]", "has(self.job) != has(self.ecsTask)", "a hook needs exactly one of job and ecsTask"),
     (
+        "spec.stages[].{hooks}[].ecsTask",
+        "!has(self.launchType) || !has(self.capacityProvider)",
+        "a task has a launchType or a capacityProvider: remove one of the two",
+    ),
+    (
         "spec.stages[].onRollback",
         "self.all(h, !has(h.irreversible) || !h.irreversible)",
         "what undoes something cannot be irreversible itself: remove irreversible",
@@ -243,6 +248,13 @@ const PLACED: &[(&str, &str, &str, &str)] = &[
          || !self.targets.exists(t, has(t.ecs) && !has(t.kubernetes) \
          && (has(c.{form}.pods.target) ? t.name == c.{form}.pods.target : size(self.targets) == 1)))",
         NO_PODS,
+    ),
+    (
+        "spec.stages[]",
+        ".{hooks}",
+        "!has(self.{hooks}) || self.{hooks}.all(h, !has(h.ecsTask) || self.targets.exists(t, has(t.ecs) \
+         && (!has(h.ecsTask.target) || h.ecsTask.target == t.name)))",
+        "an ecsTask runs beside an ECS target of its stage: add one, name one by ecsTask.target, or use job",
     ),
     (
         "spec.stages[]",

@@ -102,18 +102,61 @@ impl JobSource {
     }
 }
 
-/// A one-off ECS task; the named container's exit code decides.
+/// A one-off ECS task beside an ECS target of the stage; the named container's exit code decides. With at most one of `launchType` and
+/// `capacityProvider`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EcsTaskHook {
-    /// Family, `family:revision`, or the whole ARN.
+    /// The ECS target of this stage in whose region and cluster, and with whose role, it is run; what is not said here is taken from that target's
+    /// service. Default: the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 30))]
+    pub target: Option<String>,
+    /// Family, `family:revision`, or the whole ARN. Its containers that run the Release's repository get the new image. Default: the one of the
+    /// target's service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
-    pub task_definition: String,
+    pub task_definition: Option<String>,
     /// The container whose exit code decides.
     #[schemars(length(min = 1, max = 255))]
     pub container: String,
-    /// What it runs instead of the image's own command, at most 16 words.
+    /// What that container runs instead of the image's own command, at most 16 words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 256)))]
     pub command: Vec<String>,
+    /// Where its network interface lies. Default: as that of the service. Only for the network mode `awsvpc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_configuration: Option<EcsNetwork>,
+    /// Default: as the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_type: Option<LaunchType>,
+    /// Such as `FARGATE_SPOT`, or a name of your own. Default: as the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub capacity_provider: Option<String>,
+}
+
+/// Where the network interface of a task lies.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EcsNetwork {
+    /// Ids of 1 to 16 subnets.
+    #[schemars(length(min = 1, max = 16), inner(length(max = 64)))]
+    pub subnets: Vec<String>,
+    /// Ids of at most 5 security groups. Default: the one of the VPC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), inner(length(max = 64)))]
+    pub security_groups: Vec<String>,
+    /// Whether it gets a public address. Default false.
+    #[serde(default)]
+    pub assign_public_ip: bool,
+}
+
+/// What a task runs on, in the words of ECS.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LaunchType {
+    Fargate,
+    Ec2,
+    External,
 }

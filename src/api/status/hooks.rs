@@ -18,6 +18,9 @@ pub struct HookState {
     /// The Job that does it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobRef>,
+    /// The ECS task that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskRef>,
     /// When it was intended: its timeout runs from here.
     pub started_at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +59,41 @@ pub struct JobRef {
     /// Known once it is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
+}
+
+/// The ECS task of a hook, or the tries to get one.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRef {
+    pub cluster: String,
+    /// By which ECS knows it as this hook's: the same for all tries.
+    pub started_by: String,
+    /// Tries so far. Each is intended here before it is made, and only after the one before it had made nothing for certain.
+    pub attempt: i32,
+    /// When this try was intended.
+    pub asked_at: Time,
+    /// Nobody knows whether this try made it: it is only ever repeated under the same client token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
+    /// This try was refused; when to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Time>,
+    /// The task's ARN, once ECS has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// ECS has shown it: from then on it is one that was there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
+    /// Since when ECS does not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Time>,
+}
+
+impl TaskRef {
+    /// The last part of its ARN.
+    pub fn id(&self) -> Option<&str> {
+        self.arn.as_deref().and_then(|arn| arn.rsplit('/').next())
+    }
 }
 
 impl HookState {

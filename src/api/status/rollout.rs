@@ -4,7 +4,8 @@ use super::{Baseline, CheckRecord, CheckState, Frozen, GateState, HookState, Pur
 use crate::api::time::Time;
 use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +36,9 @@ pub struct Rollout {
     pub promotion: Option<PromotionState>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// As many as its spec has, at least one.
+    #[serde(deserialize_with = "at_least_one")]
+    #[schemars(length(min = 1))]
     pub stages: Vec<StageState>,
     pub started_at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,4 +204,9 @@ impl Rollout {
     pub fn stage_state_mut(&mut self, name: &str) -> Option<&mut StageState> {
         self.stages.iter_mut().find(|s| s.name == name)
     }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<StageState>, D::Error> {
+    let stages = Vec::deserialize(json)?;
+    if stages.is_empty() { Err(D::Error::custom("rollout.stages is empty")) } else { Ok(stages) }
 }

@@ -97,8 +97,8 @@ impl Observer {
         let Some(services) = &self.services else {
             return Ok(TargetView::Unreachable("this controller does not look at AWS".into()));
         };
-        if !self.may_use(release, service, &services.options.allowed).await? {
-            return Ok(TargetView::Denied(refusal(&release.name.namespace, service.role_arn.as_deref())));
+        if let Some(why) = self.barred(release, service).await? {
+            return Ok(TargetView::Denied(why));
         }
         // What the status would say of earlier rollouts is read from the service itself.
         let forgotten = release.status.settled.is_none();
@@ -115,6 +115,13 @@ impl Observer {
             }
         }
         Ok(view)
+    }
+
+    /// Why nothing of this service may be asked for the Release. `Ok(None)`: it may be.
+    pub async fn barred(&self, release: &ReleaseView, service: &EcsService) -> Result<Option<String>, Error> {
+        let Some(services) = &self.services else { return Ok(Some("this controller does not look at AWS".into())) };
+        let may = self.may_use(release, service, &services.options.allowed).await?;
+        Ok((!may).then(|| refusal(&release.name.namespace, service.role_arn.as_deref())))
     }
 
     /// What was seen of a service before a write is no longer true.
@@ -256,7 +263,7 @@ fn stamp(definition: &Definition, before: Option<&Definition>) -> Option<crate::
         release: crate::api::NsName::new(namespace, name),
         images: of(definition),
         way_back: of(before?),
-        irreversible: false,
+        irreversible: tag(tag::IRREVERSIBLE) == Some("true"),
         verified: tag(tag::VERIFIED) == Some("true"),
         task_definition: tag(tag::WAY_BACK).map(str::to_owned),
         took: Vec::new(),

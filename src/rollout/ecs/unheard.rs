@@ -1,6 +1,6 @@
 //! Writes whose answer nobody heard, because who asked was ended before: they are not repeated too soon.
 
-use super::DOUBT;
+use super::doubt::DOUBT;
 use crate::api::status::TargetState;
 use crate::api::view::LiveTarget;
 use crate::rollout::draft::{Draft, Work};

@@ -1,25 +1,21 @@
-//! One hook from its intent to its end.
+//! One hook from its intent to its end. What is different about Jobs is in [`job`], about ECS tasks in [`task`].
 
-use super::{Turn, id, list, note, states, states_mut};
-use crate::api::effect::{Answer, Effect, Refused};
-use crate::api::hook::{HookRun, HookStop, HookView, JobVerdict, JobView};
+use super::{Turn, id, list, note, run_of, states, states_mut};
+use crate::api::effect::{Answer, Effect};
+use crate::api::hook::{HookRun, HookStop, HookView};
 use crate::api::spec::Hook;
 use crate::api::status::{HookState, HookStep, JobRef};
 use crate::api::text::tidy;
 use crate::api::time::Duration;
-use crate::api::{HookId, NsName, Reason};
+use crate::api::{HookId, Reason};
 use crate::rollout::draft::{Draft, Work, cause};
-use crate::rollout::jobs;
+use crate::rollout::tasks;
+
+mod job;
+mod task;
 
 /// Characters of what is remembered of a hook.
 const MAX_MESSAGE: usize = 800;
-
-/// After that the Job of an intent may have been made, ended and tidied away: it is not made any more.
-const STALE: Duration = Duration::from_secs(12 * 3600);
-/// How long one that was told to end is waited for.
-const ENDS: Duration = Duration::from_secs(60);
-/// The condition's reason where the Job's own clock ended it.
-const DEADLINE: &str = "DeadlineExceeded";
 
 /// Goes on with the first hook that has not succeeded.
 pub(super) fn next(d: &mut Draft, w: &mut Work, undo: bool) -> Turn {
@@ -41,18 +37,28 @@ pub(super) fn next(d: &mut Draft, w: &mut Work, undo: bool) -> Turn {
 fn begin(d: &mut Draft, w: &mut Work, hook: &Hook, undo: bool) -> Turn {
     let stage = w.stage().clone();
     let id = id(&stage, hook, undo);
-    let Some(run) = jobs::of_hook(d.rel, &w.spec, &stage, (&id, hook), w.rollout.id, hook.timeout()) else {
+    let Some(run) = run_of(d.rel, &w.spec, &stage, (&id, hook), w.rollout.id, hook.timeout(), None) else {
         let message = format!("hook {} of {} is of a kind that cannot be run", hook.name, stage.name);
         return Turn::Over(cause(Reason::HookFailed, message, false, d.now));
     };
-    let HookRun::Job(job) = &run;
-    d.normal(Reason::HookStarted, format!("{}: hook {} begins as Job {}", stage.name, hook.name, job.job));
+    let (job, task, place) = match &run {
+        HookRun::Job(run) => {
+            let job = JobRef { namespace: run.job.namespace.clone(), name: run.job.name.clone(), uid: None };
+            (Some(job), None, format!("Job {}", run.job))
+        }
+        HookRun::Task(run) => {
+            let place = format!("an ECS task in {}", run.service.cluster_name());
+            (None, Some(tasks::first(run, d.now)), place)
+        }
+    };
+    d.normal(Reason::HookStarted, format!("{}: hook {} begins as {place}", stage.name, hook.name));
     states_mut(w, undo).push(HookState {
         name: hook.name.clone(),
         state: HookStep::Starting,
         irreversible: hook.irreversible,
         effect: run.effect().clone(),
-        job: Some(JobRef { namespace: job.job.namespace.clone(), name: job.job.name.clone(), uid: None }),
+        job,
+        task,
         started_at: d.now,
         ended_at: None,
         stop_at: None,
@@ -79,21 +85,33 @@ impl One<'_> {
     fn heard(&self, d: &Draft, w: &mut Work) {
         let Some(Answer::Created { uid }) = &d.obs.answer else { return };
         let state = self.state(w);
-        if let (HookStep::Starting, Some(job)) = (state.state, &mut state.job) {
-            job.uid = Some(uid.clone());
-            state.state = HookStep::Running;
+        if state.state != HookStep::Starting {
+            return;
         }
+        if let Some(job) = &mut state.job {
+            job.uid = Some(uid.clone());
+        }
+        if let Some(task) = &mut state.task {
+            task.arn = Some(uid.clone());
+        }
+        state.state = HookStep::Running;
+        state.message = None;
     }
 
     fn follow(&mut self, d: &mut Draft, w: &mut Work) -> Turn {
         let id = HookId { stage: self.stage.clone(), hook: self.hook.name.clone(), on_rollback: self.undo };
+        let (running, task) = (self.state(w).state == HookStep::Running, self.state(w).task.is_some());
         match d.obs.hooks.get(&id).cloned() {
-            Some(HookView::Job(job)) => self.found(d, w, &job),
-            Some(HookView::Absent) if self.state(w).state == HookStep::Running => self.gone(d, w, "is gone"),
-            Some(HookView::Absent) => self.absent(d, w),
+            Some(HookView::Job(job)) => self.job(d, w, &job),
+            Some(HookView::Task(task)) => self.task(d, w, &task),
+            Some(HookView::Absent) if task && running => self.task_missing(d, w),
+            Some(HookView::Absent) if task => self.task_unheard(d, w),
+            Some(HookView::Absent) if running => self.gone(d, w, "is gone"),
+            Some(HookView::Absent) => self.job_absent(d, w),
             Some(HookView::Unreachable(message)) => {
                 self.state(w).message = Some(message);
-                self.clock(d, w, None)
+                let stop = self.stop_task(w);
+                self.clock(d, w, stop)
             }
             // Not looked at yet.
             Some(HookView::Fit | HookView::Unfit { .. }) | None => {
@@ -103,103 +121,60 @@ impl One<'_> {
         }
     }
 
-    fn found(&mut self, d: &mut Draft, w: &mut Work, job: &JobView) -> Turn {
-        let place = self.place(w);
-        let state = self.state(w);
-        let ours = job.effect.as_deref() == Some(state.effect.as_str()) && job.release.as_deref() == Some(&d.rel.uid);
-        let known = state.job.as_ref().and_then(|j| j.uid.clone());
-        if !ours && known.is_none() {
-            let message = format!("{place} exists already and is somebody else's: delete it");
-            return self.end(d, w, HookStep::Failed, message);
-        }
-        if known.is_some_and(|uid| uid != job.uid) {
-            return self.gone(d, w, "was replaced by another of its name");
-        }
-        if let Some(j) = &mut state.job {
-            j.uid = Some(job.uid.clone());
-        }
-        state.state = HookStep::Running;
-        state.message = job.waits.clone();
-        match &job.verdict {
-            Some(JobVerdict::Complete) => self.end(d, w, HookStep::Succeeded, format!("{place} is complete")),
-            Some(JobVerdict::Failed { reason, message }) => {
-                let late = reason == DEADLINE || (self.state(w).stop_at.is_some() && w.rollout.cause.is_none());
-                let step = match () {
-                    () if self.state(w).stop_at.is_some() && w.rollout.cause.is_some() && !self.undo => {
-                        HookStep::Stopped
-                    }
-                    () if late => HookStep::TimedOut,
-                    () => HookStep::Failed,
-                };
-                self.end(d, w, step, format!("{place} failed: {message}"))
-            }
-            None => self.clock(d, w, Some(&job.uid)),
-        }
+    /// What is run for it, with what is left of its time.
+    fn run(&self, d: &Draft, w: &mut Work) -> Option<HookRun> {
+        let state = self.state(w).clone();
+        let left = state.started_at.plus(self.hook.timeout()).since(d.now);
+        let stage = w.stage().clone();
+        let id = id(&stage, self.hook, self.undo);
+        run_of(d.rel, &w.spec, &stage, (&id, self.hook), w.rollout.id, left, Some(&state))
     }
 
-    /// Not there, and nobody ever said that it was.
-    fn absent(&mut self, d: &mut Draft, w: &mut Work) -> Turn {
-        let place = self.place(w);
-        let state = self.state(w).clone();
-        if state.stop_at.is_some() || (w.rollout.cause.is_some() && !self.undo) {
-            return self.end(d, w, HookStep::Stopped, format!("{place} was not created"));
-        }
-        if d.now >= state.started_at.plus(STALE) {
-            return self.gone(d, w, "may have been made and tidied away since");
-        }
-        if d.due(state.started_at.plus(self.hook.timeout())) {
-            return self.end(d, w, HookStep::TimedOut, format!("{place} could not be created in time"));
-        }
-        match d.obs.answer.clone() {
-            Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid | Refused::Gone, message }) => {
-                self.end(d, w, HookStep::Failed, format!("{place} could not be created: {message}"))
-            }
-            // The name stands for it: if it was made after all, it is found by it.
-            Some(Answer::Ambiguous { message } | Answer::Refused { message, .. }) => {
-                self.state(w).message = Some(tidy(&message, MAX_MESSAGE));
-                d.look_again_in(Duration::from_secs(1));
-                Turn::Wait
-            }
-            _ => {
-                let left = state.started_at.plus(self.hook.timeout()).since(d.now);
-                let stage = w.stage().clone();
-                let id = id(&stage, self.hook, self.undo);
-                let run = jobs::of_hook(d.rel, &w.spec, &stage, (&id, self.hook), w.rollout.id, left);
-                d.effect = run.map(Effect::RunHook);
-                d.look_again_in(Duration::from_secs(1));
-                Turn::Wait
-            }
+    /// Whether somebody ended the rollout. What undoes something is let to finish.
+    fn ordered(&self, w: &Work) -> bool {
+        w.rollout.cause.is_some() && !self.undo
+    }
+
+    /// How one ends that was told to, or that failed.
+    fn badly(&self, w: &mut Work, late: bool) -> HookStep {
+        let (told, ordered) = (self.state(w).stop_at.is_some(), self.ordered(w));
+        match () {
+            () if told && ordered => HookStep::Stopped,
+            () if late || told => HookStep::TimedOut,
+            () => HookStep::Failed,
         }
     }
 
     fn gone(&mut self, d: &mut Draft, w: &mut Work, how: &str) -> Turn {
         let place = self.place(w);
         if self.state(w).stop_at.is_some() {
-            let step = if w.rollout.cause.is_some() && !self.undo { HookStep::Stopped } else { HookStep::TimedOut };
+            let step = if self.ordered(w) { HookStep::Stopped } else { HookStep::TimedOut };
             return self.end(d, w, step, format!("{place} {how}"));
         }
+        let who = if self.state(w).task.is_some() { "" } else { ", and at who deletes Jobs" };
         let message = format!(
-            "{place} {how}: nobody knows how it ended, and it is not run again by itself; look at what it works on, and at who deletes Jobs"
+            "{place} {how}: nobody knows how it ended, and it is not run again by itself; look at what it works on{who}"
         );
         self.end(d, w, HookStep::Vanished, message)
     }
 
-    /// It is at work for all we know: how long may it be?
-    fn clock(&mut self, d: &mut Draft, w: &mut Work, seen: Option<&str>) -> Turn {
+    /// It is at work for all we know: how long may it be? `stop`: what would end it.
+    fn clock(&mut self, d: &mut Draft, w: &mut Work, stop: Option<HookStop>) -> Turn {
         let timeout = self.hook.timeout();
         let state = self.state(w).clone();
-        let ordered = w.rollout.cause.is_some() && !self.undo;
+        let ordered = self.ordered(w);
         let late = d.due(state.started_at.plus(timeout));
         if (ordered || late) && state.stop_at.is_none() {
             self.state(w).stop_at = Some(d.now);
         }
         let Some(since) = self.state(w).stop_at else {
-            // Its pod is watched; its conditions follow soon after.
+            // A Job's pod is watched; its conditions follow soon after.
             let taken = d.now.since(state.started_at).millis();
             d.look_again_in(Duration::from_millis((taken / 8).clamp(1000, 10_000)));
             return Turn::Wait;
         };
-        if d.due(since.plus(ENDS)) {
+        let ends = if state.task.is_some() { task::ENDS } else { job::ENDS };
+        if d.due(since.plus(ends)) {
             let place = self.place(w);
             let step = if ordered { HookStep::Stopped } else { HookStep::TimedOut };
             let said = state.message.map(|m| format!(" ({m})")).unwrap_or_default();
@@ -207,9 +182,8 @@ impl One<'_> {
             let what = format!("{place} did not end when it was told to, and may be at work still{said}");
             return self.end(d, w, step, what);
         }
-        if let (Some(uid), None, Some(job)) = (seen, &d.obs.answer, &state.job) {
-            let job = NsName::new(&job.namespace, &job.name);
-            d.effect = Some(Effect::StopHook(HookStop::Job { job, uid: uid.to_owned() }));
+        if d.obs.answer.is_none() {
+            d.effect = stop.map(Effect::StopHook);
         }
         d.look_again_in(Duration::from_secs(1));
         Turn::Wait
@@ -247,8 +221,6 @@ impl One<'_> {
 
     fn place(&self, w: &Work) -> String {
         let state = states(w.state(), self.undo).get(self.i);
-        state
-            .and_then(|s| s.job.as_ref())
-            .map_or_else(|| "its Job".into(), |j| format!("Job {}/{}", j.namespace, j.name))
+        state.and_then(super::place).unwrap_or_else(|| "its Job".into())
     }
 }

@@ -110,8 +110,10 @@ impl Evidence {
             weight += counts;
             parts.push((name, grade as i32, counts));
         }
-        let total = if weight == 0 { 100 } else { (sum / f64::from(weight) + 1e-9) as i32 };
-        Ok(Score { total, parts })
+        if weight == 0 {
+            return Err("no part of it counts: give one a weight".into());
+        }
+        Ok(Score { total: (sum / f64::from(weight) + 1e-9) as i32, parts })
     }
 }
 
@@ -174,7 +176,6 @@ mod tests {
             (json!({"security": {"high": 2, "medium": 1, "low": 3}}), json!({}), 81),
             (json!({"security": 50}), json!({}), 83),
             (json!({}), json!({"ci": 0, "coverage": 1, "security": 0, "quality": 1}), 85),
-            (json!({}), json!({"ci": 0, "coverage": 0, "security": 0, "quality": 0}), 100),
         ] {
             assert_eq!(score(change.clone(), weights.clone()), Ok(expected), "{change} {weights}");
         }
@@ -195,6 +196,8 @@ mod tests {
             let told = score(change.clone(), json!({})).unwrap_err();
             assert!(told.starts_with(said), "{change}: {told}");
         }
+        let nothing = json!({"ci": 0, "coverage": 0, "security": 0, "quality": 0});
+        assert!(score(json!({}), nothing).is_err(), "a score of nothing says nothing");
         assert_eq!(
             score(json!({"quality": null}), json!({"quality": 0})),
             Ok(93),

@@ -1,9 +1,9 @@
 //! Questions that are asked on and on, in the midst of changes.
 
-use super::begun::{brought, rolling};
+use super::begun::{baking, brought, rolling};
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
-use super::world::{REPOSITORY, World, smoke_path, timeout};
+use super::world::{REPOSITORY, World, smoke_path};
 use crate::api::ask::Outcome;
 use crate::api::condition::DEGRADED;
 use crate::api::spec::OnInconclusive;
@@ -120,13 +120,7 @@ fn drift_that_is_over_is_not_said_on_because_of_what_is_never_read_at_rest() {
 
 #[test]
 fn rounds_of_an_older_revision_count_nothing_in_the_bake_of_the_next() {
-    let mut w = World::verified("sha-a1");
-    w.edit(|s| {
-        s.image.tag = Some("sha-b2".into());
-        s.stages[0].bake = Some(MINUTE);
-        timeout(&mut s.stages[0].health_checks[0].question, Duration::from_millis(100));
-    });
-    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
+    let mut w = baking();
     w.behaviour.insert("staging:sha-b2".into(), Behaviour::FailsHealth);
     w.look_on(Duration::from_secs(2));
     assert_eq!(w.rel.status.failing[0].fails, 2);

@@ -2,18 +2,11 @@
 
 use super::workloads::{Behaviour, container, digest, set_image};
 use super::world::{REPOSITORY, World, spec};
-use crate::api::effect::{Effect, TargetWrite};
-use crate::api::status::Workload;
-use crate::api::status::{Phase, Progressing, Step};
+use crate::api::effect::TargetWrite;
+use crate::api::spec::TargetKind;
+use crate::api::status::{Phase, Progressing, Step, Workload};
 use crate::api::time::{Duration, Time};
 use crate::api::{Image, MANAGER, Reason};
-
-fn writes(w: &World) -> Option<TargetWrite> {
-    match w.decide().effect {
-        Some(Effect::Write(write)) => Some(*write),
-        _ => None,
-    }
-}
 
 /// Decides for ten seconds while the world stands still.
 fn look_on(w: &mut World, until: impl Fn(&World) -> bool) {
@@ -77,7 +70,7 @@ fn a_deadline_that_was_exceeded_before_the_write_says_nothing_of_it() {
     };
     let mut w = World::verified("sha-a1");
     w.tag("sha-b2");
-    w.run_until(|w| writes(w).is_some());
+    w.run_until(|w| w.next_write().is_some());
     w.live("staging").progressing = Some(exceeded(1));
     w.turn();
     w.turn();
@@ -140,7 +133,11 @@ fn a_workload_of_another_namespace_must_consent() {
         let mut w = World::verified("sha-a1");
         let Workload::Kubernetes(workload) = &mut w.live("staging").workload else { unreachable!() };
         workload.namespace = "elsewhere".into();
-        w.tag("sha-b2");
+        w.edit(|s| {
+            let TargetKind::Kubernetes(target) = &mut s.stages[0].targets[0].kind else { unreachable!() };
+            target.namespace = Some("elsewhere".into());
+            s.image.tag = Some("sha-b2".into());
+        });
         look_on(&mut w, |_| false);
         assert_eq!((w.condition("Ready").unwrap().1.as_str(), w.writes.len()), ("ConsentMissing", 0));
         w.live("staging").allow_from = vec![consent.into()];
@@ -170,8 +167,8 @@ fn a_container_that_its_owner_removed_is_left_out() {
     let mut w = two_containers();
     w.live("staging").containers[0].orphaned = true;
     w.tag("sha-b2");
-    w.run_until(|w| writes(w).is_some());
-    assert_eq!(brought(&writes(&w).unwrap()), [("web", "sha-b2".to_owned())]);
+    w.run_until(|w| w.next_write().is_some());
+    assert_eq!(brought(&w.next_write().unwrap()), [("web", "sha-b2".to_owned())]);
     assert!(w.decide().status.announced.iter().any(|a| a.reason == Reason::ContainerOrphaned));
 }
 
@@ -182,8 +179,8 @@ fn a_container_that_we_own_and_list_no_more_keeps_its_image() {
     side.owners = vec![MANAGER.into()];
     w.live("staging").containers.push(side);
     w.tag("sha-b2");
-    w.run_until(|w| writes(w).is_some());
-    let write = writes(&w).unwrap();
+    w.run_until(|w| w.next_write().is_some());
+    let write = w.next_write().unwrap();
     let two = "sha-b2".to_owned();
     assert_eq!(brought(&write), [("app", two.clone()), ("web", two), ("side", "sha-9".to_owned())]);
 }

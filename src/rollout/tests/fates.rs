@@ -33,7 +33,7 @@ fn whatever_happens_to_one_decision(begin: impl Fn() -> World, act: impl Fn(&mut
             act(&mut w);
             let decision = w.decide();
             w.carry_out(decision, fate);
-            while w.turn() && !waits(&w) {}
+            w.rest_or(waits);
             for _ in 0..6 {
                 w.run_until(waits);
                 act(&mut w);

@@ -174,3 +174,17 @@ fn three_stages_go_back_one_after_the_other() {
     assert!(w.message().contains("failed in last"), "{}", w.message());
     assert!(w.condition("Drifted").is_none());
 }
+
+/// What failed here before seems well now, brought by a person: it is no way back all the same.
+#[test]
+fn what_failed_before_is_no_way_back_however_well_it_seems() {
+    let mut w = rolling(|_| {}).behave("sha-b2", Behaviour::FailsHealth).behave("sha-c3", Behaviour::FailsHealth);
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+    w.behaviour.insert("sha-b2".into(), Behaviour::Healthy);
+    set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("sha-b2"), None), "kubectl-edit");
+    w.converge();
+    w.tag("sha-c3");
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}

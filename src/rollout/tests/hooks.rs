@@ -69,7 +69,7 @@ fn what_a_hook_is_made_from_is_waited_for_before_anything_is_touched() {
     let mut w = two();
     w.unfit = Some((Reason::HookNotFound, "CronJob shop/one does not exist".into()));
     w.turn();
-    while w.turn() {}
+    w.come_to_rest();
     assert_eq!((w.phase(), w.created.len(), w.writes.len()), (Phase::Pending, 0, 0));
     assert!(w.message().contains("hook one of staging: CronJob shop/one does not exist"), "{}", w.message());
     assert_eq!(w.condition("Ready").unwrap().1, "HookNotFound");
@@ -114,20 +114,7 @@ fn one_that_takes_too_long_is_stopped_and_nothing_is_held_against_the_image() {
 fn whenever_the_controller_dies_it_is_created_once() {
     for fate in [Fate::Crash, Fate::CrashAfter, Fate::AnswerLost, Fate::NotDone] {
         let mut w = two();
-        let mut fell = 0;
-        for _ in 0..60 {
-            let decision = w.decide();
-            let hook = matches!(decision.effect, Some(Effect::RunHook(_)));
-            let fate = if hook && fell < 2 { fate } else { Fate::Done };
-            fell += usize::from(fate != Fate::Done);
-            let moved = w.carry_out(decision, fate);
-            if !moved && !w.converge() {
-                match w.again {
-                    Some(at) if at > w.now && w.step_name() != Step::AwaitingPromotion => w.now = at,
-                    _ => break,
-                }
-            }
-        }
+        w.run_while_hooks_meet(fate, false);
         assert_eq!(
             (w.step_name(), w.runs_of("one"), w.runs_of("two")),
             (Step::AwaitingPromotion, 1, 1),
@@ -183,7 +170,7 @@ fn a_new_image_waits_for_the_hook_that_runs_and_an_abort_stops_it() {
     w.endings.insert("one".into(), Ending::Never);
     w.run_until(|w| states_are(w, &[HookStep::Running]));
     w.tag("sha-c3");
-    while w.turn() {}
+    w.come_to_rest();
     assert!(states_are(&w, &[HookStep::Running]), "it is let to finish");
     w.endings.clear();
     w.run();
@@ -329,7 +316,7 @@ fn what_others_bring_while_a_hook_runs_is_not_written_over() {
 #[test]
 fn a_first_write_that_is_refused_does_not_run_them_again() {
     let mut w = two();
-    w.run_until(|w| matches!(w.decide().effect, Some(Effect::Write(_))));
+    w.run_until(|w| w.next_write().is_some());
     w.refuse = Some((Refused::Forbidden, "cannot patch resource".into()));
     for _ in 0..30 {
         if !w.turn() {

@@ -2,13 +2,14 @@
 
 use super::play::Fate;
 use super::world::World;
-use crate::api::effect::Answer;
+use crate::api::effect::{Answer, Effect};
 use crate::api::hook::{HookLook, HookRun, HookStop, HookView, JobVerdict, JobView};
+use crate::api::status::Step;
 use crate::api::{HookId, NsName};
 use crate::rollout::need;
 use std::collections::BTreeMap;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(in crate::rollout) struct SimJob {
     pub(in crate::rollout) hook: String,
     pub(in crate::rollout) view: JobView,
@@ -37,6 +38,7 @@ impl World {
                         Some(job) => HookView::Job(job.view.clone()),
                         None => HookView::Absent,
                     },
+                    HookLook::Found(HookRun::Task(run)) => self.task_view(&run),
                 };
                 (id, view)
             })
@@ -44,6 +46,9 @@ impl World {
     }
 
     pub(super) fn begin_job(&mut self, run: &HookRun, fate: Fate) -> Option<Answer> {
+        if let HookRun::Task(run) = run {
+            return self.begin_task(run, fate);
+        }
         let silence = || Some(Answer::Ambiguous { message: "no answer in time".into() });
         match fate {
             Fate::NotDone => silence(),
@@ -54,7 +59,7 @@ impl World {
     }
 
     fn create_job(&mut self, run: &HookRun) -> Option<Answer> {
-        let HookRun::Job(run) = run;
+        let HookRun::Job(run) = run else { return None };
         if let Some((kind, message)) = self.refuse.clone() {
             return Some(Answer::Refused { kind, message });
         }
@@ -78,7 +83,10 @@ impl World {
 
     /// The Job's own clock ends it.
     pub(super) fn stop_job(&mut self, stop: &HookStop) -> Answer {
-        let HookStop::Job { job, .. } = stop;
+        let job = match stop {
+            HookStop::Job { job, .. } => job,
+            HookStop::Task { arn, .. } => return self.stop_task(arn),
+        };
         let failed = JobVerdict::Failed { reason: "DeadlineExceeded".into(), message: "it took too long".into() };
         match self.jobs.get_mut(job) {
             Some(found) => found.view.verdict = found.view.verdict.take().or(Some(failed)),
@@ -104,6 +112,27 @@ impl World {
             changed |= job.view.verdict.is_some();
         }
         changed
+    }
+
+    /// Goes on until nothing moves or a person is waited for; `fate` meets the first two tries to run a hook.
+    ///
+    /// `hidden`: lists of ECS tasks show late what was made.
+    pub(super) fn run_while_hooks_meet(&mut self, fate: Fate, hidden: bool) {
+        let mut fell = 0;
+        for _ in 0..60 {
+            let decision = self.decide();
+            let hook = matches!(decision.effect, Some(Effect::RunHook(_)));
+            let fate = if hook && fell < 2 { fate } else { Fate::Done };
+            fell += usize::from(fate != Fate::Done);
+            self.tasks_hidden = hidden && fell < 2;
+            if self.carry_out(decision, fate) || self.converge() {
+                continue;
+            }
+            match self.again {
+                Some(at) if at > self.now && self.step_name() != Step::AwaitingPromotion => self.now = at,
+                _ => break,
+            }
+        }
     }
 
     /// Somebody deletes every Job.

@@ -4,7 +4,6 @@ use super::workloads::Behaviour;
 use super::world::World;
 use crate::api::Reason;
 use crate::api::ask::{Outcome, Query};
-use crate::api::effect::Effect;
 use crate::api::spec::PerformanceCheck;
 use crate::api::status::{CheckKind, Phase, Purpose, Step, Verdict};
 use crate::api::time::Duration;
@@ -204,7 +203,7 @@ fn a_crash_measures_again_what_was_not_stored() {
     assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
     // After the write nothing of it is forgotten.
     let mut w = coming(&relative()).behave("sha-b2", Behaviour::Slow);
-    w.run_until(|w| matches!(w.decide().effect, Some(Effect::Write(_))));
+    w.run_until(|w| w.next_write().is_some());
     w.results.clear();
     w.run();
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());

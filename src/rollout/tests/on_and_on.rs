@@ -1,25 +1,14 @@
 //! Checks that are asked on and on: while a stage bakes, while the rollout waits, at rest.
 
+use super::begun::baking;
 use super::workloads::Behaviour;
-use super::world::{World, timeout};
+use super::world::World;
 use crate::api::Reason;
 use crate::api::condition::DEGRADED;
 use crate::api::status::{Phase, Purpose, Step};
 use crate::api::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// The stage that has passed its checks and bakes for a minute.
-fn baking() -> World {
-    let mut w = World::verified("sha-a1");
-    w.edit(|s| {
-        s.image.tag = Some("sha-b2".into());
-        s.stages[0].bake = Some(MINUTE);
-        timeout(&mut s.stages[0].health_checks[0].question, Duration::from_millis(100));
-    });
-    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].bake_until.is_some()));
-    w
-}
 
 /// A Release whose production is asked every hour at rest.
 fn watched() -> World {

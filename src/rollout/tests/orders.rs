@@ -110,7 +110,7 @@ fn each_hold_and_each_promotion_needs_a_token_of_its_own() {
     w.annotate(annotation::PROMOTE, "sha-b2");
     for step in [Step::Holding, Step::AwaitingPromotion, Step::Holding] {
         w.run_until(|w| w.step_name() == step);
-        while w.turn() {}
+        w.come_to_rest();
         assert_eq!(w.step_name(), step, "an older value counts for nothing: {}", w.message());
         w.approve();
         w.turn();

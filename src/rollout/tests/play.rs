@@ -10,10 +10,10 @@ use crate::api::status::{Measured, Purpose, Step};
 use crate::api::time::Duration;
 use crate::api::view::{Lookup, OutdatedPod, TargetView};
 use crate::api::{MANAGER, ReleaseStatus, TargetId};
-use crate::rollout::{Decision, Observed, need, step};
+use crate::rollout::{Decision, step};
 
 /// What becomes of an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fate {
     Done,
     /// The controller ends after the status was stored.
@@ -74,28 +74,35 @@ impl World {
     /// Lets `span` pass, looking whenever the decision wants to.
     pub(super) fn look_on(&mut self, span: Duration) {
         let end = self.now.plus(span);
-        loop {
-            while self.turn() {}
-            match self.again {
-                Some(at) if at > self.now && at <= end => self.now = at,
-                _ => break,
-            }
+        self.come_to_rest();
+        while let Some(at) = self.again.filter(|at| *at > self.now && *at <= end) {
+            self.now = at;
+            self.come_to_rest();
         }
         self.now = end;
-        while self.turn() {}
+        self.come_to_rest();
     }
 
-    pub(super) fn observed(&self) -> Observed {
-        let (hooks, needed) = (self.hooks(), need(&self.rel, true).targets);
-        let found =
-            needed.iter().map(|(id, _)| (id.clone(), self.targets.get(id).cloned().unwrap_or(TargetView::Absent)));
-        Observed {
-            targets: found.collect(),
-            images: self.images.clone(),
-            hooks,
-            evidence: self.evidence.clone(),
-            results: self.results.clone(),
-            answer: self.answer.clone(),
+    /// Decides until nothing more comes of it, while the world stands still.
+    pub(super) fn come_to_rest(&mut self) {
+        self.rest_or(|_| false);
+    }
+
+    /// The same, or until `until` holds after a decision.
+    pub(super) fn rest_or(&mut self, until: impl Fn(&Self) -> bool) {
+        for _ in 0..400 {
+            if !self.turn() || until(self) {
+                return;
+            }
+        }
+        panic!("no rest: {:?} {}", self.step_name(), self.message());
+    }
+
+    /// The write that would be made now.
+    pub(super) fn next_write(&self) -> Option<TargetWrite> {
+        match self.decide().effect {
+            Some(Effect::Write(write)) => Some(*write),
+            _ => None,
         }
     }
 
@@ -177,10 +184,7 @@ impl World {
     }
 
     pub(super) fn store(&mut self, decision: &Decision) {
-        let json = serde_json::to_string(&decision.status).unwrap();
-        let back: ReleaseStatus = serde_json::from_str(&json).unwrap();
-        assert_eq!(back, decision.status, "the status does not survive JSON");
-        assert!(json.len() < 64 * 1024, "the status is too large: {}", json.len());
+        let back = if self.plain { decision.status.clone() } else { through_json(&decision.status, &self.rel.status) };
         if back.announcements != self.rel.status.announcements {
             self.events.extend(back.announced.iter().map(|a| (a.reason, a.note.clone())));
         }
@@ -270,7 +274,7 @@ impl World {
 
     /// The Deployment controller and the kubelets do their part. Whether anything changed.
     pub(super) fn converge(&mut self) -> bool {
-        let mut changed = self.jobs_go_on();
+        let mut changed = self.jobs_go_on() | self.tasks_go_on();
         let stages: Vec<TargetId> = self.targets.keys().cloned().collect();
         for id in stages {
             let Some(TargetView::Live(live)) = self.targets.get(&id) else { continue };
@@ -289,4 +293,14 @@ impl World {
         }
         changed
     }
+}
+
+/// `before`: what it follows. One that somebody made huge may stay so, and grows no further.
+fn through_json(status: &ReleaseStatus, before: &ReleaseStatus) -> ReleaseStatus {
+    let json = serde_json::to_string(status).unwrap();
+    let back: ReleaseStatus = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, *status, "the status does not survive JSON");
+    let grown = || json.len() > 2 * serde_json::to_string(before).unwrap().len();
+    assert!(json.len() < 64 * 1024 || !grown(), "the status is too large: {}", json.len());
+    back
 }

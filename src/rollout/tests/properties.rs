@@ -1,8 +1,8 @@
 //! A random adversary against the laws that every rollout must keep.
 
-mod adversary;
+pub(super) mod adversary;
 mod deletions;
-mod laws;
+pub(super) mod laws;
 
 use super::world::{World, spec};
 use crate::api::spec::{OnInconclusive, RollbackMode, RollbackScope};

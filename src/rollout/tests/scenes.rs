@@ -252,7 +252,11 @@ fn what_is_not_supported_is_named_before_anything_is_touched() {
     w.tag("sha-b2");
     w.run();
     assert_eq!(w.condition("Stalled").unwrap().1, "NotSupported");
-    assert!(w.message().contains("spec.stages[production].hooks[migrate].ecsTask"), "{}", w.message());
+    assert!(
+        w.message().contains("spec.stages[production].hooks[migrate].ecsTask, beside no ECS target, is not supported"),
+        "{}",
+        w.message()
+    );
     assert!(w.writes.is_empty());
     w.edit(|s| s.stages[1].hooks.clear());
     w.run();

@@ -174,7 +174,7 @@ fn what_could_not_be_asked_waits_for_a_person_who_accepts_it() {
     );
     assert!(w.message().contains("accept/production:sha-b2#"), "{}", w.message());
     w.annotate(annotation::PROMOTE, "accept/production:sha-b2#9-9");
-    while w.turn() {}
+    w.come_to_rest();
     assert_eq!((w.step_name(), w.announced(Reason::PromotionRefused)), (Step::Holding, true));
     w.approve();
     w.run();

@@ -3,12 +3,12 @@
 use super::world::REPOSITORY;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::{ContainerImage, KubernetesWorkload, Progressing, Workload};
+use crate::api::text::sha256;
 use crate::api::time::Time;
 use crate::api::view::{
     ContainerRun, ContainerView, Exit, LiveContainer, LiveTarget, OutdatedPod, PodView, Replicas, StatefulView,
 };
 use crate::api::{Digest, Image};
-use sha2::Digest as _;
 
 /// What an image does wherever it runs; by tag, an optional stage before it: `production:bad`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,7 @@ pub(super) enum Behaviour {
 }
 
 pub(super) fn digest(image: &Image) -> Digest {
-    let hex: String = sha2::Sha256::digest(image.as_str()).iter().map(|b| format!("{b:02x}")).collect();
-    Digest::parse(&format!("sha256:{hex}")).unwrap()
+    Digest::parse(&format!("sha256:{}", sha256(image.as_str()))).unwrap()
 }
 
 pub(super) fn set_image(live: &mut LiveTarget, container: &str, image: Image, manager: &str) {

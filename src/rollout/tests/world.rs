@@ -2,6 +2,7 @@
 //!
 //! How it is made and changed. How it goes on is in [`super::play`], what its workloads do in [`super::workloads`].
 
+use super::errands::SimTask;
 use super::jobs::{Ending, SimJob};
 use super::workloads::{Behaviour, workload};
 use crate::api::ask::{AskResult, Outcome};
@@ -34,9 +35,19 @@ pub(super) struct World {
     pub(super) refuse: Option<(Refused, String)>,
     /// Every Job that exists, by name.
     pub(super) jobs: BTreeMap<NsName, SimJob>,
-    /// The effect of every Job that was ever created.
+    /// The effect of every Job and ECS task that was ever created.
     pub(super) created: Vec<String>,
-    /// How Jobs of hooks end, by the hook's name. Else: well.
+    /// Every ECS task that ECS knows.
+    pub(super) tasks: Vec<SimTask>,
+    /// It does not show them.
+    pub(super) tasks_hidden: bool,
+    /// Tasks take no notice of being told to end.
+    pub(super) deaf: bool,
+    /// The token of each call that was to run one.
+    pub(super) tokens: Vec<String>,
+    /// How often one was told to end.
+    pub(super) stops: usize,
+    /// How Jobs and ECS tasks of hooks end, by the hook's name. Else: well.
     pub(super) endings: BTreeMap<String, Ending>,
     /// Why hooks could not be run.
     pub(super) unfit: Option<(Reason, String)>,
@@ -65,6 +76,8 @@ pub(super) struct World {
     pub(super) reports: BTreeMap<(String, Image), Digest>,
     pub(super) again: Option<Time>,
     pub(super) version: i64,
+    /// What is stored does not go through JSON.
+    pub(super) plain: bool,
 }
 
 pub(super) fn spec(yaml: &str) -> ReleaseSpec {
@@ -120,6 +133,11 @@ impl World {
             refuse: None,
             jobs: BTreeMap::new(),
             created: vec![],
+            tasks: vec![],
+            tasks_hidden: false,
+            deaf: false,
+            tokens: vec![],
+            stops: 0,
             endings: BTreeMap::new(),
             unfit: None,
             results: vec![],
@@ -137,6 +155,7 @@ impl World {
             reports: BTreeMap::new(),
             again: None,
             version: 1,
+            plain: false,
         };
         for stage in &world.rel.spec.stages {
             for target in &stage.targets {

@@ -18,8 +18,6 @@ pub struct EcsWriter {
     timeout: Duration,
 }
 
-/// Newest revisions of a family among which an earlier registration of the same effect is looked for.
-const LOOKED_AT: i32 = 5;
 /// Longest value of a tag.
 const TAG: usize = 256;
 
@@ -31,7 +29,7 @@ impl EcsWriter {
 
     async fn carry_out(&self, of: &EcsService, write: &TargetWrite) -> Result<Answer, Error> {
         let account = self.aws.account(of).await;
-        let found = account.service_now(of).await.map_err(nothing_done)?.filter(|s| service::identity(s) == write.uid);
+        let found = account.service_now(of).await.map_err(Error::before)?.filter(|s| service::identity(s) == write.uid);
         let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
         if service::version(&found) != write.resource_version {
             return Err(Error::Conflict(format!("{of} changed since it was looked at")));
@@ -41,7 +39,7 @@ impl EcsWriter {
             return Ok(Answer::Stopping { deployment: deployment.clone() });
         }
         let runs = service::running(&found).1;
-        let definition = definition(&account, runs, write).await.map_err(nothing_done)?;
+        let definition = definition(&account, runs, write).await.map_err(Error::before)?;
         // Who was ended before the answer came has made it already, and ECS may even have taken it back. A definition of
         // an earlier deployment tells that only where it was asked for before.
         let first = matches!(write.ecs, Some(EcsWrite::TaskDefinition { again: false, .. }));
@@ -71,37 +69,16 @@ impl Target for EcsWriter {
             };
             let category = error.category();
             tracing::warn!(workload = %write.workload, effect = %write.stamp.effect, category, %error, "not written");
-            answer(error)
+            Answer::from(error)
         })
     }
-}
-
-fn answer(error: Error) -> Answer {
-    let message = error.to_string();
-    let kind = match error {
-        Error::Denied(_) => Refused::Forbidden,
-        Error::Throttled(_) | Error::Unready(_) => Refused::Throttled,
-        Error::Gone(_) => Refused::Gone,
-        Error::Conflict(_) => Refused::Conflict,
-        Error::Invalid(_) => Refused::Invalid,
-        Error::Unanswered(_) | Error::Malformed(_) => return Answer::Ambiguous { message },
-    };
-    Answer::Refused { kind, message }
 }
 
 /// The ARN of what this write brings, registered if need be.
 async fn definition(account: &Account, runs: &str, write: &TargetWrite) -> Result<String, Error> {
     match &write.ecs {
         Some(EcsWrite::TaskDefinition { arn, .. }) if usable(account, arn).await? => Ok(arn.clone()),
-        _ => registered(account, runs, write).await,
-    }
-}
-
-/// Until the service is updated it is as it was: a registration that nobody answered is found again.
-fn nothing_done(error: Error) -> Error {
-    match error {
-        Error::Unanswered(message) | Error::Malformed(message) => Error::Unready(message),
-        other => other,
+        _ => account.registered(runs, &write.images, &tags(write)).await,
     }
 }
 
@@ -114,19 +91,6 @@ async fn usable(account: &Account, arn: &str) -> Result<bool, Error> {
     }
 }
 
-/// The copy of `base` that this write brings: the one that was registered before a crash, or a new one.
-async fn registered(account: &Account, base: &str, write: &TargetWrite) -> Result<String, Error> {
-    let copied = account.copy(base, &write.images, &tags(write)).await?;
-    let effect = write.stamp.effect.to_string();
-    for arn in account.newest_of(&copied.family, LOOKED_AT).await? {
-        let known = account.definition(&arn).await?;
-        if known.family == copied.family && known.is_of(&effect, &write.images) {
-            return Ok(arn);
-        }
-    }
-    account.register(copied).await
-}
-
 /// The stamp, as far as tags can carry it. What is too long for a tag is left out, and the stamp then counts as none.
 fn tags(write: &TargetWrite) -> Vec<(&'static str, String)> {
     let stamp = &write.stamp;
@@ -137,6 +101,9 @@ fn tags(write: &TargetWrite) -> Vec<(&'static str, String)> {
         (tag::CONTAINERS, containers.join(" ")),
         (tag::VERIFIED, stamp.verified.to_string()),
     ];
+    if stamp.irreversible {
+        tags.push((tag::IRREVERSIBLE, true.to_string()));
+    }
     tags.extend(stamp.task_definition.clone().map(|arn| (tag::WAY_BACK, arn)));
     tags.retain(|(_, value)| value.len() <= TAG);
     tags

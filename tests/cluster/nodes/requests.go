@@ -23,7 +23,7 @@ type Request struct {
 }
 
 // keptRequests bounds the log over all pods.
-const keptRequests = 20000
+const keptRequests = 100000
 
 // RequestLog keeps the latest requests.
 type RequestLog struct {
@@ -56,7 +56,18 @@ func (l *RequestLog) Select(match func(Request) bool) []Request {
 	return selected
 }
 
-// ServeHTTP writes JSON lines. The query narrows them: namespace, pod, image, path, and since (RFC 3339).
+// Since tells from when on nothing is missing; zero: from the beginning.
+func (l *RequestLog) Since() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.ring) < keptRequests {
+		return time.Time{}
+	}
+	return l.ring[l.next].Time
+}
+
+// ServeHTTP writes JSON lines. The query narrows them: namespace, pod, image, path, and since (RFC 3339). The header
+// Complete-Since tells from when on no request is missing, if some of the oldest are.
 func (l *RequestLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var since time.Time
@@ -69,6 +80,9 @@ func (l *RequestLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	is := func(key, value string) bool { return !q.Has(key) || q.Get(key) == value }
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	if since := l.Since(); !since.IsZero() {
+		w.Header().Set("Complete-Since", since.UTC().Format(time.RFC3339Nano))
+	}
 	lines := json.NewEncoder(w)
 	for _, one := range l.Select(func(r Request) bool {
 		return is("namespace", r.Namespace) && is("pod", r.Pod) && is("image", r.Image) && is("path", r.Path) && !r.Time.Before(since)

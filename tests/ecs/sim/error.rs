@@ -8,12 +8,14 @@ pub struct Refusal {
     pub status: u16,
     pub code: String,
     pub message: String,
+    /// `resourceIds` of a ConflictException.
+    pub resources: Vec<String>,
 }
 
 impl Refusal {
     /// Status 400.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into() }
+        Self { status: 400, code: code.to_owned(), message: message.into(), resources: Vec::new() }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -25,7 +27,7 @@ impl Refusal {
     }
 
     pub fn server() -> Self {
-        Self { status: 500, code: "ServerException".to_owned(), message: "Service Unavailable. Try again.".to_owned() }
+        Self { status: 500, ..Self::new("ServerException", "Service Unavailable. Try again.") }
     }
 
     pub fn throttled() -> Self {
@@ -33,6 +35,10 @@ impl Refusal {
     }
 
     pub fn json(&self) -> String {
-        json!({"__type": self.code, "message": self.message}).to_string()
+        let mut told = json!({"__type": self.code, "message": self.message});
+        if !self.resources.is_empty() {
+            told["resourceIds"] = json!(self.resources);
+        }
+        told.to_string()
     }
 }

@@ -1,6 +1,7 @@
 //! What goes wrong between the caller and ECS, and when.
 
 use super::error::Refusal;
+use super::record::is_write;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -59,7 +60,7 @@ pub enum Fault {
     /// Carried out; nobody answers, and the connection stays open.
     Silence,
     /// Reads the state from before the last call of this operation. Counts only once there was one since the rule was
-    /// made.
+    /// made; a write is carried out as ever.
     Stale(&'static str),
     /// The answer is changed: an unknown state, a missing field.
     Rewrite(Arc<dyn Fn(&mut Value) + Send + Sync>),
@@ -138,6 +139,8 @@ struct Rule {
     held: usize,
     /// Whether what it waits for was called.
     begun: bool,
+    /// Whether it has met a call.
+    met: bool,
 }
 
 /// All rules, in the order in which they were made.
@@ -146,7 +149,7 @@ pub struct Faults(Mutex<Vec<Rule>>);
 
 impl Faults {
     pub fn add(&self, on: On, fault: Fault) {
-        self.0.lock().unwrap().push(Rule { on, fault, seen: 0, held: 0, begun: false });
+        self.0.lock().unwrap().push(Rule { on, fault, seen: 0, held: 0, begun: false, met: false });
     }
 
     pub fn clear(&self) {
@@ -177,6 +180,11 @@ impl Faults {
         }
         faults
     }
+
+    /// Whether each has met a call.
+    pub fn all_met(&self) -> bool {
+        self.0.lock().unwrap().iter().all(|rule| rule.met)
+    }
 }
 
 impl On {
@@ -200,12 +208,13 @@ impl Rule {
         if let Fault::Stale(after) = self.fault {
             self.begun |= after == op;
         }
-        let early = matches!(self.fault, Fault::Stale(after) if !self.begun || !happened(after));
+        let early = matches!(self.fault, Fault::Stale(after) if is_write(op) || !self.begun || !happened(after));
         if early || !self.on.means(op, body) {
             return None;
         }
         let nth = self.seen;
         self.seen += 1;
+        self.met |= self.on.counts(nth);
         self.on.counts(nth).then(|| self.fault.clone())
     }
 }

@@ -121,6 +121,7 @@ fn carry_out(
         region: known.as_ref().map(|c| c.place.region.clone()).unwrap_or_default(),
         caller: known.map(|c| c.arn).unwrap_or_default(),
         at: now,
+        real: jiff::Timestamp::now(),
         request: text,
         answer,
         status,

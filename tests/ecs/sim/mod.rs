@@ -124,6 +124,11 @@ impl Sim {
         self.shared.faults.add(on, fault);
     }
 
+    /// Whether each fault has met a call.
+    pub fn all_faults_met(&self) -> bool {
+        self.shared.faults.all_met()
+    }
+
     /// Reads of `op` see by turns the state before the last `since` (true) and the present one (false).
     pub fn flap(&self, op: &str, since: &'static str, stale: &[bool]) {
         for (n, _) in stale.iter().enumerate().filter(|(_, stale)| **stale) {

@@ -19,6 +19,8 @@ pub struct Call {
     /// Who asked: the ARN behind the credentials.
     pub caller: String,
     pub at: At,
+    /// The same by the machine's clock, which no test moves.
+    pub real: jiff::Timestamp,
     /// The bodies, as they went over the wire.
     pub request: String,
     pub answer: String,

@@ -24,6 +24,8 @@ pub struct Settings {
     pub maximum_percent: u32,
     pub status: &'static str,
     pub load_balancers: Value,
+    /// In which its tasks lie.
+    pub subnet: &'static str,
     /// So long load balancers call a running task `initial`.
     pub registers_in: Duration,
     /// What ECS does where there is nothing to go back to: stands still, or says ROLLBACK_FAILED.
@@ -43,6 +45,7 @@ impl Default for Settings {
             maximum_percent: 200,
             status: "ACTIVE",
             load_balancers: json!([]),
+            subnet: "subnet-0a1b2c3d",
             registers_in: Duration::ZERO,
             nothing_to_go_back_to_fails: false,
         }

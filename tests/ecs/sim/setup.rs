@@ -73,6 +73,19 @@ impl Account {
         self.with(|region| region.errands.plan.extend(errands));
     }
 
+    /// The tasks that no service started, as DescribeTasks would show them now.
+    pub fn errands(&self) -> Vec<Value> {
+        self.with(|region| {
+            let place = region.place.clone();
+            region.errands.tasks.iter().map(|(cluster, task)| task.shown(&place, cluster)).collect()
+        })
+    }
+
+    /// ECS knows them no more, nor the tokens that they were run by.
+    pub fn lose_errands(&self) {
+        self.with(|region| region.errands.tasks.clear());
+    }
+
     /// A service with this task definition (family and revision, or ARN), in a cluster that is made if need be.
     pub fn service(&self, cluster: &str, name: &str, task_definition: &str) -> NewService {
         NewService {

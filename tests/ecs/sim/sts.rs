@@ -19,8 +19,10 @@ pub fn assume_role(
     let (arn, name) = (field("RoleArn"), field("RoleSessionName"));
     let denied = || Refusal {
         status: 403,
-        code: "AccessDenied".to_owned(),
-        message: format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn),
+        ..Refusal::new(
+            "AccessDenied",
+            format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn),
+        )
     };
     let role = world.roles.get(arn).ok_or_else(denied)?;
     if role.external_id.as_deref().is_some_and(|id| id != field("ExternalId")) {

@@ -22,7 +22,7 @@ impl Service {
             "placementConstraints": [], "placementStrategy": [], "schedulingStrategy": "REPLICA",
             "createdAt": stamp(self.created), "enableECSManagedTags": false, "propagateTags": "NONE",
             "enableExecuteCommand": false, "availabilityZoneRebalancing": "DISABLED",
-            "networkConfiguration": network(),
+            "networkConfiguration": self.network(),
             "currentServiceRevisions": self.deployments.iter().map(|d| json!({
                 "arn": self.revision_arn(&d.number), "requestedTaskCount": s.desired,
                 "runningTaskCount": self.tasks_of(&d.number).filter(|t| t.is_running()).count(),
@@ -59,7 +59,7 @@ impl Service {
             "runningCount": count(self.tasks_of(&d.number).filter(|t| t.is_running()).count()),
             "failedTasks": d.failed, "createdAt": stamp(d.created), "updatedAt": stamp(d.updated),
             "launchType": "FARGATE", "platformVersion": "1.4.0", "platformFamily": "Linux",
-            "networkConfiguration": network(),
+            "networkConfiguration": self.network(),
         });
         // Only rolling updates have one.
         if self.settings.strategy == "ROLLING" {
@@ -133,6 +133,11 @@ impl Service {
         shown
     }
 
+    fn network(&self) -> Value {
+        let groups = ["sg-0a1b2c3d"];
+        json!({"awsvpcConfiguration": {"subnets": [self.settings.subnet], "securityGroups": groups, "assignPublicIp": "DISABLED"}})
+    }
+
     fn breaker(&self, r: &Rollout) -> Value {
         let status = match (self.settings.breaker, r.tripped, r.in_flight()) {
             (false, ..) => "DISABLED",
@@ -171,11 +176,7 @@ impl Service {
             "clusterArn": self.cluster_arn(), "taskDefinition": r.task_definition, "createdAt": stamp(r.created),
             "launchType": "FARGATE", "platformVersion": "1.4.0", "platformFamily": "Linux",
             "loadBalancers": self.settings.load_balancers, "containerImages": images, "guardDutyEnabled": false,
-            "networkConfiguration": network(), "resolvedConfiguration": {"loadBalancers": resolved},
+            "networkConfiguration": self.network(), "resolvedConfiguration": {"loadBalancers": resolved},
         })
     }
-}
-
-fn network() -> Value {
-    json!({"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d"], "securityGroups": ["sg-0a1b2c3d"], "assignPublicIp": "DISABLED"}})
 }

@@ -2,10 +2,12 @@
 //!
 //! People look at states that last until they act, never at moments: a crash anywhere leaves them where they were.
 
+mod deciders;
+mod images;
 mod people;
 mod table;
-
-pub(crate) use table::PLAYS;
+mod verbs;
+mod wholes;
 
 use crate::support::Scene;
 use crate::support::manifests::{self, REPOSITORY, stage};
@@ -28,6 +30,9 @@ pub(crate) struct Play {
     /// What differs in the Release that brings [`NEW`].
     pub(crate) spec: fn(&mut Value),
     pub(crate) people: for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, ()>,
+    /// People turn to a Release that rests, or has no deadline: what a watch does not deliver then is seen with what
+    /// happens next.
+    pub(crate) rests: bool,
     /// The tag whose rollout is the last.
     pub(crate) last: &'static str,
     /// Every way in which it may end, as [`super::end`] writes it.
@@ -42,10 +47,23 @@ pub(crate) enum Begins {
     Adopting,
     /// One application that no Release ever knew, in a Release of one stage.
     Unknown,
+    /// [`OLD`] was verified in both stages, and came from a registry that is asked.
+    Registered,
+}
+
+/// All of them, or those that `PROOF_PLAYS` names.
+pub(crate) fn plays() -> Vec<&'static Play> {
+    let named = std::env::var("PROOF_PLAYS").unwrap_or_default();
+    let named: Vec<_> = named.split(',').filter(|n| !n.is_empty()).collect();
+    every().filter(|p| named.is_empty() || named.contains(&p.name)).collect()
 }
 
 pub(crate) fn play(name: &str) -> Option<&'static Play> {
-    PLAYS.iter().find(|p| p.name == name)
+    every().find(|p| p.name == name)
+}
+
+fn every() -> impl Iterator<Item = &'static Play> {
+    table::PLAYS.iter().chain(verbs::PLAYS).chain(wholes::PLAYS)
 }
 
 /// How long checks go on failing before they say so.
@@ -60,7 +78,15 @@ impl Play {
         if self.begins == Begins::Unknown {
             return application(s, "production").await;
         }
-        futures::join!(application(s, "staging"), application(s, "production"));
+        if self.begins == Begins::Registered {
+            images::push(s, OLD, "old").await;
+            let old = images::image(s, OLD);
+            futures::join!(application_of(s, "staging", &old), application_of(s, "production", &old));
+            s.apply(&resolving(s, release(OLD, patience))).await;
+            s.verified(OLD).await;
+        } else {
+            futures::join!(application(s, "staging"), application(s, "production"));
+        }
         if self.begins == Begins::Settled {
             s.apply(&release(OLD, patience)).await;
             s.verified(OLD).await;
@@ -77,13 +103,14 @@ impl Play {
                 s.behaves(tag, serde_json::from_str(behaviour).unwrap()).await;
             }
         }
-        s.apply(&self.edit(patience)).await;
+        s.apply(&self.edit(s, patience)).await;
         (self.people)(s).await;
     }
 
-    fn edit(&self, patience: Patience) -> Value {
+    fn edit(&self, s: &Scene, patience: Patience) -> Value {
         let mut spec = match self.begins {
             Begins::Settled => release(NEW, patience),
+            Begins::Registered => resolving(s, release(NEW, patience)),
             Begins::Adopting => release(OLD, patience),
             Begins::Unknown => {
                 json!({"image": {"repository": REPOSITORY, "tag": NEW}, "stages": [asked("production", Some("Automatic"), patience)]})
@@ -102,6 +129,13 @@ pub(crate) fn release(tag: &str, patience: Patience) -> Value {
     })
 }
 
+/// The same, of the registry's image, which is looked up there.
+fn resolving(s: &Scene, mut spec: Value) -> Value {
+    spec["image"]["repository"] = json!(images::repository(s));
+    spec["image"]["resolve"] = json!("Registry");
+    spec
+}
+
 fn asked(name: &str, promotion: Option<&str>, patience: Patience) -> Value {
     let mut stage = stage(name, promotion);
     let retry = json!({"attempts": patience.attempts, "interval": "1s"});
@@ -112,7 +146,11 @@ fn asked(name: &str, promotion: Option<&str>, patience: Patience) -> Value {
 
 /// A Deployment of one replica with its Service, once it is available.
 pub(crate) async fn application(s: &Scene, name: &str) {
-    s.apply_deployment(&manifests::deployment(name, &manifests::image(OLD), 1)).await;
+    application_of(s, name, &manifests::image(OLD)).await;
+}
+
+async fn application_of(s: &Scene, name: &str, image: &str) {
+    s.apply_deployment(&manifests::deployment(name, image, 1)).await;
     let services: Api<k8s_openapi::api::core::v1::Service> = s.api();
     let owner = crate::support::workloads::owner();
     services.patch(name, &owner, &Patch::Apply(manifests::service(name))).await.unwrap();

@@ -1,5 +1,6 @@
 //! What people do, each when what they wait for has come.
 
+pub(super) use super::deciders::*;
 use super::{FOREIGN, NEW, NEWER, OLD};
 use crate::support::Scene;
 use crate::support::manifests::{deployment, image};
@@ -9,7 +10,7 @@ use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
 /// Until this Deployment is told to run this tag.
-async fn runs(s: &Scene, deployment: &str, tag: &str) {
+pub(super) async fn runs(s: &Scene, deployment: &str, tag: &str) {
     until(&format!("{deployment} runs {tag}"), async || {
         let now = s.runs(deployment).await;
         is(now == tag, (), now)
@@ -18,7 +19,7 @@ async fn runs(s: &Scene, deployment: &str, tag: &str) {
 }
 
 /// Approves it, once asked to; before that, what `before` says of [`NEW`] comes true.
-async fn approve(s: &Scene, tag: &str, before: Option<Value>) {
+pub(super) async fn approve(s: &Scene, tag: &str, before: Option<Value>) {
     let token = s.awaiting(tag).await;
     if let Some(behaviour) = before {
         s.behaves(NEW, behaviour).await;
@@ -54,6 +55,11 @@ pub(super) fn approves_what_fails_under_load(s: &Scene) -> LocalBoxFuture<'_, ()
 
 pub(super) fn approves_what_cannot_be_pulled(s: &Scene) -> LocalBoxFuture<'_, ()> {
     approve(s, NEW, Some(json!({"pull": {"fail": "notFound"}}))).boxed_local()
+}
+
+pub(super) fn approves_what_means_another_image_by_now(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    let another = format!("sha256:{}", "b".repeat(64));
+    approve(s, NEW, Some(json!({"digest": another}))).boxed_local()
 }
 
 pub(super) fn abort_in_production(s: &Scene) -> LocalBoxFuture<'_, ()> {

@@ -1,4 +1,4 @@
-//! The plays, and every end that each may come to.
+//! The plays of good and bad images, and every end that each may come to.
 //!
 //! An end: phase, reason and cause; what staging ran, in order; what production ran; what is held against which image.
 //! Tags are shortened: `1` the old one, `2` the new one, `3` a newer one, `5` somebody else's.
@@ -9,8 +9,8 @@ use super::{NEW, NEWER, OLD, Play};
 use serde_json::{Value, json};
 
 const ILL: &str = r#"{"http": [{"path": "/health", "status": 503}]}"#;
-const FAILS: &str = r#"{"http": [{"path": "/items", "status": 500}]}"#;
-const NEVER: &str = r#"{"ready": {"never": true}}"#;
+pub(super) const FAILS: &str = r#"{"http": [{"path": "/items", "status": 500}]}"#;
+pub(super) const NEVER: &str = r#"{"ready": {"never": true}}"#;
 
 fn as_it_is(_: &mut Value) {}
 
@@ -22,14 +22,27 @@ fn under_load(spec: &mut Value) {
     }]);
 }
 
+/// It asks for a header out of a Secret that is not there: nobody can ask.
+pub(super) fn unasked(check: &mut Value) {
+    check["http"]["headers"] = json!([{"name": "Authorization", "secret": {"name": "gone", "key": "token"}}]);
+}
+
 fn soon_expired(spec: &mut Value) {
     spec["stages"][1]["promotion"]["timeout"] = json!("3s");
 }
 
-const BASE: Play =
-    Play { name: "", begins: Settled, behaves: &[], spec: as_it_is, people: p::nobody, last: NEW, ends: &[] };
+pub(super) const BASE: Play = Play {
+    name: "",
+    begins: Settled,
+    behaves: &[],
+    spec: as_it_is,
+    people: p::nobody,
+    rests: false,
+    last: NEW,
+    ends: &[],
+};
 
-pub(crate) const PLAYS: &[Play] = &[
+pub(super) const PLAYS: &[Play] = &[
     Play { name: "good", people: p::approves, ends: &["Verified Verified | 1 2 | 1 2 | -"], ..BASE },
     Play {
         name: "staging-health",

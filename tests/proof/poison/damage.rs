@@ -49,9 +49,6 @@ macro_rules! stamp {
 
 pub(crate) const DAMAGES: &[Damage] = &[
     status!("status-deleted", On, |s| *s = json!({})),
-    status!("stages-emptied", On, |s| if s["rollout"].is_object() {
-        s["rollout"]["stages"] = json!([])
-    }),
     status!("targets-dropped", On, |s| each_stage(s, |stage| stage["targets"] = json!([]))),
     status!("ways-back-dropped", On, |s| each_target(s, |t| drop(t.as_object_mut().map(|t| t.remove("wayBack"))))),
     status!("ways-back-emptied", On, |s| each_target(s, |t| if t["wayBack"].is_object() {
@@ -87,6 +84,9 @@ pub(crate) const DAMAGES: &[Damage] = &[
     status!("rollout-not-an-object", Refused, |s| s["rollout"] = json!("1-1")),
     status!("image-missing", Unreadable, |s| s["rollout"] =
         json!({"id": "1-1", "step": "Rolling", "startedAt": "2026-01-01T00:00:00Z"})),
+    status!("stages-emptied", Unreadable, |s| s["rollout"] = json!({
+        "id": "1-1", "image": "reg/app:sha-1", "step": "Rolling", "startedAt": "2026-01-01T00:00:00Z", "stages": []
+    })),
     stamp!("stamps-garbage", |_| Some("{\"effect\": ".to_owned())),
     stamp!("stamps-huge", |_| Some("x".repeat(200_000))),
     stamp!("stamps-removed", |_| None),

@@ -44,6 +44,12 @@ impl Faults {
         state.faults.iter().filter(|f| state.struck.contains(f)).count()
     }
 
+    /// Events that were refused for good: the API server said that it has them (409), or will not have them (422).
+    pub(crate) fn refused_events(&self) -> usize {
+        let refused = |f: &&Fault| f.on == Class::Event && matches!(f.kind, Kind::Conflict | Kind::Invalid);
+        self.lock().struck.iter().filter(refused).count()
+    }
+
     /// Counts one of this class; what is to happen to it.
     pub(super) fn strike(&self, on: Class) -> Option<Fault> {
         let mut state = self.lock();

@@ -31,6 +31,7 @@ pub(super) fn class(method: &Method, uri: &Uri) -> Class {
         (false, true, ..) => Class::Finalizer,
         (_, _, true, _) => Class::Image,
         (.., true) => Class::Event,
+        _ if has("jobs") => Class::Job,
         // A review of rights, say: a POST that changes nothing.
         _ => Class::Read,
     }
@@ -48,6 +49,7 @@ fn requests_are_told_apart() {
     assert_eq!(of(Method::GET, "/apis/apps/v1/namespaces/n/daemonsets?&watch=true"), Class::WatchOthers);
     assert_eq!(of(Method::PATCH, "/apis/apps/v1/namespaces/n/deployments/web?force=true"), Class::Image);
     assert_eq!(of(Method::POST, "/apis/events.k8s.io/v1/namespaces/n/events"), Class::Event);
+    assert_eq!(of(Method::POST, "/apis/batch/v1/namespaces/n/jobs"), Class::Job);
     assert_eq!(of(Method::GET, "/api/v1/namespaces/n/pods?labelSelector=a"), Class::ListPods);
     assert_eq!(of(Method::GET, "/api/v1/nodes"), Class::Read);
     assert_eq!(of(Method::PUT, "/apis/coordination.k8s.io/v1/namespaces/n/leases/tidegate"), Class::Lease);

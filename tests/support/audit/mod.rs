@@ -1,15 +1,9 @@
 //! The judge: reads what the controller really asked of the API server, and says which of its own rules it broke.
 //!
-//! The rules: it writes nothing but what is its own (`shape`); each workload is written once forward per rollout and
-//! once back per debt, and back only over what it wrote itself (`effects`); a hook is begun once, after a stored
-//! status had said so (`hooks`); a rollout that has ended writes no more (`ends`); a pod is deleted once, as it was
-//! seen, and only after a status said so (`stuck`); it tells people of each step that a status stored, and of nothing
-//! else (`told`).
+//! The rules are those about requests, refused ones too: it writes nothing but what is its own (`shape`); a pod is
+//! deleted once, as it was seen, and only after a status said so (`stuck`); it tells people of each step that a status
+//! stored, and of nothing else (`told`). What must be true of the objects themselves is for `oracle`.
 
-mod complete;
-mod effects;
-mod ends;
-mod hooks;
 mod shape;
 mod stuck;
 #[cfg(test)]
@@ -47,9 +41,9 @@ pub struct Record {
     pub response: Value,
     #[serde(rename = "requestReceivedTimestamp")]
     pub at: String,
-    /// The answer was metadata alone; the rest is what should have come of the request.
-    #[serde(skip)]
-    pub predicted: bool,
+    /// When it was answered.
+    #[serde(default, rename = "stageTimestamp")]
+    pub done_at: String,
 }
 
 #[derive(Deserialize, Clone, Debug)]
@@ -74,7 +68,7 @@ pub struct Answer {
 
 /// Which rules the controller broke, in sentences. Empty: none.
 pub fn broken(records: &[Record]) -> Vec<String> {
-    let rules = [shape::broken, effects::broken, hooks::broken, ends::broken, stuck::broken, told::broken];
+    let rules = [shape::broken, stuck::broken, told::broken];
     rules.iter().flat_map(|rule| rule(records)).collect()
 }
 
@@ -111,7 +105,6 @@ pub async fn read(cluster: &Cluster, marks: &Api<ConfigMap>, begins: u64, namesp
     let mut records: Vec<Record> = lines.lines().filter(here).filter_map(parse).collect();
     records.retain(|r| namespaces.contains(&r.object_ref.namespace));
     records.sort_by_key(|r| (r.version().unwrap_or_default(), r.at.clone()));
-    complete::fill(&mut records);
     records
 }
 

@@ -109,7 +109,19 @@ pub(super) const PATTERNS: &[(&str, &str, &[&str])] = &[
     (
         "^[a-zA-Z0-9_-]+$",
         "must be a name of letters, digits, - and _",
-        &["spec.stages[].targets[].ecs.service", "spec.stages[].targets[].ecs.containers[]"],
+        &[
+            "spec.stages[].targets[].ecs.service",
+            "spec.stages[].targets[].ecs.containers[]",
+            "spec.stages[].{hooks}[].ecsTask.container",
+            "spec.stages[].{hooks}[].ecsTask.capacityProvider",
+            "spec.stages[].{hooks}[].ecsTask.networkConfiguration.subnets[]",
+            "spec.stages[].{hooks}[].ecsTask.networkConfiguration.securityGroups[]",
+        ],
+    ),
+    (
+        "^(arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:task-definition/)?[a-zA-Z0-9_-]+(:[0-9]{1,9})?$",
+        "taskDefinition must be a family, family:revision or the ARN of a task definition",
+        &["spec.stages[].{hooks}[].ecsTask.taskDefinition"],
     ),
     (
         "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+$",

@@ -14,8 +14,8 @@ use crate::api::{Image, NsName, Reason, ReleaseStatus, TargetId, annotation};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Move {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::rollout::tests) enum Move {
     /// So many undisturbed decisions.
     Turns(u8),
     Decide(Fate),
@@ -105,7 +105,7 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
 const TAGS: [&str; 4] = ["sha-a1", "sha-b2", "sha-c3", "sha-d4"];
 
 impl Move {
-    pub(super) fn make(self, w: &mut World, laws: &mut Laws) -> Result<(), TestCaseError> {
+    pub(in crate::rollout::tests) fn make(self, w: &mut World, laws: &mut Laws) -> Result<(), TestCaseError> {
         match self {
             Self::Turns(n) => (0..n).try_for_each(|_| laws.decide(w, Fate::Done).map(drop))?,
             Self::Decide(fate) => drop(laws.decide(w, fate)?),
@@ -196,7 +196,7 @@ impl Move {
 }
 
 /// Everything that the adversary broke works again; who has to decide something has decided it.
-pub(super) fn mend(w: &mut World) {
+pub(in crate::rollout::tests) fn mend(w: &mut World) {
     w.refuse = None;
     w.unfit = None;
     w.endings.clear();
@@ -222,7 +222,7 @@ pub(super) fn mend(w: &mut World) {
     }
 }
 
-fn id(n: u8) -> TargetId {
+pub(in crate::rollout::tests) fn id(n: u8) -> TargetId {
     let stage = if n < 2 { "staging" } else { "production" };
     TargetId::new(stage, if n.is_multiple_of(2) { "web" } else { "worker" })
 }

@@ -4,7 +4,7 @@ use super::super::jobs::Ending;
 use super::super::workloads::{Behaviour, set_image};
 use super::super::world::World;
 use crate::api::ask::{AskResult, Outcome};
-use crate::api::effect::{Answer, Effect, Refused};
+use crate::api::effect::{Answer, Refused};
 use crate::api::status::Step;
 use crate::api::time::Duration;
 use crate::api::view::TargetView;
@@ -216,15 +216,14 @@ fn stray(w: &mut World, change: impl FnOnce(&mut AskResult)) -> bool {
 }
 
 fn intended(w: &World) -> bool {
-    matches!(w.decide().effect, Some(Effect::Write(_))) && w.rel.status.running().is_some()
+    w.next_write().is_some() && w.rel.status.running().is_some()
 }
 
 fn write(w: &mut World) -> Option<()> {
     if !intended(w) {
         return None;
     }
-    let Some(Effect::Write(write)) = w.decide().effect else { return None };
-    w.answer = Some(w.write(*write));
+    w.answer = Some(w.write(w.next_write()?));
     Some(())
 }
 

@@ -144,7 +144,10 @@ pub(super) const ALL: &[Situation] = &[
     situation("Restoring, before the write", "Staging failed; the way back is about to be written.", || {
         let mut w = failing(Behaviour::FailsHealth);
         w.run_until(|w| w.step_name() == Step::Verifying);
-        while !matches!(w.decide().effect, Some(Effect::Write(_))) {
+        for _ in 0..400 {
+            if w.next_write().is_some() {
+                break;
+            }
             if !w.turn() {
                 w.now = w.again.unwrap();
             }
@@ -172,7 +175,7 @@ pub(super) const ALL: &[Situation] = &[
             w.run_until(|w| w.step_name() == Step::Verifying);
             w.refuse = Some((crate::api::effect::Refused::Forbidden, "cannot patch resource".into()));
             w.run_until(|w| w.announced(Reason::RollbackFailed));
-            while w.turn() {}
+            w.come_to_rest();
             w.pass(Duration::from_secs(31));
             w = stop_before_the_write(w);
             w.refuse = None;

@@ -23,7 +23,8 @@ pub fn run(asked: &mut Asked) -> Answer {
             Earlier::Same(earlier) => return Ok(shown(asked, &cluster, &earlier, &[])),
             Earlier::Other(earlier) => {
                 let arns: Vec<String> = earlier.iter().map(|id| place.arn(&format!("task/{cluster}/{id}"))).collect();
-                return Err(Refusal::new("ConflictException", format!("The token was used for other tasks: {arns:?}")));
+                let text = format!("The token was used for other tasks: {arns:?}");
+                return Err(Refusal { resources: arns, ..Refusal::new("ConflictException", text) });
             }
         }
     }
@@ -88,6 +89,10 @@ fn check(body: &Value, definition: &TaskDefinition) -> Result<(), Refusal> {
     let own_network = definition.body()["networkMode"] == "awsvpc";
     if own_network && !body["networkConfiguration"]["awsvpcConfiguration"].is_object() {
         let text = "Network Configuration must be provided when networkMode 'awsvpc' is specified.";
+        return Err(Refusal::invalid(text));
+    }
+    if !own_network && body["networkConfiguration"].is_object() {
+        let text = "Network Configuration is not valid for the given networkMode of this task definition.";
         return Err(Refusal::invalid(text));
     }
     let names: Vec<String> = definition.images().into_iter().map(|(name, _)| name).collect();

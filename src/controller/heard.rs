@@ -1,0 +1,172 @@
+//! What the standing watches decode: of a Release everything, of a workload no more than is kept of it.
+//!
+//! Ten thousand Releases and their workloads are listed at every start, so what nobody reads is skipped: most of a
+//! workload's metadata are its managed fields.
+
+use crate::api::Release;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+/// A Release; or why it cannot be read, as one that somebody damaged must not hide all others of its list.
+#[derive(Clone, Debug)]
+pub(super) enum Heard {
+    Release(Box<Release>),
+    Unreadable { meta: Box<ObjectMeta>, error: String },
+}
+
+/// Namespace, name, uid, version and generation of a `K`. The API server is asked for metadata alone.
+#[derive(Clone, Debug)]
+pub(super) struct Sketch<K> {
+    meta: ObjectMeta,
+    of: PhantomData<fn() -> K>,
+}
+
+impl<'de> Deserialize<'de> for Heard {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(json)?;
+        serde_json::from_str(text.get()).map(Self::Release).or_else(|error| {
+            let object: Object = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+            // Where in the API server's own text it stands tells nobody anything.
+            let (error, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
+            let error = error.strip_suffix(&place).unwrap_or(&error).to_owned();
+            Ok(Self::Unreadable { meta: Box::new(object.metadata.into()), error })
+        })
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Sketch<K> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let object = Object::deserialize(json)?;
+        Ok(Self { meta: object.metadata.into(), of: PhantomData })
+    }
+}
+
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    namespace: Option<String>,
+    name: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(m: Metadata) -> Self {
+        let Metadata { namespace, name, uid, resource_version, generation } = m;
+        Self { namespace, name, uid, resource_version, generation, ..Self::default() }
+    }
+}
+
+impl Resource for Heard {
+    type DynamicType = ();
+    type Scope = <Release as Resource>::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        Release::kind(&())
+    }
+    fn group((): &()) -> Cow<'_, str> {
+        Release::group(&())
+    }
+    fn version((): &()) -> Cow<'_, str> {
+        Release::version(&())
+    }
+    fn plural((): &()) -> Cow<'_, str> {
+        Release::plural(&())
+    }
+    fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Release(release) => &release.metadata,
+            Self::Unreadable { meta, .. } => meta,
+        }
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match self {
+            Self::Release(release) => &mut release.metadata,
+            Self::Unreadable { meta, .. } => meta,
+        }
+    }
+}
+
+impl<K: Resource> Resource for Sketch<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::kind(dt)
+    }
+    fn group(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::group(dt)
+    }
+    fn version(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::version(dt)
+    }
+    fn plural(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::plural(dt)
+    }
+    fn metadata_api() -> bool {
+        true
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::apps::v1::Deployment;
+    use kube::core::{ObjectList, WatchEvent};
+    use serde_json::json;
+
+    fn metadata() -> serde_json::Value {
+        json!({
+            "namespace": "shop", "name": "web", "uid": "u-1", "resourceVersion": "7", "generation": 3,
+            "labels": {"a": "b"}, "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
+        })
+    }
+
+    /// Also as a part of what the API server wraps around it.
+    #[test]
+    fn of_a_workload_is_kept_what_is_used() {
+        let object = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata()});
+        let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [object]}).to_string();
+        let list: ObjectList<Sketch<Deployment>> = serde_json::from_str(&list).unwrap();
+        let meta = list.items[0].meta();
+        let kept = (meta.namespace.as_deref(), meta.name.as_deref(), meta.uid.as_deref(), meta.generation);
+        assert_eq!(kept, (Some("shop"), Some("web"), Some("u-1"), Some(3)));
+        assert_eq!((meta.resource_version.as_deref(), meta.labels.is_none()), (Some("7"), true));
+        assert!(Sketch::<Deployment>::metadata_api());
+    }
+
+    #[test]
+    fn a_release_that_cannot_be_read_is_named_and_hides_no_other() {
+        let bad = json!({"metadata": metadata(), "spec": {"image": 5}});
+        let good = include_str!("../../examples/smallest.yaml").split("\n---").filter_map(|text| {
+            serde_saphyr::from_str::<serde_json::Value>(text).ok().filter(|v| v["kind"] == "Release")
+        });
+        let list = json!({"metadata": {}, "items": good.chain([bad.clone()]).collect::<Vec<_>>()}).to_string();
+        let list: ObjectList<Heard> = serde_json::from_str(&list).unwrap();
+        assert!(matches!(list.items[..], [Heard::Release(_), Heard::Unreadable { .. }]), "{list:?}");
+        assert_eq!(list.items[1].meta().name.as_deref(), Some("web"));
+
+        let event = format!(r#"{{"type":"MODIFIED","object":{bad}}}"#);
+        let WatchEvent::Modified(Heard::Unreadable { error, .. }) = serde_json::from_str(&event).unwrap() else {
+            panic!("{event}");
+        };
+        assert!(error.contains("invalid type: integer `5`") && !error.contains("line"), "{error}");
+    }
+}

@@ -1,0 +1,41 @@
+//! What one look at a target can say. What is older than something known before, or leaves out what was asked, accuses
+//! nobody and proves nothing: it is looked at again. Nothing is judged here.
+
+use super::draft::Draft;
+use crate::api::status::TargetState;
+use crate::api::view::LiveTarget;
+
+/// A target whose controller has seen its newest generation: before that nobody knows which revision it will run.
+pub(super) fn observed<'a>(d: &Draft<'a>, stage: &str, target: &str) -> Option<&'a LiveTarget> {
+    d.live(stage, target).filter(|l| l.observed_generation >= l.generation)
+}
+
+/// A target of which it can be told whether it still runs the revision that was written.
+pub(super) fn comparable<'a>(d: &Draft<'a>, stage: &str, state: &TargetState) -> Option<&'a LiveTarget> {
+    let tells = |l: &&LiveTarget| revision(state).is_none() || !revision_unknown(l);
+    observed(d, stage, &state.name).filter(|l| !older(l, state)).filter(tells)
+}
+
+/// Whether another revision than the one that was written is there.
+pub(super) fn other_revision(live: &LiveTarget, state: &TargetState) -> bool {
+    live.revision.as_ref() != revision(state)
+}
+
+/// Whether this look says less than is known already. Nothing may happen that would tell more, so it is to be repeated.
+pub(super) fn says_less(live: &LiveTarget, state: &TargetState) -> bool {
+    revision_unknown(live) || older(live, state)
+}
+
+/// Whether this look is older than our own write: it says nothing of what others did since.
+pub(super) fn older(live: &LiveTarget, state: &TargetState) -> bool {
+    live.ecs.is_none() && state.written.as_ref().is_some_and(|x| live.generation < x.generation)
+}
+
+/// Whether the revision of what is there could not be told, although its controller has seen it.
+pub(super) fn revision_unknown(live: &LiveTarget) -> bool {
+    live.revision.is_none() && !live.paused && live.ecs.is_none() && live.observed_generation >= live.generation
+}
+
+fn revision(state: &TargetState) -> Option<&String> {
+    state.written.as_ref()?.revision.as_ref()
+}

@@ -1,0 +1,159 @@
+//! What is called available, verified or restored is that.
+
+use crate::support::oracle::write::{runs, runs_where_it_can};
+use crate::support::oracle::{History, Key, Life, Moment, Violation, images, workload_key};
+use serde_json::Value;
+use tidegate::api::Phase;
+use tidegate::api::status::{Rollout, StageState, Step, TargetStep};
+
+/// A stage whose checks are asked was available: every replica of every target on its newest revision.
+pub(super) fn available_first(h: &History) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    for life in &h.lives {
+        for (before, now) in life.steps().filter(|(_, now)| now.ours()) {
+            let Some(rollout) = now.status.rollout.as_ref().filter(|r| r.step == Step::Verifying) else { continue };
+            for stage in rollout.stages.iter().filter(|s| s.available_at.is_some()) {
+                let was = before.stage(rollout.id, &stage.name).and_then(|s| s.available_at);
+                if was == stage.available_at {
+                    continue;
+                }
+                for target in &stage.targets {
+                    let Some(key) = workload_key(&target.workload) else { continue };
+                    let written = target.written.as_ref().map(|w| w.images.as_slice());
+                    let brought = |v: &Value| written.is_none_or(|w| runs_where_it_can(&images(v), w));
+                    if !h.in_sight(&key, now).iter().any(|v| brought(&v.value) && followed(&v.value)) {
+                        let says = format!("{} was called available, and {key} was not", stage.name);
+                        broken.push(Violation::at(now.revision, says));
+                    }
+                }
+            }
+        }
+    }
+    broken
+}
+
+/// A stage that is verified runs the rollout's image; a rollout that is verified has verified all its stages.
+pub(super) fn what_runs(h: &History) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    for (_, now, rollout, stage) in newly_verified(h) {
+        for stable in now.status.stable.iter().filter(|s| s.stage == stage.name) {
+            let Some(key) = workload_key(&stable.workload) else { continue };
+            let wanted = stable.images.iter().all(|i| i.image.tag() == rollout.image.tag());
+            let ran = |v: &Value| runs_where_it_can(&images(v), &stable.images) && observed(v);
+            if !wanted || !h.in_sight(&key, now).iter().any(|v| ran(&v.value)) {
+                let says =
+                    format!("{} was called verified with {}, which {key} did not run", stage.name, rollout.image);
+                broken.push(Violation::at(now.revision, says));
+            }
+        }
+    }
+    for life in &h.lives {
+        for (before, now) in life.steps().filter(|(_, now)| now.ours()) {
+            let Some(rollout) = &now.status.rollout else { continue };
+            let ended =
+                rollout.step == Step::Ended && before.rollout(rollout.id).is_some_and(|r| r.step != Step::Ended);
+            let verified = ended && now.status.phase == Some(Phase::Verified);
+            for open in rollout.stages.iter().filter(|s| verified && s.verified_at.is_none()) {
+                broken.push(Violation::at(now.revision, format!("all is verified, but {} is not", open.name)));
+            }
+        }
+    }
+    broken
+}
+
+/// `RolledBack` is said only after every restored target was available on its way back.
+pub(super) fn restored_runs(h: &History) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    for (_, now, rollout) in rolled_back(h) {
+        for target in rollout.stages.iter().flat_map(|s| &s.targets).filter(|t| t.state == TargetStep::Restored) {
+            let (Some(key), Some(back)) = (workload_key(&target.workload), &target.way_back) else { continue };
+            let latest = h.of(&key).rfind(|v| v.revision < now.revision);
+            let back_to = |v: &Value| runs_where_it_can(&images(v), &back.images);
+            // From the newest version on backwards, as long as it runs the way back.
+            let since = h.of(&key).rev().filter(|v| v.revision < now.revision).take_while(|v| back_to(&v.value));
+            let well = since.into_iter().any(|v| followed(&v.value));
+            if !well {
+                let live = latest.map(|v| images(&v.value));
+                let says = format!("{key} was called restored to {:?}; it ran {live:?}", back.images);
+                broken.push(Violation::at(now.revision, says));
+            }
+        }
+    }
+    broken
+}
+
+/// Versions in which a stage becomes verified.
+pub(super) fn newly_verified(h: &History) -> Vec<(&Life, &Moment, &Rollout, &StageState)> {
+    let mut all = Vec::new();
+    for life in &h.lives {
+        for (before, now) in life.steps().filter(|(_, now)| now.ours()) {
+            let Some((was, is)) = before.status.rollout.as_ref().zip(now.status.rollout.as_ref()) else { continue };
+            let open = |s: &&StageState| was.stage_state(&s.name).is_some_and(|w| w.verified_at.is_none());
+            let new = is.stages.iter().filter(|s| was.id == is.id && s.verified_at.is_some()).filter(open);
+            all.extend(new.map(|stage| (life, now, is, stage)));
+        }
+    }
+    all
+}
+
+/// Versions in which a rollout ends as `RolledBack`.
+pub(super) fn rolled_back(h: &History) -> Vec<(&Life, &Moment, &Rollout)> {
+    let mut all = Vec::new();
+    for life in &h.lives {
+        for (before, now) in life.steps().filter(|(_, now)| now.ours()) {
+            let Some(rollout) = &now.status.rollout else { continue };
+            let went_on = before.rollout(rollout.id).is_some_and(|r| r.step != Step::Ended);
+            if went_on && rollout.step == Step::Ended && now.status.phase == Some(Phase::RolledBack) {
+                all.push((life, now, rollout));
+            }
+        }
+    }
+    all
+}
+
+/// The workload's controller has seen its newest generation.
+fn observed(workload: &Value) -> bool {
+    workload["status"]["observedGeneration"].as_i64() >= workload["metadata"]["generation"].as_i64()
+}
+
+/// Every replica is available, and on the newest revision where its strategy brings that about by itself.
+fn followed(workload: &Value) -> bool {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let count = |name: &str| status[name].as_i64().unwrap_or_default();
+    let [wanted, total, updated, available] = match workload["kind"].as_str() {
+        Some("DaemonSet") => {
+            ["desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled", "numberAvailable"].map(count)
+        }
+        _ => [
+            spec["replicas"].as_i64().unwrap_or(1),
+            count("replicas"),
+            count("updatedReplicas"),
+            count("availableReplicas"),
+        ],
+    };
+    // Pods below a StatefulSet's partition stay as they are.
+    let kept = spec["updateStrategy"]["rollingUpdate"]["partition"].as_i64().unwrap_or_default();
+    observed(workload) && [total, available] == [wanted; 2] && updated >= wanted - kept
+}
+
+/// The first write of a restore in this rollout that is known; else when it was first said that one is made.
+pub(super) fn restoring_since<'l>(life: &'l Life, rollout: &Rollout, stage: &str) -> Option<&'l Moment> {
+    let mut of_it = life.of_rollout(rollout.id);
+    of_it.find(|(_, r)| r.stage_state(stage).is_some_and(|s| s.restore_at.is_some())).map(|(m, _)| m)
+}
+
+/// The latest version until `now` in which this stage's availability was stored anew.
+pub(super) fn available_since<'l>(
+    life: &'l Life,
+    now: &Moment,
+    rollout: &Rollout,
+    stage: &StageState,
+) -> Option<&'l Moment> {
+    let same = |r: &Rollout| r.stage_state(&stage.name).is_some_and(|s| s.available_at == stage.available_at);
+    life.of_rollout(rollout.id).find(|(m, r)| m.revision <= now.revision && same(r)).map(|(m, _)| m)
+}
+
+/// Keys of a stage's targets on this cluster.
+pub(super) fn keys(stage: &StageState) -> Vec<Key> {
+    stage.targets.iter().filter_map(|t| workload_key(&t.workload)).collect()
+}
