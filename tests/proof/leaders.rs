@@ -1,12 +1,12 @@
-//! Two replicas, and the one that leads dies, stands still, or is cut off in the middle of a write: what it had sent
-//! arrives when the other one has long gone on.
+//! Two replicas, and the one that leads dies, stands still, is cut off in the middle of a write, or hears the answer when
+//! it leads no more: what it had sent arrives when the other one has long gone on, and it sends nothing further.
 
 use crate::campaign::{Dice, all, must_hold, sampled};
 use crate::crashes::recorded;
 use crate::plan::{Class, Fault, Kind, Plan};
 
 const PLAYS: [&str; 6] = ["good", "production-smoke", "abort", "supersede-staging", "human-edit", "delete"];
-const KINDS: [Kind; 4] = [Kind::Partition, Kind::Freeze, Kind::Late, Kind::CrashAfter];
+const KINDS: [Kind; 5] = [Kind::Partition, Kind::Freeze, Kind::Late, Kind::LeaseLost, Kind::CrashAfter];
 
 #[test]
 fn the_leader_is_not_the_leader_any_more() {

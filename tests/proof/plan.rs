@@ -97,6 +97,8 @@ named! {
         Late = "late",
         /// From here on, for some seconds, everything that this process sends arrives late, its lease too.
         Partition = "partition",
+        /// Carried out, and answered when the lease, which cannot be renewed meanwhile, has run out.
+        LeaseLost = "lease-lost",
         /// The process stands still for some seconds.
         Freeze = "freeze",
         /// An older answer to the same question.

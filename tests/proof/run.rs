@@ -89,6 +89,7 @@ async fn played(s: &Scene, keeper: &Keeper, plan: &Plan, faults: &Faults) -> Str
         whole.await
     };
     faults.disarm();
+    assert!(faults.wrong().is_empty(), "sent without the lease: {:#?}", faults.wrong());
     s.refused_events.set(faults.refused_events());
     let allowed = play.ends.contains(&how.as_str()) || clock::may_be_overdue(plan, &how);
     assert!(allowed, "ended {how:?}, which is none of {:#?}", play.ends);

@@ -4,6 +4,7 @@
 //! the controller, whose own token it passes on.
 
 mod answer;
+mod lapse;
 mod state;
 mod stream;
 mod traffic;
@@ -17,7 +18,8 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{Response, header};
+use axum::http::{Method, Response, header};
+use lapse::Lapse;
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +49,8 @@ pub(super) struct Shared {
     crashes: watch::Sender<(u32, Option<Kind>)>,
     /// Until when everything is held back.
     held: Mutex<Option<Instant>>,
+    /// The lease that its process could not renew.
+    lapse: Lapse,
     bodies: Mutex<HashMap<String, VecDeque<(axum::http::StatusCode, Bytes)>>>,
 }
 
@@ -64,6 +68,7 @@ impl Proxy {
             pid: Mutex::default(),
             crashes: watch::channel((0, None)).0,
             held: Mutex::default(),
+            lapse: Lapse::default(),
             bodies: Mutex::default(),
         });
         let app = Router::new().fallback(handle).with_state(shared.clone());
@@ -86,6 +91,12 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 16 << 20).await.unwrap_or_default();
     let class = traffic::class(&parts.method, &parts.uri);
+    if class == Class::Lease && shared.lapse.bars() {
+        return answer::refusal(Kind::Unavailable);
+    }
+    if shared.lapse.forbids(class) {
+        shared.faults.accuse(format!("{} {}", parts.method, parts.uri.path()));
+    }
     let fault = if class.watches() {
         shared.faults.refusal(class).map(|kind| Fault::new(kind, class, 1))
     } else {
@@ -114,6 +125,12 @@ impl Shared {
                 *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + LATE);
             }
             Kind::Late => sleep(LATE).await,
+            Kind::LeaseLost => {
+                let run_out = self.lapse.begin();
+                let answered = self.forward(class, parts, body).await;
+                sleep_until(run_out).await;
+                return answered;
+            }
             Kind::ResetBefore | Kind::Torn => return answer::closed(),
             Kind::Hole | Kind::HalfOpen => return pending().await,
             Kind::ResetAfter | Kind::TimeoutAfter | Kind::CutAfter | Kind::HoleAfter => {
@@ -154,7 +171,10 @@ impl Shared {
             return answer::with_type(status, kind, stream::carry(self.clone(), class, answered));
         }
         let Ok(bytes) = answered.bytes().await else { return answer::closed() };
-        if parts.method == axum::http::Method::GET {
+        if class == Class::Lease && parts.method != Method::GET && status.is_success() {
+            self.lapse.renewed();
+        }
+        if parts.method == Method::GET {
             self.keep(key, status, bytes.clone());
         }
         answer::with_type(status, kind, Body::from(bytes))

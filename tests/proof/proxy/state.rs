@@ -16,6 +16,8 @@ struct State {
     struck: Vec<Fault>,
     /// How the next requests for such a watch are answered, and how many.
     refusals: BTreeMap<Class, (Kind, u32)>,
+    /// What the controller sent that it must never send.
+    wrong: Vec<String>,
 }
 
 impl Faults {
@@ -48,6 +50,15 @@ impl Faults {
     pub(crate) fn refused_events(&self) -> usize {
         let refused = |f: &&Fault| f.on == Class::Event && matches!(f.kind, Kind::Conflict | Kind::Invalid);
         self.lock().struck.iter().filter(refused).count()
+    }
+
+    /// What was sent without the lease.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        self.lock().wrong.clone()
+    }
+
+    pub(super) fn accuse(&self, what: String) {
+        self.lock().wrong.push(what);
     }
 
     /// Counts one of this class; what is to happen to it.
