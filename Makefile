@@ -9,6 +9,7 @@ IMAGE ?= tidegate:$(VERSION)
 HONEST := target/honest
 MINISTACK := target/ministack
 PROMETHEUS := target/prometheus
+FAKETIME := target/faketime/libfaketime.so.1
 # What is in a requirements file, into an environment of its own: $(call pip_install,DIRECTORY,FILE)
 pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
 # The control plane needs no C compiler.
@@ -17,7 +18,7 @@ export CGO_ENABLED := 0
 export RUST_TEST_THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-everything demo-stop test test-cluster test-controller prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
+.PHONY: help demo demo-everything demo-stop test test-cluster test-controller test-those-that-wait test-ecs test-those-that-compute prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -40,11 +41,24 @@ test-cluster: ## the tests of the simulated nodes
 	@# `go vet` has its own step in `make lint`; here it would look at all of Kubernetes first.
 	cd tests/cluster && go test -vet=off ./...
 
-test-controller: cluster registry prometheus ## the tests of the controller, on a real control plane
+test-controller: cluster registry prometheus $(FAKETIME) ## the tests of the controller, on a real control plane
 	@rm -rf target/tmp/ecs-calls
-	cargo test --no-fail-fast
+	cargo test --no-run
+	@# Most of them wait; what only computes gives way to them.
+	@$(MAKE) --no-print-directory --jobs 3 test-those-that-wait test-ecs test-those-that-compute
 
-proof: cluster ## every crash, fault and damage that can be planned, two hours or so; the numbers: target/proof/report.md
+test-those-that-wait:
+	cargo test --no-fail-fast --bins $(patsubst tests/%/main.rs,--test %,$(filter-out tests/ecs/%,$(wildcard tests/*/main.rs))) $(patsubst tests/%.rs,--test %,$(wildcard tests/*.rs))
+	cargo test --doc
+
+test-ecs:
+	@echo "The tests on ECS and of the library run beside these; what they say comes when they end."
+	@cargo test --test ecs >target/test-ecs.log 2>&1; status=$$?; cat target/test-ecs.log; exit $$status
+
+test-those-that-compute:
+	@nice cargo test --lib >target/test-lib.log 2>&1; status=$$?; cat target/test-lib.log; exit $$status
+
+proof: cluster $(FAKETIME) ## every crash, fault and damage that can be planned, two hours or so; the numbers: target/proof/report.md
 	PROOF=all cargo test --test proof -- --test-threads=1 --nocapture
 	MODEL=deep cargo test --lib the_laws_hold_in_every_state -- --nocapture
 	TIDEGATE_KILLS=0 cargo test --test ecs -- cells::killed scenarios_faulted --nocapture
@@ -72,6 +86,10 @@ prometheus: $(PROMETHEUS)/bin/prometheus ## the Prometheus server that metric ga
 
 $(PROMETHEUS)/bin/prometheus:
 	@tests/metrics/fetch-prometheus $(PROMETHEUS)
+
+# Shows a process another time. Where apt does not have it, jumping clocks are not played, and the report says so.
+$(FAKETIME):
+	@tests/debian-file libfaketime 'usr/lib/*/faketime/libfaketime.so.1' $@ || echo "There is no libfaketime here: clocks will not jump."
 
 cloudwatch-ministack: cluster prometheus ## CloudWatch alarms as metric gates, on ministack (Python)
 	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)

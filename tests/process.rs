@@ -17,7 +17,7 @@ use support::cluster::HOME;
 use support::controller::account;
 use support::held::signal;
 use support::wait::{BOUND, is, until};
-use support::{Cluster, Scene};
+use support::{Cluster, Scene, audit};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -54,10 +54,19 @@ async fn whole_life(s: &Scene) {
     let mut two = Process::start(s, "process-two", &["--log-format=text"]).await;
     assert_eq!(two.get("/readyz").await.0, 200, "a follower is ready");
     assert_eq!((two.get("/livez").await.0, two.metric("tidegate_leader").await), (200, 0.0));
-    assert!(one.metric("tidegate_rollouts_ended_total{phase=\"Verified\"").await >= 1.0);
+    until("the end is counted", async || {
+        let ended = one.metric("tidegate_rollouts_ended_total{phase=\"Verified\"").await;
+        is(ended >= 1.0, (), ended)
+    })
+    .await;
 
     // Settled, and nobody touches anything: nothing is asked of the API server. The lease has a client of its own.
     until("the last events to be published", async || {
+        let untold = audit::untold(&s.records(std::slice::from_ref(&s.ns)).await);
+        is(untold.is_empty(), (), untold)
+    })
+    .await;
+    until("nothing to be under way", async || {
         let before = one.requests().await;
         sleep(Duration::from_secs(1)).await;
         let after = one.requests().await;
@@ -114,7 +123,7 @@ fn text_lines_name_what_they_speak_of(s: &Scene) {
         let without: Vec<_> = about.iter().filter(|l| !l.contains(field)).collect();
         assert!(without.is_empty(), "without {field}: {without:#?}");
     }
-    let wrote = about.iter().filter(|l| l.contains("wrote"));
+    let wrote = about.iter().filter(|l| l.contains("wrote") && l.contains("Applied"));
     assert_eq!(wrote.count(), 2, "{log}");
 }
 

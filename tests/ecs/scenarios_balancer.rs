@@ -101,6 +101,7 @@ async fn who_may_not_ask_does_without_and_says_so_once() {
 #[tokio::test]
 async fn a_load_balancer_that_does_not_answer_is_asked_again() {
     on_ecs("lb-silent", balanced, async |s| {
+        s.patience.set("60s");
         s.settled().await;
         s.sim.fault(On::op(ASKED), Fault::server_error());
         s.service.plan([Course::lands().after(SECOND)]);

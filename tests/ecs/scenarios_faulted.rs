@@ -69,13 +69,15 @@ async fn play(name: &'static str, rows: Vec<Row>, when: When) {
     eprintln!("{count} plays, in {met} of them a call went wrong, {} of them end wrong", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // How often a service is looked at is not the same each time, and after the last write no read is too old.
-    assert!(met * 2 >= count, "in {met} of {count} plays alone a call went wrong");
+    assert!(met * 3 >= count, "in {met} of {count} plays alone a call went wrong");
 }
 
 /// Whether the call came that was to go wrong.
 async fn play_one(row: &Row, when: When, n: usize, (name, fault): Trouble) -> bool {
     let met = Cell::new(false);
     row.stage(&format!("{when:?}-{n}-{name}"), async |s| {
+        // A call that nobody answers takes its time.
+        s.patience.set("60s");
         row.prepare(s, when).await;
         row.lead(s, when).await;
         s.sim.fault(On::any().skip(n).once(), fault());

@@ -6,11 +6,13 @@ use crate::scenarios_stage::{NEW, OLD, Stage, settled_on_ecs};
 use crate::sim::course::Course;
 use crate::sim::errands::Errand;
 use crate::sim::faults::{Fault, Gate, On};
+use crate::support::wait::BOUND;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::time::Duration;
 use tidegate::api::{Phase, Reason};
+use tokio::time::timeout;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Plays at a time.
@@ -53,7 +55,7 @@ async fn at_every_call_of_a_good_one() {
                 let gate = Gate::new();
                 s.sim.fault(On::any().skip(nth).once(), Fault::HoldBefore(gate.clone()));
                 good(s).await;
-                gate.reached().await;
+                timeout(BOUND, gate.reached()).await.expect("the call comes");
                 s.kill();
                 gate.left().await;
                 s.start();

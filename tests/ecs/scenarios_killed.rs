@@ -6,8 +6,10 @@ use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release, settled_on_ecs};
 use crate::scenarios_table::{READS, gone, tasks};
 use crate::sim::course::{Course, Failure};
 use crate::sim::faults::{Fault, Gate, On};
+use crate::support::wait::BOUND;
 use futures::{StreamExt as _, stream};
 use tidegate::api::{Phase, Reason};
+use tokio::time::timeout;
 
 const WRITES: [&str; 3] = ["RegisterTaskDefinition", "UpdateService", "StopServiceDeployment"];
 
@@ -16,7 +18,7 @@ pub async fn killed_at(s: &Stage<'_>, op: &str, nth: usize, after: bool) {
     let gate = Gate::new();
     let hold = if after { Fault::HoldAfter(gate.clone()) } else { Fault::HoldBefore(gate.clone()) };
     s.sim.fault(On::op(op).skip(nth).once(), hold);
-    gate.reached().await;
+    timeout(BOUND, gate.reached()).await.expect("the call comes");
     s.kill();
     s.start();
     gate.open();
@@ -100,11 +102,12 @@ async fn at_every_write_of_a_restore() {
 async fn an_abort_before_reads_show_the_write_waits_for_it() {
     settled_on_ecs("killed-abort", async |s| {
         s.service.plan([Course::lands().after(SECOND), Course::lands().after(SECOND)]);
-        READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
+        let late = |op: &str| On::op(op).times(3).within(3 * SECOND);
+        READS.iter().for_each(|op| s.sim.fault(late(op), Fault::Stale("UpdateService")));
         let gate = Gate::new();
         s.sim.fault(On::op("UpdateService").once(), Fault::HoldAfter(gate.clone()));
         s.set_tag(NEW).await;
-        gate.reached().await;
+        timeout(BOUND, gate.reached()).await.expect("the write comes");
         s.kill();
         s.abort(s.status().await.rollout.unwrap().id).await;
         s.start();

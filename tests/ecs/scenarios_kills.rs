@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 /// Kills around writes in one play.
 const WRITES: usize = 4;
 /// A call of any kind is drawn among so many.
-const CALLS: usize = 16;
+const CALLS: usize = 24;
 /// Plays at a time, of each test.
 pub const AT_A_TIME: usize = 6;
 

@@ -141,8 +141,10 @@ async fn a_lost_status_after_a_way_back_does_not_bring_it_again() {
                     s.judge(500).await;
                 }
                 s.set_tag(NEW).await;
-                s.phase(NEW, Phase::Restoring).await;
-                s.judge(200).await;
+                if landed {
+                    s.phase(NEW, Phase::Restoring).await;
+                    s.judge(200).await;
+                }
                 let cause = if landed { Reason::HealthCheckFailed } else { Reason::CrashLoop };
                 s.rolled_back(NEW, cause).await;
                 s.event(Reason::RolledBack).await;

@@ -110,10 +110,12 @@ async fn a_deployment_of_somebody_else_is_waited_for() {
         "in-flight",
         |s| s,
         async |s| {
-            s.service.plan([Course::lands().after(Duration::from_secs(4)), Course::lands()]);
+            s.service.plan([Course::hangs(), Course::lands().after(Duration::from_secs(1)), Course::lands()]);
             s.service.somebody(&Somebody::Redeploys);
             s.apply(&release(NEW)).await;
             s.blocked(Reason::DeploymentInFlight).await;
+            // Its own does not get anywhere; the next one does.
+            s.service.somebody(&Somebody::Redeploys);
             s.verified(NEW).await;
             assert_eq!(s.writes(), "RU");
         },

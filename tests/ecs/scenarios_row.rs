@@ -111,6 +111,12 @@ impl Row {
     /// The deadline where the controller is killed again and again.
     pub fn patience(&self, when: When) -> &'static str {
         match self.cell(when) {
+            // By what is seen.
+            Cell::Ends { phase: Phase::Failed, cause: Some(Reason::Contended | Reason::CrashLoop), .. }
+                if when != When::Restore =>
+            {
+                "10m"
+            }
             Cell::Ends { phase: Phase::Failed, .. } => SHORT,
             Cell::Ends { cause: Some(Reason::ProgressDeadlineExceeded), .. } => SHORT,
             _ => "10m",

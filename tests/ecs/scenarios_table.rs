@@ -57,7 +57,11 @@ pub fn circuit_breaker() -> Vec<Row> {
         Row::new("breaks", breaks, both(back(CrashLoop, "RU"), not_restored("RUU", NEW))).service(|s| s.breaker(true)),
         Row::new("breaks-unseen", unseen, both(back(DeploymentFailed, "RU"), not_restored("RUU", NEW)))
             .service(|s| s.breaker(true)),
-        Row::new("stops", breaks, both(back(CrashLoop, "RUU"), not_restored("RUU", OLD))).service(|s| s.breaker(false)),
+        Row::new("stops", breaks, both(back(CrashLoop, "RUU"), not_restored("RUU", OLD)))
+            .service(|s| s.breaker(false))
+            // As below.
+            .or_killed(When::First, back(CrashLoop, "RUsU"))
+            .or_killed(When::Ordinary, back(CrashLoop, "RUsU")),
         Row::new(
             "cannot-go-back",
             || breaks().back(Back::Fails(SECOND)),
@@ -103,7 +107,11 @@ pub fn others() -> Vec<Row> {
 }
 
 pub fn odd_reads() -> Vec<Row> {
-    let lag = |s: &Stage| READS.iter().for_each(|op| s.sim.fault(On::op(op).times(3), Fault::Stale("UpdateService")));
+    // Reads lag for a time, not for a number of them: the controller may look rarely.
+    let lag = |s: &Stage| {
+        let late = |op: &str| On::op(op).times(3).within(2 * SECOND);
+        READS.iter().for_each(|op| s.sim.fault(late(op), Fault::Stale("UpdateService")));
+    };
     let flap =
         |s: &Stage| s.sim.flap("DescribeServices", "UpdateService", &[true, false, true, false, true, false, true]);
     let flap_all = |s: &Stage| {

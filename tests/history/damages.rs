@@ -217,7 +217,7 @@ fn back_again(t: &mut Tape) {
 
 /// A service on ECS is updated right after a version was stored, so often.
 fn called(t: &mut Tape, revision: u64, times: usize) {
-    let at: Timestamp = t.record(revision).done_at.parse().unwrap();
+    let at: Timestamp = t.record(revision).at.parse().unwrap();
     let call = Call { at: at + Duration::from_millis(1), op: "UpdateService".to_owned(), made: true };
     t.sources.calls.extend(vec![call; times]);
 }

@@ -29,6 +29,8 @@ fn example(tag: &str, prometheus: &Prometheus) -> Value {
     gate["interval"] = json!("5s");
     gate["prometheus"].as_object_mut().unwrap().remove("service");
     gate["prometheus"]["url"] = json!(prometheus.url);
+    // How two loads compare says something of the machine alone here.
+    stage["performanceChecks"][0]["thresholds"]["p95"] = json!({"max": "30s", "maxIncrease": "9999%"});
     for check in stage["healthChecks"].as_array_mut().unwrap() {
         check["retry"] = json!({"attempts": 3, "interval": "1s"});
     }

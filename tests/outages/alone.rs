@@ -20,7 +20,11 @@ pub(crate) async fn alone(name: &str, play: impl AsyncFn(&Scene, &Replicas)) {
 impl Replicas {
     /// One more; its name.
     pub(crate) fn start(&self) -> String {
-        let controller = Controller::start(Cluster::get());
+        self.start_with(&["--lease-seconds=3"])
+    }
+
+    pub(crate) fn start_with(&self, more: &[&str]) -> String {
+        let controller = Controller::start_with(Cluster::get(), more, &[]);
         let name = controller.name.clone();
         self.0.borrow_mut().push(controller);
         name

@@ -20,7 +20,7 @@ async fn while_a_hook_runs_and_after() {
     alone("killed-hook", async |s, replicas| {
         let first = replicas.start();
         let mut spec = s.settled().await;
-        s.behaves(NEW, json!({"job": {"exitCode": 0, "after": "3s"}})).await;
+        s.behaves(NEW, json!({"job": {"exitCode": 0, "after": "8s"}})).await;
         spec["stages"][0]["hooks"] = json!([inline("migrate"), inline("seed")]);
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;

@@ -51,8 +51,11 @@ async fn at_every_step_of_a_good_release() {
 async fn at_every_step_of_a_bad_one() {
     alone("killed-bad", async |s, replicas| {
         let first = replicas.start();
-        s.settled().await;
-        s.set_tag(NEW).await;
+        let mut spec = s.settled().await;
+        // Asked for longer than it takes to kill whoever asks.
+        spec["stages"][1]["smokeTests"][0]["retry"] = json!({"attempts": 5, "interval": "1s"});
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
         let token = s.awaiting(NEW).await;
         s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
         s.promote(&token).await;
@@ -101,13 +104,13 @@ async fn for_longer_than_an_approval_may_take() {
     alone("killed-approval", async |s, replicas| {
         let first = replicas.start();
         let mut spec = s.settled().await;
-        spec["stages"][1]["promotion"]["timeout"] = json!("4s");
+        spec["stages"][1]["promotion"]["timeout"] = json!("12s");
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         let token = s.awaiting(NEW).await;
         replicas.kill(&first);
         let since = Instant::now();
-        until("the approval has expired", async || is(since.elapsed() > Duration::from_secs(5), (), since)).await;
+        until("the approval has expired", async || is(since.elapsed() > Duration::from_secs(13), (), since)).await;
         s.promote(&token).await;
         replicas.start();
         s.ends(NEW, Phase::Failed, Reason::PromotionExpired).await;

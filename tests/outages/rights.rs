@@ -121,7 +121,7 @@ async fn in_mid_restore() {
         replicas.start();
         let mut spec = s.settled().await;
         s.behaves(NEW, json!({"http": [{"path": "/health", "status": 503}]})).await;
-        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 5, "interval": "1s"});
+        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 12, "interval": "1s"});
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         s.asked(NEW, "/health", 1).await;
@@ -142,12 +142,7 @@ async fn all_of_them_in_mid_restore() {
     alone("rights-restore-all", async |s, replicas| {
         replicas.start();
         s.settled().await;
-        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
-        s.set_tag(NEW).await;
-        s.asked(NEW, "/health", 1).await;
-        s.behaves(OLD, json!({"ready": {"never": true}})).await;
-        s.phase(NEW, Phase::Restoring).await;
-        until("the old tag is written", async || is(s.runs("staging").await == OLD, (), "not yet")).await;
+        s.restoring().await;
         without_any(s, async || {
             s.behaves(OLD, json!({})).await;
             s.available("staging").await;

@@ -15,7 +15,7 @@ async fn it_is_waited_for() {
     alone("server-frozen", async |s, replicas| {
         replicas.start();
         s.settled().await;
-        s.behaves(NEW, json!({"ready": {"delay": "1s"}})).await;
+        s.behaves(NEW, json!({"ready": {"delay": "4s"}})).await;
         s.set_tag(NEW).await;
         s.phase(NEW, Phase::Rolling).await;
         let (server, since) = (Cluster::get().pids["kube-apiserver"], Instant::now());

@@ -52,9 +52,9 @@ async fn without_the_right_a_person_is_told() {
         s.behaves(NEW, json!({"run": {"exitCode": 3}})).await;
         s.set_tag(NEW).await;
         let note = s.event(Reason::StuckPodKept).await;
-        may_delete_pods(s, true).await;
         assert!(note.contains(&format!("kubectl delete pod db-1 -n {}", s.ns)), "{note}");
         s.cluster.kubectl(&["delete", "pod", "db-1", "-n", &s.ns], None);
+        may_delete_pods(s, true).await;
         s.rolled_back(NEW, Reason::CrashLoop).await;
         s.row_runs("db", &[OLD, OLD]).await;
     })

@@ -1,23 +1,23 @@
 //! Processes that begin with a wrong clock. While one runs its clock cannot jump: it reads the wall clock once.
 //!
-//! The library that shows a process another time is `libfaketime` (Debian's package of that name), or what
-//! `PROOF_FAKETIME` names. Where there is none, nothing of this is played, and the report says so.
+//! The library that shows a process another time is `libfaketime`, which `make test` and `make proof` bring from Debian's
+//! package of that name, or what `PROOF_FAKETIME` names. Where there is none, nothing of this is played, and the report
+//! says so.
 
 use crate::campaign::{all, must_hold, sampled};
 use crate::crashes::recorded;
 use crate::plan::{Class, Fault, Kind, Plan};
 use crate::report;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-const PLACES: [&str; 2] =
-    ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
+const BROUGHT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/faketime/libfaketime.so.1");
 const BEHIND: [&str; 6] = ["good", "production-health", "expiry", "abort", "restore-fails", "delete"];
 /// A stage that is overdue by another clock is taken back, so that nobody is asked for an approval any more.
 const AHEAD: [&str; 4] = ["staging-health", "expiry", "restore-fails", "first-bad"];
 
 fn library() -> Option<PathBuf> {
     let named = std::env::var_os("PROOF_FAKETIME").map(PathBuf::from);
-    named.or_else(|| PLACES.iter().map(PathBuf::from).find(|p| Path::exists(p)))
+    named.or_else(|| Some(PathBuf::from(BROUGHT)).filter(|p| p.exists()))
 }
 
 /// What a process that follows such an end is started with.

@@ -104,11 +104,7 @@ async fn the_id_of_another_rollout_ends_nothing() {
 async fn while_it_comes_back() {
     scene("abort-restoring", async |s| {
         s.settled().await;
-        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
-        s.set_tag(NEW).await;
-        s.asked(NEW, "/health", 1).await;
-        s.behaves(OLD, json!({"ready": {"never": true}})).await;
-        s.phase(NEW, Phase::Restoring).await;
+        s.restoring().await;
         s.abort(s.status().await.rollout.unwrap().id).await;
         s.event(Reason::AbortRefused).await;
         s.behaves(OLD, json!({})).await;

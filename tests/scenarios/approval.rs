@@ -15,13 +15,13 @@ async fn without_an_approval_production_stays_as_it_is_until_it_expires() {
         spec["stages"][1]["promotion"]["timeout"] = json!("3s");
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
-        let token = s.awaiting(NEW).await;
         let end = s.ends(NEW, Phase::Failed, Reason::PromotionExpired).await;
+        s.event(Reason::AwaitingPromotion).await;
         assert!(end.quarantine.is_empty(), "nobody holds it against the image");
         assert_eq!((s.runs("staging").await, s.tags("production").await), (NEW.into(), vec![OLD.into()]));
 
         // Too late: the token of a rollout that has ended moves nothing.
-        s.promote(&token).await;
+        s.promote(&format!("production:{NEW}#{}", end.rollout.unwrap().id)).await;
         s.marker("later").await;
         assert_eq!(s.tags("production").await, [OLD]);
         assert_eq!(s.status().await.phase, Some(Phase::Failed));
@@ -104,8 +104,8 @@ async fn an_approval_that_stands_in_the_manifest_approves_nothing() {
         spec["stages"][1]["promotion"]["timeout"] = json!("4s");
         let committed = json!({annotation::PROMOTE: format!("production:{NEW}"), annotation::PROMOTED_BY: "admin"});
         s.apply_object("checkout", &committed, &spec).await;
-        s.awaiting(NEW).await;
         s.ends(NEW, Phase::Failed, Reason::PromotionExpired).await;
+        s.event(Reason::AwaitingPromotion).await;
         assert_eq!(s.tags("production").await, [OLD]);
     })
     .await;

@@ -59,7 +59,12 @@ async fn scaling_while_it_is_asked() {
 async fn pods_replaced_while_it_is_asked() {
     scene("pods-replaced", async |s| {
         being_asked(s).await;
-        s.delete_pods("staging").await;
+        // One after the other: with none of them there is nobody to ask, and that is no answer.
+        s.all_run("staging", NEW, 2).await;
+        for pod in s.row("staging").await.into_keys() {
+            s.delete_pod(&pod).await;
+            s.all_run("staging", NEW, 2).await;
+        }
         s.awaiting(NEW).await;
         nothing_was_asked_again(s).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW]);

@@ -2,6 +2,7 @@
 
 use crate::support::manifests::{deployment, target};
 use crate::support::sets::{stateful_set, target_of};
+use crate::support::wait::{is, until};
 use crate::support::{Scene, image, scene, single_stage};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::{Value, json};
@@ -53,11 +54,17 @@ async fn where_one_fails_all_come_back_in_reverse() {
         let mut db = stateful_set("db", &image(OLD), 2);
         db["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] =
             json!({"httpGet": {"path": "/ready", "port": 8080}});
+        let before = s.row("db").await;
         s.apply_set::<StatefulSet>(&db).await;
-        s.row_runs("db", &[OLD, OLD]).await;
+        until("both pods are new ones", async || {
+            let row = s.row("db").await;
+            let new = row.iter().filter(|(pod, (_, uid, ready))| *ready && before[*pod].1 != *uid);
+            is(new.count() == 2, (), row.clone())
+        })
+        .await;
         s.behaves(NEW, json!({"http": [{"path": "/ready", "status": 503}]})).await;
         let mut spec = s.release().await.spec;
-        spec.stages[0].progress_deadline = tidegate::api::time::Duration::from_secs(16);
+        spec.stages[0].progress_deadline = tidegate::api::time::Duration::from_secs(30);
         spec.image.tag = Some(NEW.into());
         s.apply(&serde_json::to_value(&spec).unwrap()).await;
         let end = s.rolled_back(NEW, Reason::ProgressDeadlineExceeded).await;

@@ -94,11 +94,7 @@ async fn while_production_is_asked_it_is_taken_back_first() {
 async fn while_it_comes_back_it_comes_back_first() {
     scene("delete-restore", async |s| {
         s.settled().await;
-        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
-        s.set_tag(NEW).await;
-        s.asked(NEW, "/health", 1).await;
-        s.behaves(OLD, json!({"ready": {"never": true}})).await;
-        s.phase(NEW, Phase::Restoring).await;
+        s.restoring().await;
         s.delete().await;
         s.marker_of("later", "sha-0000007").await;
         let api: Api<Release> = s.api();

@@ -128,7 +128,7 @@ async fn an_old_verdict_of_the_deployment_condemns_nobody() {
 async fn scaled_to_zero_while_it_is_asked_nobody_is_blamed() {
     scene("scaled-away", async |s| {
         let mut spec = s.settled().await;
-        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 5, "interval": "1s", "successes": 5});
+        spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 5, "interval": "1s", "successes": 30});
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         s.asked(NEW, "/health", 1).await;

@@ -91,7 +91,7 @@ async fn never_ready_until_the_deadline() {
     scene("never-ready", async |s| {
         let mut spec = s.settled().await;
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
-        spec["stages"][0]["progressDeadline"] = json!("5s");
+        spec["stages"][0]["progressDeadline"] = json!("15s");
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         s.rolled_back(NEW, Reason::ProgressDeadlineExceeded).await;

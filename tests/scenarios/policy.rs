@@ -1,5 +1,6 @@
 //! The approval policy of the chart, as people meet it who may approve, configure, only edit, or lie.
 
+use crate::support::wait::until;
 use crate::support::{Scene, manifests, scene};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
@@ -19,6 +20,13 @@ async fn people(s: &Scene) {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         });
         bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+    }
+    for user in ["eve", "ann", "con"] {
+        until("the API server heeds the binding", async || {
+            let api: Api<Release> = Api::namespaced(s.cluster.client(user).await, &s.ns);
+            api.get("checkout").await.map(drop).map_err(|e| e.to_string())
+        })
+        .await;
     }
 }
 

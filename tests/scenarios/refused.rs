@@ -79,7 +79,7 @@ async fn a_way_back_that_admission_refuses_is_said_and_tried_on() {
     scene("admission-restore", async |s| {
         let mut spec = s.settled().await;
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
-        spec["stages"][0]["progressDeadline"] = json!("6s");
+        spec["stages"][0]["progressDeadline"] = json!("15s");
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;

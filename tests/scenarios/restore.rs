@@ -48,12 +48,7 @@ async fn a_person_who_changes_the_image_in_mid_rollout_is_not_written_over() {
 async fn a_person_who_changes_the_image_in_mid_restore_is_not_written_over() {
     scene("restore-blocked", async |s| {
         s.settled().await;
-        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
-        s.set_tag(NEW).await;
-        // The restored version hangs in the pull: the restore is under way and not done.
-        s.asked(NEW, "/health", 1).await;
-        s.behaves(OLD, json!({"ready": {"never": true}})).await;
-        s.phase(NEW, Phase::Restoring).await;
+        s.restoring().await;
         until("the old tag is written", async || is(s.runs("staging").await == OLD, (), "not yet")).await;
         s.set_image("staging", &image("sha-0000005")).await;
         let end = s.ends(NEW, Phase::Failed, Reason::RollbackBlocked).await;

@@ -193,6 +193,11 @@ async fn an_undo_in_mid_rollout_is_left_alone() {
         })
         .await;
         s.phase(NEW, Phase::Rolling).await;
+        until("a pod has it", async || {
+            let row = s.row("db").await;
+            is(row.values().any(|(tag, ..)| tag == NEW), (), row)
+        })
+        .await;
         s.cluster.kubectl(&["rollout", "undo", "statefulset/db", "-n", &s.ns], None);
         let end = s.ends(NEW, Phase::Failed, Reason::Contended).await;
         assert!(end.quarantine.is_empty(), "not the image's fault");

@@ -133,11 +133,7 @@ async fn while_production_works_it_settles_first() {
 async fn while_staging_comes_back_it_comes_back_first() {
     scene("supersede-restoring", async |s| {
         s.settled().await;
-        s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
-        s.set_tag(NEW).await;
-        s.asked(NEW, "/health", 1).await;
-        s.behaves(OLD, json!({"ready": {"never": true}})).await;
-        s.phase(NEW, Phase::Restoring).await;
+        s.restoring().await;
         s.set_tag(NEWER).await;
         s.marker_of("later", "sha-0000007").await;
         let now = s.status().await;

@@ -33,7 +33,7 @@ async fn the_columns_and_the_command_that_approves() {
         let row = s.cluster.kubectl(&["get", "rel", "checkout", "-n", &s.ns, "--no-headers"], None);
         let cells: Vec<_> = row.split_whitespace().collect();
         assert_eq!(cells[..5], ["checkout", "Verified", "production", NEW, OLD], "{row}");
-        s.cluster.kubectl(&["wait", "--for=condition=Ready", "rel/checkout", "-n", &s.ns, "--timeout=1s"], None);
+        s.cluster.kubectl(&["wait", "--for=condition=Ready", "rel/checkout", "-n", &s.ns, "--timeout=30s"], None);
     })
     .await;
 }

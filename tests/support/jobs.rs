@@ -1,5 +1,6 @@
 //! Templates of hooks, and what is seen of their Jobs.
 
+use super::oracle::version;
 use super::scene::Scene;
 use super::wait::{is, until};
 use super::workloads::owner;
@@ -8,6 +9,7 @@ use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A Job's template with one container.
 pub fn template(image: &str) -> Value {
@@ -81,8 +83,9 @@ impl Scene {
 
     /// Names of the Jobs that were ever created, by anybody, in the order in which they were.
     pub async fn jobs_made(&self) -> Vec<String> {
-        let records = self.records(std::slice::from_ref(&self.ns)).await;
-        let made = records.iter().filter(|r| r.done() && r.of("jobs", "") && r.verb == "create");
-        made.map(|r| r.key().1).collect()
+        let versions = self.versions(|key| key.resource == "jobs").await;
+        let mut seen = BTreeSet::new();
+        let first = versions.iter().filter(|v| seen.insert(version::uid(&v.value).to_owned()));
+        first.filter_map(|v| v.value["metadata"]["name"].as_str().map(str::to_owned)).collect()
     }
 }

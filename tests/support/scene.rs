@@ -16,7 +16,11 @@ use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::time::{Duration, Instant};
 use tidegate::api::{Reason, Release, ReleaseStatus};
+
+/// How far the audit log may be behind; more means that a line is missing.
+const LAG: Duration = Duration::from_secs(5);
 
 pub struct Scene {
     pub cluster: &'static Cluster,
@@ -100,6 +104,27 @@ impl Scene {
         self.apply(&spec).await;
         self.verified("sha-0000001").await;
         spec
+    }
+
+    /// The next version came to staging and failed its smoke test, and the one before does not get ready again: it is
+    /// being restored for as long as the test likes.
+    pub async fn restoring(&self) {
+        self.restoring_by(&manifests::release("sha-0000002")).await;
+    }
+
+    /// The same by this spec.
+    pub async fn restoring_by(&self, spec: &Value) {
+        const NEW: &str = "sha-0000002";
+        let fails = json!([{"path": "/items", "status": 500}]);
+        self.behaves(NEW, json!({"ready": {"never": true}, "http": fails})).await;
+        self.apply(spec).await;
+        until("the new tag is written", async || is(self.runs("staging").await == NEW, (), "not yet")).await;
+        // Both in this order, so that nothing is restored before it is spoilt.
+        self.behaves("sha-0000001", json!({"ready": {"never": true}})).await;
+        self.behaves(NEW, json!({"http": fails})).await;
+        self.phase(NEW, tidegate::api::Phase::Restoring).await;
+        let written = async || is(self.runs("staging").await == "sha-0000001", (), "not yet");
+        until("the old tag is written", written).await;
     }
 
     /// A further namespace of this scene, named after it.
@@ -220,9 +245,22 @@ impl Scene {
     }
 
     /// What the API server logged in the scene's namespaces since it began.
+    ///
+    /// A write stands there a little later than others see it, so it is waited for; but not for ever: what a controller
+    /// sent that died before it heard the answer may never be told.
     pub async fn records(&self, namespaces: &[String]) -> Vec<audit::Record> {
-        let mut records = audit::read(self.cluster, &self.api(), self.begins, namespaces).await;
-        oracle::complete(&mut records, &self.stored(namespaces).await);
+        let (stored, since) = (self.stored(namespaces).await, Instant::now());
+        let mut records = until("the audit log to catch up", async || {
+            let records = audit::read(self.cluster, &self.api(), self.begins, namespaces).await;
+            let untold = oracle::untold(&records, &stored);
+            let late = !untold.is_empty() && since.elapsed() > LAG;
+            if late {
+                eprintln!("{}: nobody says who made {untold:?}", self.ns);
+            }
+            is(untold.is_empty() || late, records, untold)
+        })
+        .await;
+        oracle::complete(&mut records, &stored);
         records
     }
 

@@ -28,7 +28,7 @@ pub async fn until_within<T>(bound: Duration, what: &str, look: impl AsyncFn() -
             Ok(found) => return found,
             Err(saw) if started.elapsed() > bound => panic!("waited {bound:?} for {what}; last seen: {saw}"),
             // What takes long is looked at more rarely: a busy machine must not be kept busy by looking.
-            Err(_) => tokio::time::sleep(EVERY + started.elapsed() / 20).await,
+            Err(_) => tokio::time::sleep(EVERY + (started.elapsed() / 20).min(EVERY * 3)).await,
         }
     }
 }

@@ -71,10 +71,15 @@ impl Scene {
     }
 
     pub async fn delete_pods(&self, name: &str) {
-        let api: Api<Pod> = self.api();
         for pod in self.pods(name).await {
-            let _ = api.delete(pod.metadata.name.as_deref().unwrap(), &DeleteParams::default()).await;
+            self.delete_pod(pod.metadata.name.as_deref().unwrap()).await;
         }
+    }
+
+    /// Unless it is gone already.
+    pub async fn delete_pod(&self, pod: &str) {
+        let api: Api<Pod> = self.api();
+        let _ = api.delete(pod, &DeleteParams::default()).await;
     }
 
     /// From now on, pods of this scene with this tag behave so. In force when this returns.

@@ -4,7 +4,9 @@ use super::error::Refusal;
 use super::record::is_write;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Which calls: of an operation, about something, from the nth on, so many of them.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +15,7 @@ pub struct On {
     about: Option<String>,
     skip: usize,
     times: Option<usize>,
+    within: Option<Duration>,
 }
 
 impl On {
@@ -37,6 +40,11 @@ impl On {
     /// Then only so many of them. Without this: all.
     pub fn times(self, n: usize) -> Self {
         Self { times: Some(n), ..self }
+    }
+
+    /// And only so long after the call that a stale read waits for. Without this: however late.
+    pub fn within(self, time: Duration) -> Self {
+        Self { within: Some(time), ..self }
     }
 
     pub fn once(self) -> Self {
@@ -137,8 +145,8 @@ struct Rule {
     seen: usize,
     /// How many have waited before they were carried out.
     held: usize,
-    /// Whether what it waits for was called.
-    begun: bool,
+    /// When what it waits for was called.
+    begun: Option<Instant>,
     /// Whether it has met a call.
     met: bool,
 }
@@ -149,7 +157,7 @@ pub struct Faults(Mutex<Vec<Rule>>);
 
 impl Faults {
     pub fn add(&self, on: On, fault: Fault) {
-        self.0.lock().unwrap().push(Rule { on, fault, seen: 0, held: 0, begun: false, met: false });
+        self.0.lock().unwrap().push(Rule { on, fault, seen: 0, held: 0, begun: None, met: false });
     }
 
     pub fn clear(&self) {
@@ -206,10 +214,12 @@ impl Rule {
 
     fn meets(&mut self, op: &str, body: &str, happened: &impl Fn(&str) -> bool) -> Option<Fault> {
         if let Fault::Stale(after) = self.fault {
-            self.begun |= after == op;
+            self.begun = self.begun.or((after == op).then(Instant::now));
         }
-        let early = matches!(self.fault, Fault::Stale(after) if is_write(op) || !self.begun || !happened(after));
-        if early || !self.on.means(op, body) {
+        let early =
+            matches!(self.fault, Fault::Stale(after) if is_write(op) || self.begun.is_none() || !happened(after));
+        let late = self.begun.zip(self.on.within).is_some_and(|(at, time)| at.elapsed() > time);
+        if early || late || !self.on.means(op, body) {
             return None;
         }
         let nth = self.seen;

@@ -185,9 +185,11 @@ async fn a_caller_that_ends_before_the_gate_opens_has_never_called() {
 async fn silence_lasts_until_the_caller_gives_up() {
     let scene = scene().await;
     let next = scene.account.register(&task_definition(NEXT));
+    // The first call of a client takes longer.
+    scene.described().await;
     scene.sim.fault(On::op("UpdateService").once(), Fault::Silence);
     let call = scene.client.update_service().cluster("prod").service("app").task_definition(&next);
-    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_millis(300)).build();
+    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build();
     let call = call.customize().config_override(aws_sdk_ecs::config::Builder::new().timeout_config(patience));
     assert!(matches!(call.send().await.unwrap_err(), SdkError::TimeoutError(_)));
     assert_eq!(scene.service.task_definition(), next);

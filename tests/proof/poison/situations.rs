@@ -68,12 +68,7 @@ async fn awaiting(s: &Scene) {
 }
 
 async fn restoring(s: &Scene) {
-    s.behaves(NEW, json!({"http": [{"path": "/items", "status": 500}]})).await;
-    s.apply(&brings_new()).await;
-    s.asked(NEW, "/items", 1).await;
-    s.behaves(OLD, json!({"ready": {"never": true}})).await;
-    s.phase(NEW, Phase::Restoring).await;
-    until("the old tag is written", async || is(s.runs("staging").await == OLD, (), "not yet")).await;
+    s.restoring_by(&brings_new()).await;
 }
 
 async fn verified(s: &Scene) {

@@ -14,7 +14,7 @@ mod told;
 pub mod version;
 mod write;
 
-pub use read::complete;
+pub use read::{complete, untold};
 pub use release::{Life, Moment, workload_key};
 pub use told::report;
 pub use version::{Key, Stored, Version};

@@ -1,11 +1,12 @@
 //! Gathers what a history is made of: etcd's versions, the audit log, and what reached the pods.
 
 use super::Sources;
-use super::version::Stored;
+use super::version::{Key, Stored};
 use crate::support::audit::Record;
 use crate::support::requests::Request;
 use crate::support::scene::Scene;
 use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Scene {
     /// Everything that happened in these namespaces since the scene began.
@@ -52,9 +53,17 @@ impl Scene {
     }
 }
 
+/// Versions of what the controller may write of which no record tells who made them.
+pub fn untold(records: &[Record], stored: &[Stored]) -> Vec<(u64, String)> {
+    let told: BTreeSet<u64> = records.iter().filter_map(Record::version).collect();
+    let ours = |key: &Key| key.is_release() || key.is_workload() || key.resource == "jobs";
+    let made = stored.iter().filter(|s| !s.value.is_null() && Key::parse(&s.key).is_some_and(|key| ours(&key)));
+    made.filter(|s| !told.contains(&s.revision)).map(|s| (s.revision, s.key.clone())).collect()
+}
+
 /// Gives records whose answer was metadata alone the whole version that came of the request.
 pub fn complete(records: &mut [Record], stored: &[Stored]) {
-    let whole: std::collections::BTreeMap<u64, &Stored> = stored.iter().map(|s| (s.revision, s)).collect();
+    let whole: BTreeMap<u64, &Stored> = stored.iter().map(|s| (s.revision, s)).collect();
     for r in records.iter_mut().filter(|r| r.done() && r.response["kind"] == "PartialObjectMetadata") {
         let Some((found, version)) = r.version().and_then(|v| Some((*whole.get(&v)?, v))) else { continue };
         r.response = found.value.clone();

@@ -13,6 +13,7 @@ use crate::sim::Sim;
 use crate::sim::course::{Course, Failure};
 use futures::future::join_all;
 use process::Ministack;
+use std::time::Duration;
 use story::{Stage, Told};
 
 const OWN: &str = "111122223333";
@@ -71,12 +72,15 @@ async fn ministack_tells_them_across_accounts() {
     assert!(!Stage::new(&ministack.endpoint, OWN).await.named(&stage).exists().await);
 }
 
+/// What failed is told for so long: longer than anybody takes to look.
+const LINGERS: Duration = Duration::from_secs(60);
+
 /// One that goes by the image's tag, as ministack does with the docker that stands in here.
 async fn scripted() -> Sim {
     let sim = Sim::start().await;
     sim.courses(|image| match image.rsplit('-').next() {
-        Some("crash") => Course::fails(Failure::Exits(1)),
-        Some("nopull") => Course::fails(Failure::CannotPull(None)),
+        Some("crash") => Course::fails(Failure::Exits(1)).lingers(LINGERS),
+        Some("nopull") => Course::fails(Failure::CannotPull(None)).lingers(LINGERS),
         _ => Course::lands(),
     });
     sim
