@@ -83,7 +83,7 @@ pub struct ReleaseStatus {
     /// Checks that are asked again and again and fail now: while a stage bakes, while a rollout waits, at rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<Failing>,
-    /// The events of the last transition, published after it was stored.
+    /// The events of the last transition, published after it was stored, and up to 16 before it that are not published yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announced: Vec<Announcement>,
     /// How many events this Release has announced.

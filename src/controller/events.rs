@@ -1,6 +1,7 @@
 //! Telling the cluster what a stored status announced, as Events.
 //!
-//! An Event never holds up or fails a reconcile. Its name is part of the status, so publishing twice is publishing once.
+//! An Event never holds up or fails a reconcile. Its name is part of the status, so publishing twice is publishing once;
+//! and it stays in the status until it is published, so that a crash loses none of a Release that is still there.
 
 use crate::api::status::Announcement;
 use crate::api::time::{Duration as Length, Time};
@@ -12,7 +13,8 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, Resource};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -22,12 +24,18 @@ use tracing::Instrument;
 #[derive(Clone)]
 pub(super) struct Events {
     queue: mpsc::Sender<Event>,
+    /// Names of those that are in the queue or under way.
+    waiting: Waiting,
     metrics: Arc<Metrics>,
     instance: String,
 }
 
+type Waiting = Arc<Mutex<BTreeSet<String>>>;
+
 /// More announcements than this may not wait; a controller that cannot publish must not grow.
 const WAITING: usize = 4096;
+/// Announcements in one status, beside those of its own transition: the latest.
+const KEPT: usize = 16;
 /// After a start, announcements younger than this are published again.
 const FRESH: Length = Length::from_secs(3600);
 /// Tries and their distance.
@@ -40,9 +48,20 @@ const INSTANCE: usize = 128;
 impl Events {
     /// The task publishes until every [`Events`] is dropped.
     pub(super) fn start(client: Client, metrics: Arc<Metrics>, instance: &str) -> (Self, tokio::task::JoinHandle<()>) {
-        let (queue, waiting) = mpsc::channel(WAITING);
-        let task = tokio::spawn(publish(client, metrics.clone(), waiting));
-        (Self { queue, metrics, instance: cut(instance, INSTANCE) }, task)
+        let (queue, queued) = mpsc::channel(WAITING);
+        let waiting = Waiting::default();
+        let task = tokio::spawn(publish(client, metrics.clone(), queued, waiting.clone()));
+        (Self { queue, waiting, metrics, instance: cut(instance, INSTANCE) }, task)
+    }
+
+    /// What a status that is about to be stored announces: `next`, and what the one `before` did and is not published yet.
+    pub(super) fn kept(&self, before: &[Announcement], next: &[Announcement]) -> Vec<Announcement> {
+        let waiting = lock(&self.waiting);
+        let old = before.iter().filter(|a| next.iter().all(|n| n.name != a.name) && waiting.contains(&a.name));
+        let mut kept: Vec<_> = old.cloned().collect();
+        kept.drain(..kept.len().saturating_sub(KEPT));
+        kept.extend_from_slice(next);
+        kept
     }
 
     /// Publishes what `after` announces and `before` did not.
@@ -60,7 +79,9 @@ impl Events {
     }
 
     fn send(&self, of: &ReleaseView, announcement: &Announcement) {
+        lock(&self.waiting).insert(announcement.name.clone());
         if self.queue.try_send(event(of, announcement, &self.instance)).is_err() {
+            lock(&self.waiting).remove(&announcement.name);
             self.metrics.event(EventOutcome::Dropped);
         }
     }
@@ -71,13 +92,20 @@ pub(super) fn fresh(at: Time, now: Time) -> bool {
     now.since(at) < FRESH
 }
 
-async fn publish(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {
-    while let Some(event) = waiting.recv().await {
+async fn publish(client: Client, metrics: Arc<Metrics>, mut queue: mpsc::Receiver<Event>, waiting: Waiting) {
+    while let Some(event) = queue.recv().await {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(client.clone(), namespace);
         let outcome = create(&api, &event).instrument(span(&event)).await;
         metrics.event(outcome);
+        if let Some(name) = &event.metadata.name {
+            lock(&waiting).remove(name);
+        }
     }
+}
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeSet<String>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Which Release and rollout the announcement speaks of: its name says so, see [`Announcement`].
@@ -148,6 +176,27 @@ fn cut(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Reason;
+
+    fn announced(n: usize) -> Announcement {
+        let at = Time::from_millis(0);
+        Announcement { name: format!("event-{n}"), at, warning: false, reason: Reason::Verified, note: String::new() }
+    }
+
+    #[test]
+    fn what_is_not_published_yet_stays_within_bounds() {
+        let waiting = Waiting::default();
+        lock(&waiting).extend((1..40).map(|n| announced(n).name));
+        let (queue, metrics) = (mpsc::channel(1).0, Arc::new(Metrics::new()));
+        let events = Events { queue, waiting, metrics, instance: String::new() };
+        let [published, waits, new] = [0, 1, 50].map(announced);
+        let before = [published, waits.clone()];
+        assert_eq!(events.kept(&before, std::slice::from_ref(&new)), [waits.clone(), new.clone()]);
+        assert_eq!(events.kept(&before, &before), before, "nothing is new");
+        let many: Vec<_> = (1..40).map(announced).collect();
+        let kept = events.kept(&many, std::slice::from_ref(&new));
+        assert_eq!((kept.len(), &kept[0], kept.last()), (KEPT + 1, &announced(40 - KEPT), Some(&new)), "the latest");
+    }
 
     #[test]
     fn notes_are_cut_between_characters() {

@@ -83,12 +83,6 @@ impl Memory {
     pub(super) fn place(&self, name: &NsName) -> Place {
         self.lock().releases.get(name).and_then(|k| k.place.as_deref().cloned()).unwrap_or_default()
     }
-    /// Those that announced something at a time that `recent` accepts.
-    pub(super) fn announced(&self, recent: impl Fn(Time) -> bool) -> Vec<NsName> {
-        let inner = self.lock();
-        let recent = inner.releases.iter().filter(|(_, k)| k.announced.is_some_and(&recent));
-        recent.map(|(name, _)| name.clone()).collect()
-    }
     /// Whether it announced something that this process has not published: a write of which nobody heard was stored.
     pub(super) fn untold(&self, name: &NsName) -> bool {
         self.lock().releases.get(name).is_some_and(|k| k.announced > k.told)
@@ -101,9 +95,10 @@ impl Memory {
         known.told = known.told.max(last(view));
         new
     }
-    /// Whoever led before has published everything, or it is being done.
-    pub(super) fn tell_all(&self) {
-        self.lock().releases.values_mut().for_each(|k| k.told = k.announced);
+    /// Whoever led before may have died before it could publish what it announced at a time that `recent` accepts.
+    pub(super) fn tell_again(&self, recent: impl Fn(Time) -> bool) {
+        let releases = &mut self.lock().releases;
+        releases.values_mut().for_each(|k| k.told = k.announced.filter(|at| !recent(*at)));
     }
     pub(super) fn names(&self) -> Vec<NsName> {
         self.lock().releases.keys().cloned().collect()

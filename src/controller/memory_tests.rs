@@ -88,8 +88,11 @@ fn what_was_stored_and_nobody_heard_of_is_told_once() {
     memory.put(&view(3), "3", true);
     assert!(!memory.untold(&name), "our own, told before the watch brought it");
     memory.put(&view(4), "4", true);
-    memory.tell_all();
-    assert!(!memory.untold(&name));
+    memory.tell(&view(4));
+    memory.tell_again(|at| at >= Time::from_millis(4));
+    assert!(memory.untold(&name), "whoever led before may have died before it told it");
+    memory.tell_again(|at| at > Time::from_millis(4));
+    assert!(!memory.untold(&name), "too long ago");
 }
 
 #[test]

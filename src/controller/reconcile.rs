@@ -16,7 +16,7 @@ use crate::api::effect::{Answer, Effect};
 use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::{Lookup, Manifest};
-use crate::api::{Image, NsName, Release};
+use crate::api::{Image, NsName, Release, ReleaseStatus};
 use crate::check::Pool;
 use crate::hook::Hooks;
 use crate::observe::{Observer, release_view};
@@ -189,7 +189,8 @@ impl Context {
             return Ok(None);
         }
         self.lead()?;
-        let stored = self.writer.status(release, &decision.status).await?;
+        let announced = self.events.kept(&view.status.announced, &decision.status.announced);
+        let stored = self.writer.status(release, &ReleaseStatus { announced, ..decision.status.clone() }).await?;
         match &stored {
             Stored::Yes(stored) => self.memory.wrote(&view.name, stored.resource_version().as_deref()),
             Stored::Conflict => drop(self.metrics.conflicts.inc()),

@@ -8,7 +8,6 @@ use super::queue::{Job, Queue};
 use super::reconcile::{Context, Outcome, reconcile};
 use super::watch::{Watches, back_off, chain};
 use crate::api::NsName;
-use crate::observe::release_view;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +56,6 @@ impl Work {
                 () = async { self.synced().await; held(&mut leadership).await } => {}
             }
             self.seed();
-            running.spawn(self.clone().announce_again());
             let mut lost_it = self.context.leadership.clone();
             tokio::select! {
                 () = &mut stop => break,
@@ -82,24 +80,12 @@ impl Work {
     fn seed(&self) {
         let cx = &self.context;
         cx.metrics.leader.set(1);
-        cx.memory.tell_all();
+        let now = cx.clock.now();
+        cx.memory.tell_again(|at| events::fresh(at, now));
         let names = cx.memory.names();
         tracing::info!(releases = names.len(), "working");
         for name in names {
             self.queue.add(&name, Instant::now(), cx.memory.changed_unseen(&name));
-        }
-    }
-
-    /// Publishes once more what was announced lately: whoever led before may have died before it could.
-    async fn announce_again(self: Arc<Self>) {
-        let cx = &self.context;
-        let now = cx.clock.now();
-        for name in cx.memory.announced(|at| events::fresh(at, now)) {
-            match cx.observer.release(&name).await {
-                Ok(Some(release)) => cx.events.announce_again(&release_view(&release), now),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(release = %name, %error, "its last events may be missing"),
-            }
         }
     }
 

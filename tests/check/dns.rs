@@ -5,6 +5,7 @@ use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use tidegate::api::ask::Outcome;
@@ -24,11 +25,14 @@ impl NameServer {
         let (addr, asked) = (socket.local_addr().unwrap(), Arc::<Mutex<Vec<_>>>::default());
         let seen = asked.clone();
         let task = tokio::spawn(async move {
-            let mut bytes = [0; 1500];
+            let (mut bytes, mut heard) = ([0; 1500], BTreeSet::new());
             while let Ok((length, from)) = socket.recv_from(&mut bytes).await {
                 let question = Message::from_vec(&bytes[..length]).unwrap();
                 let name = question.queries[0].name().to_lowercase().to_ascii();
-                seen.lock().unwrap().push(name.clone());
+                // A question that was not answered soon is sent once more.
+                if heard.insert((question.metadata.id, question.queries[0].query_type())) {
+                    seen.lock().unwrap().push(name.clone());
+                }
                 if name != "silent.example." {
                     socket.send_to(&answer_to(&question, &name).to_vec().unwrap(), from).await.unwrap();
                 }

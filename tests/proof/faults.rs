@@ -77,7 +77,10 @@ fn faults_by_twos() {
             plans.push(Plan::of(play.name, &[one, faults[dice.below(faults.len())]]));
         }
     }
-    let plans = if all() { plans } else { sampled(plans, 6) };
+    let mut plans = if all() { plans } else { sampled(plans, 6) };
+    // In every sample: events wait for an answer that does not come while the rollout goes on, and then the process dies.
+    let silent = Fault::new(Kind::Hole, Class::Event, 2);
+    plans.extend([4, 7].map(|n| Plan::of("good", &[silent, Fault::new(Kind::CrashAfter, Class::Status, n)])));
     must_hold("5 Faults by twos", plans);
 }
 

@@ -1,9 +1,11 @@
 //! What reached the pods, as the simulated nodes saw it.
 
+use super::cluster::Cluster;
 use super::manifests;
 use super::scene::Scene;
-use super::wait::{is, until};
+use super::wait::{BOUND, is, until};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -38,18 +40,21 @@ impl Scene {
         })
         .await;
     }
+}
 
-    /// Until the nodes act on this version of a namespace's catalogue.
-    pub(super) async fn in_force(&self, namespace: &str, resource_version: &str) {
-        let (url, key) = (format!("{}/catalogue", self.cluster.node), format!("{namespace}/images"));
-        until("the catalogue to be in force", async || {
-            let text = self.http.get(&url).send().await.unwrap().text().await.unwrap();
-            let report: Value = serde_json::from_str(&text).unwrap();
-            assert!(report[&key]["error"].is_null(), "{report}");
-            is(report[&key]["resourceVersion"] == resource_version, (), report)
-        })
-        .await;
-    }
+/// Until the nodes act on this version of a namespace's catalogue.
+pub async fn in_force(cluster: &Cluster, catalogue: &ConfigMap) {
+    let of = |field: &Option<String>| field.clone().unwrap_or_default();
+    let (namespace, version) = (of(&catalogue.metadata.namespace), of(&catalogue.metadata.resource_version));
+    let (url, key) = (format!("{}/catalogue", cluster.node), format!("{namespace}/images"));
+    let http = reqwest::Client::builder().timeout(BOUND).no_proxy().build().unwrap();
+    until("the catalogue to be in force", async || {
+        let text = http.get(&url).send().await.unwrap().text().await.unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert!(report[&key]["error"].is_null(), "{report}");
+        is(report[&key]["resourceVersion"] == version, (), report)
+    })
+    .await;
 }
 
 /// Go writes an empty list as null.

@@ -1,6 +1,7 @@
 //! What people and other controllers do to workloads, and what is seen of them.
 
 use super::manifests;
+use super::requests::in_force;
 use super::scene::Scene;
 use super::wait::{is, until};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -101,7 +102,7 @@ impl Scene {
         let all = [&[json!({"image": "*"})], entries].concat();
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
         let map = api.patch("images", &owner(), &Patch::Apply(manifests::catalogue(&all))).await.unwrap();
-        self.in_force(namespace, &map.metadata.resource_version.unwrap()).await;
+        in_force(self.cluster, &map).await;
     }
 }
 

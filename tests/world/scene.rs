@@ -4,6 +4,7 @@ use crate::support::Cluster;
 use crate::support::audit;
 use crate::support::cluster::{ACCOUNT, HOME};
 use crate::support::manifests;
+use crate::support::requests::in_force;
 use crate::support::wait::until;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -68,7 +69,8 @@ impl Scene {
     /// What images do here. All others work, whatever they do in other scenes: the nodes ask every namespace's catalogue.
     pub async fn images(&self, entries: &[Value]) {
         let all = [entries, &[json!({"image": "registry.test/*"})]].concat();
-        self.apply::<ConfigMap>("test", &manifests::catalogue(&all)).await;
+        let catalogue = self.apply::<ConfigMap>("test", &manifests::catalogue(&all)).await;
+        in_force(Cluster::get(), &catalogue).await;
     }
 
     pub async fn namespace(&self, name: &str, annotations: Value) {
