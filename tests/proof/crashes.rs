@@ -41,7 +41,7 @@ fn killed_at_every_write() {
     let mut plans = Vec::new();
     for play in plays() {
         let single = points(play.name).into_iter().map(|f| Plan::of(play.name, &[f])).collect();
-        plans.extend(if all() || WHOLE.contains(&play.name) { single } else { sampled(single, 25) });
+        plans.extend(if all() || WHOLE.contains(&play.name) { single } else { sampled(single, 45) });
     }
     must_hold("2 Killed before and after writes", plans);
 }

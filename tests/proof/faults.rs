@@ -61,7 +61,7 @@ fn faults() {
     for play in plays() {
         plans.extend(each(play.name, &mut dice).into_iter().map(|f| Plan::of(play.name, &[f])));
     }
-    let plans = if all() { plans } else { sampled(plans, 60) };
+    let plans = if all() { plans } else { sampled(plans, 90) };
     must_hold("4 Faults of requests and watches", plans);
 }
 
