@@ -25,12 +25,12 @@ use tracing::Instrument;
 pub(super) struct Events {
     queue: mpsc::Sender<Event>,
     /// Names of those that are in the queue or under way.
-    waiting: Waiting,
+    unpublished: Unpublished,
     metrics: Arc<Metrics>,
     instance: String,
 }
 
-type Waiting = Arc<Mutex<BTreeSet<String>>>;
+type Unpublished = Arc<Mutex<BTreeSet<String>>>;
 
 /// More announcements than this may not wait; a controller that cannot publish must not grow.
 const WAITING: usize = 4096;
@@ -49,15 +49,15 @@ impl Events {
     /// The task publishes until every [`Events`] is dropped.
     pub(super) fn start(client: Client, metrics: Arc<Metrics>, instance: &str) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, queued) = mpsc::channel(WAITING);
-        let waiting = Waiting::default();
-        let task = tokio::spawn(publish(client, metrics.clone(), queued, waiting.clone()));
-        (Self { queue, waiting, metrics, instance: cut(instance, INSTANCE) }, task)
+        let unpublished = Unpublished::default();
+        let task = tokio::spawn(publish(client, metrics.clone(), queued, unpublished.clone()));
+        (Self { queue, unpublished, metrics, instance: cut(instance, INSTANCE) }, task)
     }
 
     /// What a status that is about to be stored announces: `next`, and what the one `before` did and is not published yet.
     pub(super) fn kept(&self, before: &[Announcement], next: &[Announcement]) -> Vec<Announcement> {
-        let waiting = lock(&self.waiting);
-        let old = before.iter().filter(|a| next.iter().all(|n| n.name != a.name) && waiting.contains(&a.name));
+        let unpublished = lock(&self.unpublished);
+        let old = before.iter().filter(|a| next.iter().all(|n| n.name != a.name) && unpublished.contains(&a.name));
         let mut kept: Vec<_> = old.cloned().collect();
         kept.drain(..kept.len().saturating_sub(KEPT));
         kept.extend_from_slice(next);
@@ -79,9 +79,9 @@ impl Events {
     }
 
     fn send(&self, of: &ReleaseView, announcement: &Announcement) {
-        lock(&self.waiting).insert(announcement.name.clone());
+        lock(&self.unpublished).insert(announcement.name.clone());
         if self.queue.try_send(event(of, announcement, &self.instance)).is_err() {
-            lock(&self.waiting).remove(&announcement.name);
+            lock(&self.unpublished).remove(&announcement.name);
             self.metrics.event(EventOutcome::Dropped);
         }
     }
@@ -92,20 +92,20 @@ pub(super) fn fresh(at: Time, now: Time) -> bool {
     now.since(at) < FRESH
 }
 
-async fn publish(client: Client, metrics: Arc<Metrics>, mut queue: mpsc::Receiver<Event>, waiting: Waiting) {
+async fn publish(client: Client, metrics: Arc<Metrics>, mut queue: mpsc::Receiver<Event>, unpublished: Unpublished) {
     while let Some(event) = queue.recv().await {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(client.clone(), namespace);
         let outcome = create(&api, &event).instrument(span(&event)).await;
         metrics.event(outcome);
         if let Some(name) = &event.metadata.name {
-            lock(&waiting).remove(name);
+            lock(&unpublished).remove(name);
         }
     }
 }
 
-fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeSet<String>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(unpublished: &Unpublished) -> MutexGuard<'_, BTreeSet<String>> {
+    unpublished.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Which Release and rollout the announcement speaks of: its name says so, see [`Announcement`].
@@ -185,10 +185,10 @@ mod tests {
 
     #[test]
     fn what_is_not_published_yet_stays_within_bounds() {
-        let waiting = Waiting::default();
-        lock(&waiting).extend((1..40).map(|n| announced(n).name));
+        let unpublished = Unpublished::default();
+        lock(&unpublished).extend((1..40).map(|n| announced(n).name));
         let (queue, metrics) = (mpsc::channel(1).0, Arc::new(Metrics::new()));
-        let events = Events { queue, waiting, metrics, instance: String::new() };
+        let events = Events { queue, unpublished, metrics, instance: String::new() };
         let [published, waits, new] = [0, 1, 50].map(announced);
         let before = [published, waits.clone()];
         assert_eq!(events.kept(&before, std::slice::from_ref(&new)), [waits.clone(), new.clone()]);

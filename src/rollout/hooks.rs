@@ -10,7 +10,7 @@ use crate::api::hook::{HookLook, HookRun, HookView};
 use crate::api::spec::{Hook, HookKind, ReleaseSpec, Stage};
 use crate::api::status::{Cause, HookState, HookStep, Rollout, StageState, Step};
 use crate::api::time::Duration;
-use crate::api::{HookId, Reason, RolloutId};
+use crate::api::{EffectId, HookId, Reason, RolloutId};
 
 mod follow;
 mod undo;
@@ -19,6 +19,22 @@ pub(super) use undo::{may_be_undone, not_undone, to_be_undone, undo, undone_at};
 
 /// The name under which it is asked whether a hook could be run: no rollout ever has this id.
 const NONE: RolloutId = RolloutId { generation: 0, attempt: 0 };
+
+/// Which hook of which rollout, and what it is made from.
+#[derive(Clone, Copy)]
+pub(super) struct Planned<'a> {
+    pub(super) rel: &'a ReleaseView,
+    pub(super) spec: &'a ReleaseSpec,
+    pub(super) stage: &'a Stage,
+    pub(super) id: &'a HookId,
+    pub(super) rollout: RolloutId,
+}
+
+impl Planned<'_> {
+    pub(super) fn effect(&self) -> EffectId {
+        EffectId::of_hook(&self.rel.uid, self.rollout, self.id)
+    }
+}
 
 /// Whether hooks could be run.
 pub(super) enum Ready {
@@ -64,7 +80,8 @@ pub(super) fn looks(rel: &ReleaseView, starts: bool) -> Vec<(HookId, HookLook)> 
                 let under_way = states(state, undo).iter().find(|h| h.under_way())?;
                 let hook = list(stage, undo).iter().find(|h| h.name == under_way.name)?;
                 let id = id(stage, hook, undo);
-                let run = run_of(rel, &spec, stage, (&id, hook), rollout.id, hook.timeout(), Some(under_way))?;
+                let of = Planned { rel, spec: &spec, stage, id: &id, rollout: rollout.id };
+                let run = run_of(of, hook, hook.timeout(), Some(under_way))?;
                 Some((id, HookLook::Found(run)))
             };
             rollout.stage_state(&stage.name).and_then(found).into_iter().collect()
@@ -195,21 +212,12 @@ fn place(hook: &HookState) -> Option<String> {
     job.or_else(task)
 }
 
-/// The hook `id` of `rollout` as it is run, in `timeout` from now on. `state`: how it stands, once it was begun.
-fn run_of(
-    rel: &ReleaseView,
-    spec: &ReleaseSpec,
-    stage: &Stage,
-    (id, hook): (&HookId, &Hook),
-    rollout: RolloutId,
-    timeout: Duration,
-    state: Option<&HookState>,
-) -> Option<HookRun> {
+/// The hook as it is run, in `timeout` from now on. `state`: how it stands, once it was begun. `None`: it has nothing to
+/// run beside.
+fn run_of(of: Planned, hook: &Hook, timeout: Duration, state: Option<&HookState>) -> Option<HookRun> {
     match &hook.kind {
-        HookKind::Job(_) => jobs::of_hook(rel, spec, stage, (id, hook), rollout, timeout),
-        HookKind::EcsTask(_) => {
-            tasks::of_hook(rel, spec, stage, (id, hook), rollout, state.and_then(|s| s.task.as_ref()))
-        }
+        HookKind::Job(job) => Some(jobs::of_hook(of, job, timeout)),
+        HookKind::EcsTask(task) => tasks::of_hook(of, task, state.and_then(|s| s.task.as_ref())),
     }
 }
 
@@ -245,7 +253,7 @@ fn not_begun<'a>(stage: &'a Stage, state: Option<&'a StageState>) -> impl Iterat
 
 fn fit(rel: &ReleaseView, spec: &ReleaseSpec, stage: &Stage, state: Option<&StageState>) -> Vec<(HookId, HookLook)> {
     let look = |(id, hook): (HookId, &Hook)| {
-        let run = run_of(rel, spec, stage, (&id, hook), NONE, hook.timeout(), None)?;
+        let run = run_of(Planned { rel, spec, stage, id: &id, rollout: NONE }, hook, hook.timeout(), None)?;
         Some((id, HookLook::Fit(run)))
     };
     not_begun(stage, state).filter_map(look).collect()

@@ -1,13 +1,13 @@
 //! Jobs as they are to be created: under which name, with which images, for how long.
 
-use super::ReleaseView;
 use super::draft::Draft;
+use super::hooks::Planned;
 use crate::api::ask::{AskId, JobQuestion, Query};
 use crate::api::hook::{HookRun, JobRun, Keep};
-use crate::api::spec::{Hook, HookKind, JobSource, ReleaseSpec, Stage};
+use crate::api::spec::{JobHook, JobSource, ReleaseSpec, Stage};
 use crate::api::text::sha256;
 use crate::api::time::Duration;
-use crate::api::{EffectId, HookId, Image, NsName, RolloutId, TargetId};
+use crate::api::{EffectId, Image, NsName, TargetId};
 
 /// A finished hook is kept so long at least: while it is there it cannot be run again.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -18,29 +18,21 @@ const MAX_NAME: usize = 63;
 /// Hex digits at its end.
 const DIGITS: usize = 10;
 
-/// The hook `id` of `rollout`, which may take `timeout` from now on. `None`: it is of a kind that is not run here.
-pub(super) fn of_hook(
-    rel: &ReleaseView,
-    spec: &ReleaseSpec,
-    stage: &Stage,
-    (id, hook): (&HookId, &Hook),
-    rollout: RolloutId,
-    timeout: Duration,
-) -> Option<HookRun> {
-    let HookKind::Job(job) = &hook.kind else { return None };
-    let effect = EffectId::of_hook(&rel.uid, rollout, id);
-    Some(HookRun::Job(Box::new(JobRun {
-        job: name(&rel.name, &job.source, [&stage.name, &hook.name], &effect),
+/// A hook that is a Job, and may take `timeout` from now on.
+pub(super) fn of_hook(of: Planned, job: &JobHook, timeout: Duration) -> HookRun {
+    let effect = of.effect();
+    HookRun::Job(Box::new(JobRun {
+        job: name(&of.rel.name, &job.source, [&of.id.stage, &of.id.hook], &effect),
         effect,
-        release: rel.name.clone(),
-        uid: rel.uid.clone(),
+        release: of.rel.name.clone(),
+        uid: of.rel.uid.clone(),
         source: job.source.clone(),
-        images: images(spec, stage),
-        rollout,
-        stage: stage.name.clone(),
+        images: images(of.spec, of.stage),
+        rollout: of.rollout,
+        stage: of.stage.name.clone(),
         timeout,
         keep: Keep::AtLeast(KEEP),
-    })))
+    }))
 }
 
 /// `query` as it is to be asked under `id`: a Job gets the images that the stage runs now, and a name of its own.
@@ -92,6 +84,7 @@ pub(super) fn images(spec: &ReleaseSpec, stage: &Stage) -> Vec<Image> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{HookId, RolloutId};
 
     #[test]
     fn a_name_is_short_plain_and_of_one_effect() {

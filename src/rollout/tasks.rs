@@ -1,48 +1,40 @@
 //! ECS tasks as they are to be run: beside which service, with which images, under which names.
 
-use super::ReleaseView;
+use super::hooks::Planned;
 use super::jobs;
+use crate::api::EffectId;
 use crate::api::hook::{HookRun, TaskRun};
-use crate::api::spec::{EcsTarget, EcsTaskHook, Hook, HookKind, ReleaseSpec, Stage, Target, TargetKind};
+use crate::api::spec::{EcsTarget, EcsTaskHook, Stage, Target, TargetKind};
 use crate::api::status::TaskRef;
 use crate::api::text::sha256;
 use crate::api::time::Time;
-use crate::api::{EffectId, HookId, RolloutId};
 
 /// Before what a task is started by: people find it in the console by it.
 const PREFIX: &str = "tidegate/";
 /// Hex digits after it.
 const DIGITS: usize = 40;
 
-/// The hook `id` of `rollout`, as it was last tried. `None`: it is no ECS task, or has no target beside which it could run.
-pub(super) fn of_hook(
-    rel: &ReleaseView,
-    spec: &ReleaseSpec,
-    stage: &Stage,
-    (id, hook): (&HookId, &Hook),
-    rollout: RolloutId,
-    last: Option<&TaskRef>,
-) -> Option<HookRun> {
-    let HookKind::EcsTask(task) = &hook.kind else { return None };
-    let (target, ecs) = beside(stage, task)?;
-    let effect = EffectId::of_hook(&rel.uid, rollout, id);
+/// A hook that is an ECS task, as it was last tried. `None`: there is no target beside which it could run.
+pub(super) fn of_hook(of: Planned, task: &EcsTaskHook, last: Option<&TaskRef>) -> Option<HookRun> {
+    let (target, ecs) = beside(of.stage, task)?;
+    let effect = of.effect();
     let attempt = last.map_or(1, |t| t.attempt);
-    let mut images = jobs::images(spec, stage);
+    let mut images = jobs::images(of.spec, of.stage);
     let containers = match task.task_definition {
         Some(_) => Vec::new(),
         None => ecs.containers.clone(),
     };
-    let own = spec.image.at(target.repository.as_deref());
+    let own = of.spec.image.at(target.repository.as_deref());
     images.retain(|i| *i != own);
     images.insert(0, own);
     Some(HookRun::Task(Box::new(TaskRun {
-        release: rel.name.clone(),
+        release: of.rel.name.clone(),
         service: ecs.into(),
         task: task.clone(),
         images,
         containers,
-        rollout,
-        stage: stage.name.clone(),
+        rollout: of.rollout,
+        stage: of.stage.name.clone(),
         started_by: started_by(&effect),
         // 64 hex digits, the most that ECS takes as a token.
         token: sha256(format!("{effect}#{attempt}")),
@@ -83,6 +75,7 @@ fn started_by(effect: &EffectId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{HookId, RolloutId};
 
     #[test]
     fn names_are_such_as_ecs_takes() {

@@ -1,6 +1,6 @@
 //! One hook from its intent to its end. What is different about Jobs is in [`job`], about ECS tasks in [`task`].
 
-use super::{Turn, id, list, note, run_of, states, states_mut};
+use super::{Planned, Turn, id, list, note, run_of, states, states_mut};
 use crate::api::effect::{Answer, Effect};
 use crate::api::hook::{HookRun, HookStop, HookView};
 use crate::api::spec::Hook;
@@ -37,8 +37,9 @@ pub(super) fn next(d: &mut Draft, w: &mut Work, undo: bool) -> Turn {
 fn begin(d: &mut Draft, w: &mut Work, hook: &Hook, undo: bool) -> Turn {
     let stage = w.stage().clone();
     let id = id(&stage, hook, undo);
-    let Some(run) = run_of(d.rel, &w.spec, &stage, (&id, hook), w.rollout.id, hook.timeout(), None) else {
-        let message = format!("hook {} of {} is of a kind that cannot be run", hook.name, stage.name);
+    let of = Planned { rel: d.rel, spec: &w.spec, stage: &stage, id: &id, rollout: w.rollout.id };
+    let Some(run) = run_of(of, hook, hook.timeout(), None) else {
+        let message = format!("hook {} of {} has no ECS target to run beside", hook.name, stage.name);
         return Turn::Over(cause(Reason::HookFailed, message, false, d.now));
     };
     let (job, task, place) = match &run {
@@ -127,7 +128,8 @@ impl One<'_> {
         let left = state.started_at.plus(self.hook.timeout()).since(d.now);
         let stage = w.stage().clone();
         let id = id(&stage, self.hook, self.undo);
-        run_of(d.rel, &w.spec, &stage, (&id, self.hook), w.rollout.id, left, Some(&state))
+        let of = Planned { rel: d.rel, spec: &w.spec, stage: &stage, id: &id, rollout: w.rollout.id };
+        run_of(of, self.hook, left, Some(&state))
     }
 
     /// Whether somebody ended the rollout. What undoes something is let to finish.

@@ -1,10 +1,64 @@
-//! Others change a target while it is in work.
+//! Others change a target while it is in work, or at rest.
 
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
 use super::world::World;
 use crate::api::status::Phase;
-use crate::api::{Image, Reason};
+use crate::api::view::TargetView;
+use crate::api::{Image, Reason, TargetId};
+
+#[test]
+fn a_foreign_image_is_never_overwritten() {
+    let other = Image::new("ghcr.io/acme/shop:human");
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    set_image(w.live("staging"), "app", other.clone(), "kubectl-edit");
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::Contended, "human", 1),
+        "{}",
+        w.message()
+    );
+
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 2);
+    set_image(w.live("staging"), "app", other, "kubectl-edit");
+    w.run();
+    assert_eq!(
+        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
+        (Reason::RollbackBlocked, "human", 2),
+        "{}",
+        w.message()
+    );
+}
+
+#[test]
+fn a_target_that_goes_away_ends_the_rollout() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.targets.insert(TargetId::new("staging", "web"), TargetView::Absent);
+    w.run();
+    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::TargetGone), "{}", w.message());
+    assert!(w.rel.status.debts.is_empty());
+}
+
+#[test]
+fn drift_is_said_once_and_nothing_is_written() {
+    let mut w = World::verified("sha-a1");
+    set_image(w.live("production"), "app", Image::new("ghcr.io/acme/shop:human"), "kubectl-edit");
+    w.run();
+    assert_eq!(w.condition("Drifted").unwrap().0, "True");
+    assert_eq!(w.condition("Ready").unwrap().0, "True");
+    assert_eq!((w.writes.len(), w.events.len()), (0, 1));
+    w.run();
+    assert_eq!(w.events.len(), 1);
+}
 
 #[test]
 fn a_scaling_between_intent_and_write_is_no_contention() {

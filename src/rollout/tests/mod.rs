@@ -8,6 +8,7 @@ mod doubts;
 mod edges;
 mod errands;
 mod fates;
+mod forgotten;
 mod gates;
 mod going_back;
 mod history;

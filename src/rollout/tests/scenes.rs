@@ -1,12 +1,11 @@
 //! Whole rollouts, from the edit to the end.
 
-use super::workloads::{Behaviour, deployment, set_image};
+use super::workloads::{Behaviour, deployment};
 use super::world::World;
 use crate::api::spec::Hook;
 use crate::api::status::{Phase, Progressing, Step};
 use crate::api::time::Duration;
-use crate::api::view::TargetView;
-use crate::api::{Image, Reason, TargetId, annotation};
+use crate::api::{Reason, TargetId, annotation};
 use crate::rollout::{evidence, plan};
 
 #[test]
@@ -176,35 +175,6 @@ fn a_value_that_was_there_at_the_start_never_counts() {
 }
 
 #[test]
-fn a_foreign_image_is_never_overwritten() {
-    let other = Image::new("ghcr.io/acme/shop:human");
-    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
-    w.tag("sha-b2");
-    w.run_until(|w| w.writes.len() == 1);
-    w.turn();
-    set_image(w.live("staging"), "app", other.clone(), "kubectl-edit");
-    w.run();
-    assert_eq!(
-        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
-        (Reason::Contended, "human", 1),
-        "{}",
-        w.message()
-    );
-
-    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
-    w.tag("sha-b2");
-    w.run_until(|w| w.writes.len() == 2);
-    set_image(w.live("staging"), "app", other, "kubectl-edit");
-    w.run();
-    assert_eq!(
-        (w.reason(), w.runs("staging").as_str(), w.writes.len()),
-        (Reason::RollbackBlocked, "human", 2),
-        "{}",
-        w.message()
-    );
-}
-
-#[test]
 fn abort_and_delete_take_the_stage_in_work_back() {
     for step in [Step::Rolling, Step::Verifying] {
         for delete in [false, true] {
@@ -278,54 +248,6 @@ fn a_refused_restore_is_tried_on_and_paid_when_the_api_allows_it() {
 }
 
 #[test]
-fn a_lost_status_adopts_or_takes_over_and_never_writes_what_runs() {
-    let mut w = World::verified("sha-a1");
-    w.tag("sha-b2");
-    w.run();
-    w.approve();
-    w.run();
-    w.forget();
-    w.rel.status = Default::default();
-    w.run();
-    assert_eq!((w.phase(), w.writes.len()), (Phase::Verified, 0), "{}", w.message());
-    // In mid-rollout: what was written is verified, or taken back to the way back of the stamp.
-    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
-    w.tag("sha-b2");
-    w.run_until(|w| w.writes.len() == 1);
-    w.turn();
-    w.rel.status = Default::default();
-    w.run();
-    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
-    // After a restore: the image that was taken away stays away.
-    w.rel.status = Default::default();
-    w.run();
-    assert_eq!((w.reason(), w.writes.len()), (Reason::Quarantined, 2), "{}", w.message());
-}
-
-#[test]
-fn a_deletion_with_a_lost_status_restores_what_the_stamps_owe() {
-    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
-    w.tag("sha-b2");
-    w.run_until(|w| w.writes.len() == 1);
-    w.rel.status = Default::default();
-    w.rel.deleting = true;
-    w.run();
-    assert_eq!((w.runs("staging").as_str(), w.rel.finalizer), ("sha-a1", false), "{}", w.message());
-}
-
-#[test]
-fn a_target_that_goes_away_ends_the_rollout() {
-    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
-    w.tag("sha-b2");
-    w.run_until(|w| w.writes.len() == 1);
-    w.turn();
-    w.targets.insert(TargetId::new("staging", "web"), TargetView::Absent);
-    w.run();
-    assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::TargetGone), "{}", w.message());
-    assert!(w.rel.status.debts.is_empty());
-}
-
-#[test]
 fn suspend_stops_between_stages() {
     let mut w = World::verified("sha-a1");
     w.rel.spec.suspend = true;
@@ -343,18 +265,6 @@ fn suspend_stops_between_stages() {
     w.edit(|s| s.suspend = false);
     w.run();
     assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::Verified, "sha-b2"));
-}
-
-#[test]
-fn drift_is_said_once_and_nothing_is_written() {
-    let mut w = World::verified("sha-a1");
-    set_image(w.live("production"), "app", Image::new("ghcr.io/acme/shop:human"), "kubectl-edit");
-    w.run();
-    assert_eq!(w.condition("Drifted").unwrap().0, "True");
-    assert_eq!(w.condition("Ready").unwrap().0, "True");
-    assert_eq!((w.writes.len(), w.events.len()), (0, 1));
-    w.run();
-    assert_eq!(w.events.len(), 1);
 }
 
 #[test]

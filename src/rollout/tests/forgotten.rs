@@ -1,0 +1,42 @@
+//! The status is lost as a whole: what runs, and the stamps on it, tell the rest.
+
+use super::workloads::Behaviour;
+use super::world::World;
+use crate::api::Reason;
+use crate::api::status::Phase;
+
+#[test]
+fn a_lost_status_adopts_or_takes_over_and_never_writes_what_runs() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.run();
+    w.approve();
+    w.run();
+    w.forget();
+    w.rel.status = Default::default();
+    w.run();
+    assert_eq!((w.phase(), w.writes.len()), (Phase::Verified, 0), "{}", w.message());
+    // In mid-rollout: what was written is verified, or taken back to the way back of the stamp.
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.rel.status = Default::default();
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+    // After a restore: the image that was taken away stays away.
+    w.rel.status = Default::default();
+    w.run();
+    assert_eq!((w.reason(), w.writes.len()), (Reason::Quarantined, 2), "{}", w.message());
+}
+
+#[test]
+fn a_deletion_with_a_lost_status_restores_what_the_stamps_owe() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.rel.status = Default::default();
+    w.rel.deleting = true;
+    w.run();
+    assert_eq!((w.runs("staging").as_str(), w.rel.finalizer), ("sha-a1", false), "{}", w.message());
+}
