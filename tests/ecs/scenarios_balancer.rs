@@ -1,13 +1,14 @@
 //! Services behind a load balancer: what it says of the new tasks is waited for, told, and never guessed.
 
-use crate::scenarios_stage::{NEW, OLD, Stage, on_ecs, release};
+use crate::scenarios_stage::{NEW, OLD, SHORT, Stage, on_ecs, release};
 use crate::sim::NewService;
 use crate::sim::course::{Course, Failure};
-use crate::sim::faults::{Fault, On};
-use crate::support::wait::{is, until};
+use crate::sim::faults::{Fault, Gate, On};
+use crate::support::wait::{BOUND, is, until};
 use serde_json::json;
 use std::time::Duration;
 use tidegate::api::{Phase, Reason};
+use tokio::time::timeout;
 
 const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/app/0123456789abcdef";
 const ASKED: &str = "DescribeTargetHealth";
@@ -26,6 +27,7 @@ fn answers(s: &Stage) -> Vec<String> {
 #[tokio::test]
 async fn an_unhealthy_task_is_named_at_the_deadline() {
     on_ecs("lb-hangs", balanced, async |s| {
+        s.patience.set(SHORT);
         s.settled().await;
         s.service.plan([Course::hangs()]);
         s.set_tag(NEW).await;
@@ -44,13 +46,40 @@ async fn an_unhealthy_task_is_named_at_the_deadline() {
 async fn tasks_that_are_replaced_for_their_health_are_a_failure() {
     on_ecs("lb-replaced", balanced, async |s| {
         s.settled().await;
-        s.service.plan([Course::fails(Failure::Unhealthy).after(3 * SECOND)]);
+        s.service.plan([Course::fails(Failure::Unhealthy).after(6 * SECOND)]);
         s.set_tag(NEW).await;
         let end = s.rolled_back(NEW, Reason::HealthCheckFailed).await;
         let message = end.rollout.unwrap().cause.unwrap().message;
         assert!(message.contains("Task failed ELB health checks") && message.contains("codes: [503]"), "{message}");
         assert_eq!(end.quarantine.len(), 1, "it answered, and wrongly");
         assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
+    })
+    .await;
+}
+
+/// What the load balancer says is never older than what is known of the tasks that ended: else the last one that ended
+/// would still be judged as one that runs.
+#[tokio::test]
+async fn tasks_that_ended_are_asked_for_before_those_that_run() {
+    on_ecs("lb-order", balanced, async |s| {
+        s.settled().await;
+        s.service.plan([Course::hangs()]);
+        s.set_tag(NEW).await;
+        let status = s.phase(NEW, Phase::Rolling).await;
+        until("the service is updated", async || is(s.tag() == NEW, (), s.tag())).await;
+        let before = answers(s).len();
+        until("the load balancer is asked", async || is(answers(s).len() > before, (), s.tag())).await;
+        let (ended, running) = (Gate::new(), Gate::new());
+        s.sim.fault(On::op("ListTasks").about("STOPPED"), Fault::HoldBefore(ended.clone()));
+        timeout(BOUND, ended.reached()).await.expect("a look begins");
+        s.sim.fault(On::op(ASKED), Fault::HoldBefore(running.clone()));
+        let early = timeout(2 * SECOND, running.reached()).await;
+        assert!(early.is_err(), "the load balancer is asked while nobody knows what has ended");
+        ended.open();
+        timeout(BOUND, running.reached()).await.expect("it is asked then");
+        running.open();
+        s.abort(status.rollout.unwrap().id).await;
+        s.ends(NEW, Phase::RolledBack, Reason::Aborted).await;
     })
     .await;
 }
@@ -101,7 +130,6 @@ async fn who_may_not_ask_does_without_and_says_so_once() {
 #[tokio::test]
 async fn a_load_balancer_that_does_not_answer_is_asked_again() {
     on_ecs("lb-silent", balanced, async |s| {
-        s.patience.set("60s");
         s.settled().await;
         s.sim.fault(On::op(ASKED), Fault::server_error());
         s.service.plan([Course::lands().after(SECOND)]);

@@ -76,8 +76,6 @@ async fn play(name: &'static str, rows: Vec<Row>, when: When) {
 async fn play_one(row: &Row, when: When, n: usize, (name, fault): Trouble) -> bool {
     let met = Cell::new(false);
     row.stage(&format!("{when:?}-{n}-{name}"), async |s| {
-        // A call that nobody answers takes its time.
-        s.patience.set("60s");
         row.prepare(s, when).await;
         row.lead(s, when).await;
         s.sim.fault(On::any().skip(n).once(), fault());

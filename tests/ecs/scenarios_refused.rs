@@ -1,6 +1,6 @@
 //! What stops a rollout before its first write, and what goes on when it is mended.
 
-use crate::scenarios_stage::{ACCOUNT, NEW, OLD, REGION, on_ecs, release, settled_on_ecs};
+use crate::scenarios_stage::{ACCOUNT, NEW, OLD, REGION, SHORT, Stage, on_ecs, release};
 use crate::sim::NewService;
 use crate::sim::course::{Course, Failure, Somebody};
 use crate::sim::faults::{Fault, On};
@@ -155,7 +155,9 @@ async fn a_missing_permission_is_named_and_waited_for() {
 /// Without the right to go back it says so, and goes back as soon as it may.
 #[tokio::test]
 async fn a_restore_that_is_denied_is_tried_on() {
-    settled_on_ecs("denied-back", async |s| {
+    let play = async |s: &Stage<'_>| {
+        s.patience.set(SHORT);
+        s.settled().await;
         s.sim.fault(On::op("StopServiceDeployment"), Fault::Deny);
         s.service.plan([Course::hangs()]);
         s.set_tag(NEW).await;
@@ -166,8 +168,8 @@ async fn a_restore_that_is_denied_is_tried_on() {
         s.sim.no_faults();
         s.rolled_back(NEW, Reason::ProgressDeadlineExceeded).await;
         assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RUS", OLD));
-    })
-    .await;
+    };
+    on_ecs("denied-back", |s| s, play).await;
 }
 
 /// Whoever writes a Release must not thereby use any role that trusts the controller.

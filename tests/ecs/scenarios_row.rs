@@ -108,7 +108,7 @@ impl Row {
         self.cells[when as usize]
     }
 
-    /// The deadline where the controller is killed again and again.
+    /// The deadline: short only where it is what ends the play.
     pub fn patience(&self, when: When) -> &'static str {
         match self.cell(when) {
             // By what is seen.
@@ -269,6 +269,7 @@ pub async fn play(rows: Vec<Row>) {
     stream::iter(cells.collect::<Vec<_>>())
         .for_each_concurrent(4, |(row, when)| async move {
             row.stage(&format!("{when:?}"), async |s| {
+                s.patience.set(row.patience(when));
                 row.prepare(s, when).await;
                 row.lead(s, when).await;
                 row.bring(s, when).await;

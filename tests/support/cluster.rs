@@ -64,6 +64,8 @@ impl Cluster {
             .arg(&dir)
             .args(["--parent-stdin", "--time-scale=0.1", "--nodes=6"])
             .arg(format!("--users={}", USERS.join(",")))
+            // Half of what the tests compute is the control plane, a good part of that its garbage collector.
+            .env("GOGC", "400")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

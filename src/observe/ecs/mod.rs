@@ -177,8 +177,9 @@ async fn gather(account: &Account, of: &EcsService, found: &Service, before: boo
         Some(arn) => known(account.definition(arn).await)?,
         None => None,
     };
-    let health = health::health(account, of, found, newest.as_ref(), &revisions);
-    let (stopped, health) = futures::join!(stopped(account, of, newest.as_ref()), health);
+    // In this order: a task that ended in between is then judged in the next look, beside those that run by then.
+    let stopped = stopped(account, of, newest.as_ref()).await?;
+    let health = health::health(account, of, found, newest.as_ref(), &revisions).await;
     Ok(Found {
         definition: Some(definition),
         before,
@@ -186,7 +187,7 @@ async fn gather(account: &Account, of: &EcsService, found: &Service, before: boo
         brought,
         previous: previous.map(|p| (p, earlier)),
         revisions,
-        stopped: stopped?,
+        stopped,
         health,
     })
 }

@@ -95,7 +95,10 @@ impl Service {
         if breaker && failed >= threshold {
             self.trips(id, at);
         } else {
-            self.put(at + self.between_failures(&course), Step::TaskFails(id.to_owned()));
+            // A service whose tasks fail again and again is given new ones more and more rarely.
+            let gone = u32::try_from(self.tasks_of(&number).filter(|t| t.stopped.is_some()).count()).unwrap_or(0);
+            let slower = if gone < threshold { 1 } else { 10 };
+            self.put(at + self.between_failures(&course) * slower, Step::TaskFails(id.to_owned()));
         }
     }
 
