@@ -29,18 +29,19 @@ pub(super) struct Seen {
     pub targets: BTreeMap<TargetId, TargetView>,
     pub hooks: BTreeMap<HookId, HookView>,
     pub evidence: BTreeMap<String, EvidenceView>,
-    /// Taken with the workloads: a later answer must not be judged by an earlier reading.
+    /// Taken before the workloads are read: a later answer must not be judged by an earlier reading.
     pub results: Vec<AskResult>,
 }
 
 impl Seen {
     pub(super) async fn read(observer: &Observer, hooks: &Hooks, pool: &Pool, view: &ReleaseView, need: Need) -> Self {
         let (at, cached) = (Instant::now(), !concludes_from_pods(&view.status));
+        let results = pool.results(&view.name);
         let from = if cached { observer.cached() } else { observer.clone() };
         let evidence = observer.evidence(&view.name.namespace, &need.evidence);
         let hooks = look_at_hooks(observer, hooks, view, &need.hooks);
         let (targets, evidence, hooks) = futures::join!(from.targets(view, &need.targets), evidence, hooks);
-        Self { need, cached, at, targets, hooks, evidence, results: pool.results(&view.name) }
+        Self { need, cached, at, targets, hooks, evidence, results }
     }
 
     /// Whether the next step, which needs `need`, may decide on this.

@@ -83,7 +83,7 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
     reset_for(w, purpose, questions);
     let revision = revisions(d, w.stage());
     let asleep = asleep(d, w.stage());
-    count(d, w, purpose, &revision, questions, base);
+    count(d, w, purpose, &revision, questions, base, asleep.as_deref());
     for question in questions {
         let Some(i) = position(w, question) else { continue };
         if open_before(w, question) || w.state().checks[i].verdict.is_some() {
@@ -95,9 +95,8 @@ pub(super) fn ask(d: &mut Draft, w: &mut Work, purpose: Purpose, questions: &[Qu
             continue;
         }
         if let Some(asleep) = &asleep {
-            let message = format!("{asleep}: there is nobody to ask");
             let now = d.now;
-            score(&mut w.state_mut().checks[i], Outcome::Error, message, now, question);
+            score(&mut w.state_mut().checks[i], Outcome::Error, nobody(asleep), now, question);
             continue;
         }
         let number = state.number + 1;
@@ -156,12 +155,24 @@ pub(super) fn revisions(d: &Draft, stage: &Stage) -> String {
     stage.targets.iter().map(of).collect::<Vec<_>>().join(",")
 }
 
-fn count(d: &Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &[Question], base: Time) {
+/// `asleep`: why there was nobody to ask. What is wrong then is nobody's fault.
+fn count(
+    d: &Draft,
+    w: &mut Work,
+    purpose: Purpose,
+    revision: &str,
+    questions: &[Question],
+    base: Time,
+    asleep: Option<&str>,
+) {
     let (id, stage) = (w.rollout.id, w.stage_name());
     for result in &d.obs.results {
         let r = &result.id;
         let ours = r.rollout == id && r.stage == stage && r.purpose == purpose && r.revision == revision;
-        let (outcome, message) = judged(w, result);
+        let (outcome, message) = match (judged(w, result), asleep) {
+            ((Outcome::Fail, _), Some(asleep)) => (Outcome::Error, nobody(asleep)),
+            (judged, _) => judged,
+        };
         let state = w.state_mut().checks.iter_mut().find(|c| c.name == r.check);
         let question = questions.iter().find(|q| q.name == r.check);
         if let (true, Some(state), Some(question)) = (ours, state, question)
@@ -172,6 +183,10 @@ fn count(d: &Draft, w: &mut Work, purpose: Purpose, revision: &str, questions: &
             score(state, outcome, message, result.at, question);
         }
     }
+}
+
+fn nobody(asleep: &str) -> String {
+    format!("{asleep}: there is nobody to ask")
 }
 
 /// What an answer says: of a load, what its thresholds make of it.

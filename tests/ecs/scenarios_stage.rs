@@ -125,7 +125,7 @@ impl Stage<'_> {
         let production = spec["stages"][0].as_object_mut().unwrap();
         production.remove("checks");
         let question = json!({"service": {"name": "judge", "port": PORT}, "path": "/health"});
-        let retry = json!({"attempts": 2, "interval": "3s"});
+        let retry = json!({"attempts": 2, "interval": "5s"});
         production.insert("healthChecks".into(), json!([{"name": "health", "http": question, "retry": retry}]));
         self.apply(&spec).await;
         self.verified(OLD).await;

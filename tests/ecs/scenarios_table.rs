@@ -60,8 +60,8 @@ pub fn circuit_breaker() -> Vec<Row> {
         Row::new("stops", breaks, both(back(CrashLoop, "RUU"), not_restored("RUU", OLD)))
             .service(|s| s.breaker(false))
             // As below.
-            .or_killed(When::First, back(CrashLoop, "RUsU"))
-            .or_killed(When::Ordinary, back(CrashLoop, "RUsU")),
+            .or(When::First, back(CrashLoop, "RUsU"))
+            .or(When::Ordinary, back(CrashLoop, "RUsU")),
         Row::new(
             "cannot-go-back",
             || breaks().back(Back::Fails(SECOND)),
@@ -85,8 +85,8 @@ pub fn nothing_to_go_back_to() -> Vec<Row> {
         Row::new("nothing-breaks", breaks, only_first(back(CrashLoop, "RUU")))
             .service(|s| s.breaker(true).first(breaks()).set(|s| s.nothing_to_go_back_to_fails = true))
             // Its tasks are seen to fail before the circuit breaker trips: it is stopped, in time or too late.
-            .or_killed(When::First, back(CrashLoop, "RUSU"))
-            .or_killed(When::First, back(CrashLoop, "RUsU")),
+            .or(When::First, back(CrashLoop, "RUSU"))
+            .or(When::First, back(CrashLoop, "RUsU")),
         Row::new("stopped-lands", good, only_first(lands("RU"))).service(|s| s.breaker(false).first(breaks())),
         // As documented it stands still for ever, and counts as under way.
         Row::new("nothing-stands", good, only_first(Waits(Reason::DeploymentInFlight)))

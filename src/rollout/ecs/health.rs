@@ -36,12 +36,13 @@ pub(super) fn gave_up(task: &TaskView) -> bool {
     task.reason.contains("failed ELB health checks")
 }
 
-/// Whether one is well for all load balancers that have it.
-pub(super) fn any_well(ecs: &EcsView) -> bool {
-    known(ecs).any(|t| {
-        let same = known(ecs).filter(|o| o.task == t.task);
-        t.state == HealthState::Healthy && !same.into_iter().any(holds_up)
-    })
+/// Whether one is well for all load balancers that have it, as far as anybody can say: without an answer it may be.
+pub(super) fn may_be_well(ecs: &EcsView) -> bool {
+    matches!(ecs.health, Lookup::Unanswered(_))
+        || known(ecs).any(|t| {
+            let same = known(ecs).filter(|o| o.task == t.task);
+            t.state == HealthState::Healthy && !same.into_iter().any(holds_up)
+        })
 }
 
 /// Whether an unhealthy target has answered, and wrongly. Silence may be the network's.

@@ -35,7 +35,7 @@ pub(super) fn failure(ecs: &EcsView, state: &TargetState, primary: bool) -> Opti
     }
     let ill: Vec<&TaskView> = ecs.stopped.iter().filter(|t| health::gave_up(t)).collect();
     if ill.len() >= EXITS
-        && !(primary && health::any_well(ecs))
+        && !(primary && health::may_be_well(ecs))
         && let Some(task) = ill.first()
     {
         let now = health::unhealthy(ecs).filter(|_| primary).map(|text| format!("; {text}")).unwrap_or_default();

@@ -89,21 +89,27 @@ fn tasks_that_no_load_balancer_finds_well_are_proof() {
     let silent = health("x", Unhealthy, "Target.Timeout");
     let well = health("y", Healthy, "");
     let half = health("x", Healthy, "");
+    let known = |all: Vec<TargetHealth>| Lookup::Known(all);
     for (times, reason, found, wanted) in [
-        (0, ill, vec![wrong.clone()], None),
-        (2, ill, vec![wrong.clone()], None),
-        (3, ill, vec![wrong.clone()], Some(true)),
-        (3, ill, vec![silent], Some(false)),
-        (3, ill, vec![], Some(false)),
-        (9, ill, vec![wrong.clone(), well], None),
+        (0, ill, known(vec![wrong.clone()]), None),
+        (2, ill, known(vec![wrong.clone()]), None),
+        (3, ill, known(vec![wrong.clone()]), Some(true)),
+        (3, ill, known(vec![silent]), Some(false)),
+        (3, ill, known(vec![]), Some(false)),
+        (9, ill, known(vec![wrong.clone(), well]), None),
+        // Who does not answer may find the others well.
+        (9, ill, Lookup::Unanswered("timeout".into()), None),
+        // Nothing runs, or nobody may ever know.
+        (3, ill, Lookup::NotAsked, Some(false)),
+        (3, ill, Lookup::Denied("no".into()), Some(false)),
         // Well for one load balancer and not for the other.
-        (3, ill, vec![wrong.clone(), half], Some(true)),
-        (9, "Scaling activity initiated by deployment", vec![wrong], None),
+        (3, ill, known(vec![wrong.clone(), half]), Some(true)),
+        (9, "Scaling activity initiated by deployment", known(vec![wrong]), None),
     ] {
         let mut live = service(NEW, NEW, DeploymentStatus::InProgress);
         let stopped = TaskView { id: "t".into(), code: StopCode::Other, reason: reason.into(), containers: vec![] };
         let ecs: &mut EcsView = live.ecs.as_mut().unwrap();
-        (ecs.stopped, ecs.health) = (vec![stopped; times], Lookup::Known(found.clone()));
+        (ecs.stopped, ecs.health) = (vec![stopped; times], found);
         let proof = ecs::failure(&live, view(&live), &target(TargetStep::Written));
         assert_eq!(proof.as_ref().map(|f| f.fault), wanted, "{times} x {reason}: {proof:?}");
         assert!(proof.is_none_or(|f| f.reason == Reason::HealthCheckFailed));

@@ -1,7 +1,9 @@
 //! Which pods of each kind follow the template, and what is said where none would.
 
 use super::workloads::deployment;
+use super::world::World;
 use crate::api::Reason;
+use crate::api::ask::Outcome;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::{ContainerImage, KubernetesWorkload, Workload};
 use crate::api::view::{LiveTarget, OutdatedPod, Replicas, StatefulView};
@@ -107,5 +109,22 @@ fn nobody_to_ask_is_said_in_the_words_of_its_kind() {
         assert_eq!(asleep(&live), None);
         live.replicas.wanted = 0;
         assert_eq!(asleep(&live).as_deref(), Some(said));
+    }
+}
+
+/// Whoever scaled it to zero while it was asked took away what should have answered.
+#[test]
+fn what_fails_while_nobody_is_there_is_not_the_images_fault() {
+    for (asleep, quarantined) in [(false, 1), (true, 0)] {
+        let mut w = World::verified("sha-a1");
+        w.edit(|s| s.stages[0].health_checks.iter_mut().for_each(|c| c.retry.attempts = 1));
+        w.tag("sha-b2");
+        w.force = Some(Outcome::Fail);
+        w.run_until(|w| !w.results.is_empty());
+        if asleep {
+            w.live("staging").replicas.wanted = 0;
+        }
+        w.run();
+        assert_eq!(w.rel.status.quarantine.len(), quarantined, "asleep {asleep}: {}", w.message());
     }
 }

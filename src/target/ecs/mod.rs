@@ -7,6 +7,7 @@ use super::Target;
 use crate::api::effect::{Answer, EcsWrite, Refused, TargetWrite};
 use crate::api::status::EcsService;
 use crate::aws::{Account, Aws, Error, service, tag};
+use aws_sdk_ecs::types::Service;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +30,21 @@ impl EcsWriter {
 
     async fn carry_out(&self, of: &EcsService, write: &TargetWrite) -> Result<Answer, Error> {
         let account = self.aws.account(of).await;
-        let found = account.service_now(of).await.map_err(Error::before)?.filter(|s| service::identity(s) == write.uid);
-        let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
-        if service::version(&found) != write.resource_version {
-            return Err(Error::Conflict(format!("{of} changed since it was looked at")));
-        }
+        let mut found = unchanged(&account, of, write).await?;
         if let Some(EcsWrite::Stop(deployment)) = &write.ecs {
             account.stop(deployment).await?;
             return Ok(Answer::Stopping { deployment: deployment.clone() });
         }
-        let runs = service::running(&found).1;
-        let definition = definition(&account, runs, write).await.map_err(Error::before)?;
+        let runs = service::running(&found).1.to_owned();
+        let definition = match usable(&account, write).await.map_err(Error::before)? {
+            Some(arn) => arn,
+            None => {
+                let arn = account.registered(&runs, &write.images, &tags(write)).await.map_err(Error::before)?;
+                // That took its time, and AWS grants few of these calls.
+                found = unchanged(&account, of, write).await?;
+                arn
+            }
+        };
         // Who was ended before the answer came has made it already, and ECS may even have taken it back. A definition of
         // an earlier deployment tells that only where it was asked for before.
         let first = matches!(write.ecs, Some(EcsWrite::TaskDefinition { again: false, .. }));
@@ -74,19 +79,23 @@ impl Target for EcsWriter {
     }
 }
 
-/// The ARN of what this write brings, registered if need be.
-async fn definition(account: &Account, runs: &str, write: &TargetWrite) -> Result<String, Error> {
-    match &write.ecs {
-        Some(EcsWrite::TaskDefinition { arn, .. }) if usable(account, arn).await? => Ok(arn.clone()),
-        _ => account.registered(runs, &write.images, &tags(write)).await,
+/// The service, if it still is what the decision was taken on.
+async fn unchanged(account: &Account, of: &EcsService, write: &TargetWrite) -> Result<Service, Error> {
+    let found = account.service_now(of).await.map_err(Error::before)?.filter(|s| service::identity(s) == write.uid);
+    let found = found.ok_or_else(|| Error::Gone(format!("{of} is gone, or another service of its name")))?;
+    if service::version(&found) != write.resource_version {
+        return Err(Error::Conflict(format!("{of} changed since it was looked at")));
     }
+    Ok(found)
 }
 
-/// Whether a task definition can still be brought: one that is INACTIVE, or gone, is refused by ECS.
-async fn usable(account: &Account, arn: &str) -> Result<bool, Error> {
+/// The task definition that the decision names, if it can still be brought: one that is INACTIVE, or gone, is refused by
+/// ECS.
+async fn usable(account: &Account, write: &TargetWrite) -> Result<Option<String>, Error> {
+    let Some(EcsWrite::TaskDefinition { arn, .. }) = &write.ecs else { return Ok(None) };
     match account.definition_now(arn).await {
-        Ok(definition) => Ok(definition.active),
-        Err(Error::Gone(_)) => Ok(false),
+        Ok(definition) => Ok(definition.active.then(|| arn.clone())),
+        Err(Error::Gone(_)) => Ok(None),
         Err(other) => Err(other),
     }
 }
