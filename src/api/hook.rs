@@ -115,6 +115,8 @@ pub struct JobView {
     pub verdict: Option<JobVerdict>,
     /// What its pod waits for, while it does.
     pub waits: Option<String>,
+    /// A container of one of its pods has run.
+    pub began: bool,
 }
 
 /// The ECS task of a hook.

@@ -21,25 +21,28 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
         Ok(None) => return HookView::Absent,
         Err(error) => return HookView::Unreachable(error.to_string()),
     };
-    let (verdict, waits) = match ended(&job) {
-        Some(("Complete", _)) => (Some(JobVerdict::Complete), None),
+    let complete = matches!(ended(&job), Some(("Complete", _)));
+    let pods = if complete { Vec::new() } else { pods(client, call, name).await.unwrap_or_default() };
+    let verdict = match ended(&job) {
+        Some(("Complete", _)) => Some(JobVerdict::Complete),
         Some((_, condition)) => {
             let reason = condition.reason.clone().unwrap_or_default();
-            let pods = pods(client, call, name).await.unwrap_or_default();
             let message = match failed(&pods) {
                 Some((pod, status)) => said(client, call, name, pod, status).await,
                 None => tidy(&format!("{reason}: {}", condition.message.as_deref().unwrap_or_default()), MESSAGE),
             };
-            (Some(JobVerdict::Failed { reason, message }), None)
+            Some(JobVerdict::Failed { reason, message })
         }
-        None => (None, pods(client, call, name).await.ok().and_then(|pods| waiting(&pods))),
+        None => None,
     };
+    let waits = verdict.is_none().then(|| waiting(&pods)).flatten();
     HookView::Job(JobView {
         uid: job.uid().unwrap_or_default(),
         effect: job.annotations().get(annotation::EFFECT).cloned(),
         release: job.labels().get(label::RELEASE_UID).cloned(),
         verdict,
         waits,
+        began: complete || pods.iter().any(began),
     })
 }
 
@@ -82,6 +85,14 @@ async fn said(client: &Client, call: Duration, job: &NsName, pod: &Pod, status: 
         },
         Err(error) => tidy(&format!("{how}; its output cannot be read: {error}"), MESSAGE),
     }
+}
+
+/// Whether anything of it has run.
+fn began(pod: &Pod) -> bool {
+    statuses(pod).any(|s| {
+        let ran = s.state.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some());
+        ran || s.restart_count > 0
+    })
 }
 
 /// What the newest pod waits for.

@@ -16,14 +16,17 @@ impl Hooks {
     /// Asked again under the same effect it is the same Job. Ends by itself, soon after the Job's own timeout.
     pub async fn test(&self, run: &JobRun) -> JobEnd {
         let end = Instant::now() + run.timeout.std() + GRACE;
-        let (mut made, mut waits, mut pause) = (None::<String>, None, SOON);
+        let (mut made, mut pause) = (None::<String>, SOON);
+        let (mut began, mut waits) = (false, None::<String>);
         loop {
             match look::found(&self.client, self.timeout, &run.job).await {
                 HookView::Job(job) if ours(&job, run) => {
+                    began |= job.began;
+                    waits = job.waits.or(waits);
                     if let Some(verdict) = job.verdict {
-                        return ended(run, verdict, waits);
+                        return ended(run, verdict, began, waits);
                     }
-                    (made, waits) = (Some(job.uid), job.waits);
+                    made = Some(job.uid);
                 }
                 HookView::Job(_) => return not_asked(run, "exists already and is somebody else's"),
                 HookView::Absent if made.is_some() => return not_asked(run, "was deleted before its end was seen"),
@@ -52,14 +55,16 @@ fn ours(job: &JobView, run: &JobRun) -> bool {
     job.effect.as_deref() == Some(run.effect.as_str()) && job.release.as_deref() == Some(&run.uid)
 }
 
-fn ended(run: &JobRun, verdict: JobVerdict, waits: Option<String>) -> JobEnd {
-    match (verdict, waits) {
-        (JobVerdict::Complete, _) => JobEnd::Passed(format!("Job {} is complete", run.job)),
-        // Its pod never began: that says nothing of the application.
-        (JobVerdict::Failed { reason, .. }, Some(waits)) if reason == "DeadlineExceeded" => {
+fn ended(run: &JobRun, verdict: JobVerdict, began: bool, waits: Option<String>) -> JobEnd {
+    match verdict {
+        JobVerdict::Complete => JobEnd::Passed(format!("Job {} is complete", run.job)),
+        // Nothing of its pod was ever seen to run, which says nothing of the application. The pod is deleted at the
+        // Job's deadline, so why it did not is known from before.
+        JobVerdict::Failed { reason, .. } if reason == "DeadlineExceeded" && !began => {
+            let waits = waits.unwrap_or_else(|| "its pod did not begin in time".to_owned());
             JobEnd::NotAsked(format!("Job {}: {waits}", run.job))
         }
-        (JobVerdict::Failed { message, .. }, _) => JobEnd::Failed(format!("Job {} failed: {message}", run.job)),
+        JobVerdict::Failed { message, .. } => JobEnd::Failed(format!("Job {} failed: {message}", run.job)),
     }
 }
 

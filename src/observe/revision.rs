@@ -1,7 +1,7 @@
 //! Which pods run the current template of a workload, and which of a StatefulSet are still to be replaced.
 
 use super::object::Object;
-use super::pods;
+use super::{LIST, pods};
 use crate::api::Image;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::ContainerImage;
@@ -78,14 +78,20 @@ pub(super) fn stateful(object: &Object, current: Option<&Current>, pods: &[Pod])
     let partition = rolling.and_then(|r| r.partition).unwrap_or_default().max(0);
     let first = spec.and_then(|s| s.ordinals.as_ref()?.start).unwrap_or_default();
     let status = set.status.clone().unwrap_or_default();
-    let outdated = pods.iter().filter(|pod| {
-        let followed = ordinal(pod).is_some_and(|n| n >= first.saturating_add(partition));
-        followed && owned_by(*pod, set.as_ref()) && current.is_some_and(|c| !c.has(pod))
-    });
+    let beyond: Vec<&Pod> = pods
+        .iter()
+        .filter(|pod| ordinal(pod).is_some_and(|n| n >= first.saturating_add(partition)))
+        .filter(|pod| owned_by(*pod, set.as_ref()))
+        .collect();
+    let (up_to_date, outdated): (Vec<&Pod>, Vec<&Pod>) =
+        beyond.into_iter().partition(|pod| current.is_none_or(|c| c.has(pod)));
+    let following = up_to_date.iter().filter(|pod| pods::ready(pod) && !pods::terminating(pod)).count();
+    let whole = pods.len() < LIST as usize;
     Some(StatefulView {
         partition,
         settled: status.update_revision.is_some() && status.update_revision == status.current_revision,
-        outdated: outdated.map(outdated_pod).collect(),
+        outdated: outdated.into_iter().map(outdated_pod).collect(),
+        following: i32::try_from(following).ok().filter(|_| whole && current.is_some()),
     })
 }
 

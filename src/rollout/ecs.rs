@@ -98,7 +98,7 @@ pub(super) fn rolled_out(live: &LiveTarget, ecs: &EcsView) -> bool {
         None => ecs.rollout_state == Some(RolloutState::Completed),
     };
     let r = live.replicas;
-    complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted && health::serves(ecs)
+    complete && primary.is_some() && r.wanted >= 1 && r.available >= r.wanted && health::serves(ecs, r.wanted)
 }
 
 /// Its newest deployment was stopped, and ECS calls what it brought complete all the same.

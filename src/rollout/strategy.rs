@@ -46,11 +46,11 @@ pub(super) fn followers(live: &LiveTarget) -> i32 {
 /// All of them do.
 pub(super) fn followed(live: &LiveTarget) -> bool {
     let Some(set) = &live.stateful else { return live.replicas.updated == live.replicas.wanted };
-    // Going back over a partition those that it keeps count as updated too, so the others are looked at one by one.
-    followers(live) >= 1
-        && live.replicas.updated >= followers(live)
-        && set.outdated.is_empty()
-        && (set.partition > 0 || set.settled)
+    let enough = live.replicas.updated >= followers(live) && set.outdated.is_empty();
+    // Going back over a partition those that it keeps count as updated too, and one that was just deleted is not among
+    // the outdated, so those that are back are counted.
+    let back = set.following.is_none_or(|n| n >= followers(live));
+    followers(live) >= 1 && enough && if set.partition > 0 { back } else { set.settled }
 }
 
 /// Why it has nobody to ask.

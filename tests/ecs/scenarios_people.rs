@@ -1,12 +1,14 @@
 //! What people do while a service is in work.
 
-use crate::scenarios_stage::{NEW, OLD, on_ecs, release, settled_on_ecs};
-use crate::sim::course::{Course, Failure};
+use crate::scenarios_stage::{NEW, OLD, OTHER, on_ecs, release, settled_on_ecs};
+use crate::sim::course::{Course, Failure, Somebody};
+use crate::sim::faults::{Fault, Gate, On};
 use crate::support::manifests::stage;
-use crate::support::wait::{is, until};
+use crate::support::wait::{BOUND, is, until};
 use serde_json::json;
 use std::time::Duration;
 use tidegate::api::{Phase, Reason};
+use tokio::time::timeout;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -157,4 +159,20 @@ async fn a_lost_status_after_a_way_back_does_not_bring_it_again() {
         )
         .await;
     }
+}
+
+/// To register takes a while. What somebody brings meanwhile is not written over.
+#[tokio::test]
+async fn what_changes_while_a_definition_is_registered_is_left_alone() {
+    settled_on_ecs("registering", async |s| {
+        let gate = Gate::new();
+        s.sim.fault(On::op("RegisterTaskDefinition").once(), Fault::HoldAfter(gate.clone()));
+        s.set_tag(NEW).await;
+        timeout(BOUND, gate.reached()).await.expect("it is registered");
+        s.service.somebody(&Somebody::Deploys("app:2".into()));
+        gate.open();
+        s.ends(NEW, Phase::Failed, Reason::Contended).await;
+        assert_eq!((s.writes().as_str(), s.tag().as_str()), ("R", OTHER));
+    })
+    .await;
 }

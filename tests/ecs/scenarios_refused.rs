@@ -1,15 +1,14 @@
 //! What stops a rollout before its first write, and what goes on when it is mended.
 
-use crate::scenarios_stage::{ACCOUNT, NEW, OLD, OTHER, REGION, SHORT, Stage, on_ecs, release, settled_on_ecs};
+use crate::scenarios_stage::{ACCOUNT, NEW, OLD, REGION, SHORT, Stage, on_ecs, release, settled_on_ecs};
 use crate::sim::NewService;
 use crate::sim::course::{Course, Failure, Somebody};
-use crate::sim::faults::{Fault, Gate, On};
-use crate::support::wait::{BOUND, is, until};
+use crate::sim::faults::{Fault, On};
+use crate::support::wait::{is, until};
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 use std::time::Duration;
 use tidegate::api::{Phase, Reason};
-use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_service_that_cannot_be_rolled() {
@@ -197,21 +196,5 @@ async fn a_role_must_be_allowed() {
             assert_eq!(calls.iter().filter(|c| c.op == "AssumeRole").count(), 1, "the credentials are kept");
         },
     )
-    .await;
-}
-
-/// To register takes a while. What somebody brings meanwhile is not written over.
-#[tokio::test]
-async fn what_changes_while_a_definition_is_registered_is_left_alone() {
-    settled_on_ecs("registering", async |s| {
-        let gate = Gate::new();
-        s.sim.fault(On::op("RegisterTaskDefinition").once(), Fault::HoldAfter(gate.clone()));
-        s.set_tag(NEW).await;
-        timeout(BOUND, gate.reached()).await.expect("it is registered");
-        s.service.somebody(&Somebody::Deploys("app:2".into()));
-        gate.open();
-        s.ends(NEW, Phase::Failed, Reason::Contended).await;
-        assert_eq!((s.writes().as_str(), s.tag().as_str()), ("R", OTHER));
-    })
     .await;
 }

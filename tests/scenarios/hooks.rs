@@ -1,6 +1,6 @@
 //! Hooks as real Jobs: before the first write, once, and what their ends mean.
 
-use crate::support::jobs::inline;
+use crate::support::jobs::{inline, template};
 use crate::support::manifests::image;
 use crate::support::wait::{is, until};
 use crate::support::{Scene, scene};
@@ -269,6 +269,26 @@ async fn a_smoke_test_may_be_a_job() {
         let last = jobs.iter().find(|j| j.name_any() == last).and_then(|j| j.spec.as_ref()).unwrap();
         let last = last.template.spec.as_ref().unwrap();
         assert_eq!(last.containers[0].image, Some(image(NEW)));
+    })
+    .await;
+}
+
+/// Its pod was never seen to run when its deadline came: that says nothing of the application.
+#[tokio::test]
+async fn a_smoke_test_that_never_began_blames_nobody() {
+    scene("hooks-smoke-late", async |s| {
+        let helper = "sha-0000009";
+        s.behaves(helper, json!({"pull": {"delay": "120s"}})).await;
+        let mut spec = s.settled().await;
+        let job = template(&image(helper));
+        spec["stages"][0]["smokeTests"] = json!([{
+            "name": "end-to-end", "retry": {"attempts": 1}, "job": {"template": job, "timeout": "3s"},
+        }]);
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        let end = s.rolled_back(NEW, Reason::Inconclusive).await;
+        assert!(end.quarantine.is_empty(), "nobody was asked");
+        assert!(end.message.as_ref().unwrap().contains("its pod did not begin in time"), "{:?}", end.message);
     })
     .await;
 }

@@ -11,6 +11,9 @@ pub struct StatefulView {
     pub settled: bool,
     /// Pods of other revisions that are to be replaced, at most 500. Those that the partition keeps are not among them.
     pub outdated: Vec<OutdatedPod>,
+    /// Ready pods of the current revision, without those that the partition keeps. `None`: not all pods were listed.
+    #[serde(default)]
+    pub following: Option<i32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

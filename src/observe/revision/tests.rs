@@ -118,6 +118,30 @@ fn pods_that_the_partition_keeps_are_not_outdated() {
 }
 
 #[test]
+fn only_ready_pods_beyond_the_partition_follow() {
+    let row = ["db-0", "db-1", "db-2"].map(|name| pod(name, "db-2", "reg/app:2"));
+    let following = |spec: &Value, pods: &[Value]| {
+        let spec = json!({"updateStrategy": {"rollingUpdate": spec}});
+        stateful_set(spec, rolling(), pods).stateful.unwrap().following
+    };
+    let kept = json!({"partition": 1});
+    let ready = |mut pod: Value, is: &str| {
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": is}]);
+        pod
+    };
+    let all = row.clone().map(|p| ready(p, "True"));
+    assert_eq!((following(&json!({}), &all), following(&kept, &all)), (Some(3), Some(2)));
+    let [zero, one, two] = all.clone();
+    assert_eq!(following(&kept, &[zero.clone(), one.clone(), ready(two.clone(), "False")]), Some(1));
+    let mut ending = two;
+    ending["metadata"]["deletionTimestamp"] = json!("2026-11-21T10:00:00Z");
+    assert_eq!(following(&kept, &[zero.clone(), one.clone(), ending]), Some(1));
+    assert_eq!(following(&kept, &[zero, one]), Some(1), "the last one is not made yet");
+    let many: Vec<Value> = (0..LIST).map(|n| ready(pod(&format!("db-{n}"), "db-2", "reg/app:2"), "True")).collect();
+    assert_eq!(following(&kept, &many), None);
+}
+
+#[test]
 fn on_delete_is_seen_of_both_kinds() {
     let on_delete = || json!({"updateStrategy": {"type": "OnDelete"}});
     assert!(stateful_set(on_delete(), rolling(), &[]).on_delete);

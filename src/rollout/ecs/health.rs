@@ -7,13 +7,24 @@ use super::MAX_WHY;
 use crate::api::Reason;
 use crate::api::text::tidy;
 use crate::api::view::{EcsView, HealthState, Lookup, TargetHealth, TaskView};
+use std::collections::BTreeSet;
 
-/// Whether no running task is known to be out of the load balancers' favour.
-pub(super) fn serves(ecs: &EcsView) -> bool {
+/// Tasks of which load balancers are asked, at most.
+const TASKS: usize = 100;
+
+/// Whether no running task is known to be out of the load balancers' favour, and as many as are `wanted` were asked for:
+/// one that ended after the service counted it is not among them.
+pub(super) fn serves(ecs: &EcsView, wanted: i32) -> bool {
     match &ecs.health {
         Lookup::NotAsked | Lookup::Denied(_) => true,
         Lookup::Unanswered(_) => false,
-        Lookup::Known(all) => !all.iter().any(holds_up),
+        // Tasks that share their machine's address are told apart by no load balancer, and are not asked for.
+        Lookup::Known(all) if all.is_empty() => true,
+        Lookup::Known(all) => {
+            let asked: BTreeSet<&str> = all.iter().map(|t| t.task.as_str()).collect();
+            let enough = usize::try_from(wanted).unwrap_or_default().min(TASKS);
+            asked.len() >= enough && !all.iter().any(holds_up)
+        }
     }
 }
 

@@ -232,3 +232,20 @@ fn an_answer_from_before_the_stage_was_available_is_none() {
         assert_eq!(w.rel.status.rollout.as_ref().unwrap().stages[0].checks[0].fails, counted, "{ms}");
     }
 }
+
+/// Whoever scaled it to zero while it was asked took away what should have answered.
+#[test]
+fn what_fails_while_nobody_is_there_is_not_the_images_fault() {
+    for (asleep, quarantined) in [(false, 1), (true, 0)] {
+        let mut w = World::verified("sha-a1");
+        w.edit(|s| s.stages[0].health_checks.iter_mut().for_each(|c| c.retry.attempts = 1));
+        w.tag("sha-b2");
+        w.force = Some(Outcome::Fail);
+        w.run_until(|w| !w.results.is_empty());
+        if asleep {
+            w.live("staging").replicas.wanted = 0;
+        }
+        w.run();
+        assert_eq!(w.rel.status.quarantine.len(), quarantined, "asleep {asleep}: {}", w.message());
+    }
+}

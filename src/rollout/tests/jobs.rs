@@ -75,6 +75,7 @@ impl World {
             release: Some(run.uid.clone()),
             verdict: None,
             waits: None,
+            began: false,
         };
         let hook = run.effect.as_str().split('/').nth(3).unwrap().to_owned();
         self.jobs.insert(run.job.clone(), SimJob { hook, view });

@@ -32,13 +32,18 @@ fn done(health: Lookup<Vec<TargetHealth>>) -> LiveTarget {
 #[test]
 fn what_load_balancers_have_not_taken_in_is_not_rolled_out() {
     let known = |state, reason| Lookup::Known(vec![health("a", Healthy, ""), health("b", state, reason)]);
-    let later = |state, reason| Lookup::Known(vec![TargetHealth { later: true, ..health("b", state, reason) }]);
+    let later = |state, reason| {
+        Lookup::Known(vec![health("a", Healthy, ""), TargetHealth { later: true, ..health("b", state, reason) }])
+    };
     for (found, wanted) in [
         (Lookup::NotAsked, true),
         (Lookup::Denied("no".into()), true),
         // Unknown is never a pass.
         (Lookup::Unanswered("no".into()), false),
         (Lookup::Known(vec![]), true),
+        // Two are wanted, and one ended before it was asked for.
+        (Lookup::Known(vec![health("a", Healthy, "")]), false),
+        (Lookup::Known(vec![health("a", Healthy, ""), health("a", Healthy, "")]), false),
         (known(Healthy, ""), true),
         (known(Initial, "Elb.RegistrationInProgress"), false),
         (known(Unhealthy, "Target.Timeout"), false),

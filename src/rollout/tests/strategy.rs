@@ -3,7 +3,6 @@
 use super::workloads::deployment;
 use super::world::World;
 use crate::api::Reason;
-use crate::api::ask::Outcome;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::{ContainerImage, KubernetesWorkload, Workload};
 use crate::api::view::{LiveTarget, OutdatedPod, Replicas, StatefulView};
@@ -31,7 +30,15 @@ fn row(partition: i32, [wanted, updated, available]: [i32; 3], settled: bool, ou
         terminating: false,
         images: Vec::<ContainerImage>::new(),
     };
-    live.stateful = Some(StatefulView { partition, settled, outdated: (0..outdated).map(pod).collect() });
+    let following = Some(wanted - partition - i32::try_from(outdated).unwrap());
+    let outdated = (0..outdated).map(pod).collect();
+    live.stateful = Some(StatefulView { partition, settled, outdated, following });
+    live
+}
+
+/// What the pods' list tells of those that follow.
+fn listed(mut live: LiveTarget, following: Option<i32>) -> LiveTarget {
+    live.stateful.as_mut().unwrap().following = following;
     live
 }
 
@@ -47,6 +54,12 @@ fn a_stateful_set_is_rolled_out_when_all_that_follow_have() {
         // What the partition kept runs the old revision, and counts as updated once that is written again.
         ("taken back over a partition, one is left", row(2, [3, 2, 3], false, 1), false),
         ("taken back over a partition", row(2, [3, 3, 3], true, 0), true),
+        (
+            "taken back over a partition, the last is just being made",
+            listed(row(1, [3, 3, 3], true, 0), Some(1)),
+            false,
+        ),
+        ("taken back over a partition, and too many to list", listed(row(1, [3, 3, 3], true, 0), None), true),
         ("one that is kept is not available", row(1, [3, 2, 2], false, 0), false),
         ("the partition keeps all", row(3, [3, 3, 3], true, 0), false),
         ("nobody", row(0, [0, 0, 0], true, 0), false),
@@ -109,22 +122,5 @@ fn nobody_to_ask_is_said_in_the_words_of_its_kind() {
         assert_eq!(asleep(&live), None);
         live.replicas.wanted = 0;
         assert_eq!(asleep(&live).as_deref(), Some(said));
-    }
-}
-
-/// Whoever scaled it to zero while it was asked took away what should have answered.
-#[test]
-fn what_fails_while_nobody_is_there_is_not_the_images_fault() {
-    for (asleep, quarantined) in [(false, 1), (true, 0)] {
-        let mut w = World::verified("sha-a1");
-        w.edit(|s| s.stages[0].health_checks.iter_mut().for_each(|c| c.retry.attempts = 1));
-        w.tag("sha-b2");
-        w.force = Some(Outcome::Fail);
-        w.run_until(|w| !w.results.is_empty());
-        if asleep {
-            w.live("staging").replicas.wanted = 0;
-        }
-        w.run();
-        assert_eq!(w.rel.status.quarantine.len(), quarantined, "asleep {asleep}: {}", w.message());
     }
 }
