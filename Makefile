@@ -58,10 +58,10 @@ test-ecs:
 test-those-that-compute:
 	@nice cargo test --lib >target/test-lib.log 2>&1; status=$$?; cat target/test-lib.log; exit $$status
 
-proof: cluster $(FAKETIME) ## every crash, fault and damage that can be planned, two hours or so; the numbers: target/proof/report.md
-	PROOF=all cargo test --test proof -- --test-threads=1 --nocapture
-	MODEL=deep cargo test --lib the_laws_hold_in_every_state -- --nocapture
-	TIDEGATE_KILLS=0 cargo test --test ecs -- cells::killed scenarios_faulted --nocapture
+proof: cluster $(FAKETIME) ## every crash, fault and damage that can be planned: hours, and interrupted it goes on; the numbers: target/proof/report.md
+	PROOF=all cargo test --profile optimized --test proof -- --test-threads=1 --nocapture
+	MODEL=deep cargo test --profile optimized --lib the_laws_hold_in_every_state -- --nocapture
+	TIDEGATE_KILLS=0 cargo test --profile optimized --test ecs -- cells::killed scenarios_faulted --nocapture
 
 mutants-core: ## changes of the pure core that the tests must notice (SHARD=3/40 for a part; needs cargo-mutants)
 	@command -v cargo-mutants >/dev/null || { echo "make mutants-core: run cargo install cargo-mutants --locked first" >&2; exit 1; }

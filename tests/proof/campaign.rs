@@ -1,9 +1,10 @@
 //! Many runs side by side, and what became of them.
 
 use crate::plan::Plan;
+use crate::played::Played;
 use crate::report;
 use crate::run::{Outcome, run};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -47,9 +48,12 @@ impl Dice {
 pub(crate) fn must_hold(section: &str, plans: Vec<Plan>) -> Vec<Outcome> {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut different = BTreeSet::new();
+    let plans: Vec<Plan> = plans.into_iter().filter(|p| different.insert(p.to_string())).collect();
     let (started, planned) = (Instant::now(), plans.len());
     let whole = plans.iter().all(|p| p.faults.is_empty() && p.replicas == 1 && !p.play.contains('.'));
-    let outcomes = play_all(if whole { plans } else { sampled(plans, one_in()) });
+    let plans = if whole { plans } else { sampled(plans, one_in()) };
+    let outcomes = if all() { go_on(plans) } else { play_all(plans, &|_| {}) };
     report::section(section, planned, &outcomes, started.elapsed());
     let violated: Vec<_> = outcomes.iter().filter_map(|o| Some((o, o.end.as_ref().err()?))).collect();
     for (outcome, why) in &violated {
@@ -60,7 +64,22 @@ pub(crate) fn must_hold(section: &str, plans: Vec<Plan>) -> Vec<Outcome> {
     outcomes
 }
 
-fn play_all(plans: Vec<Plan>) -> Vec<Outcome> {
+/// Plays those that were not played before.
+fn go_on(plans: Vec<Plan>) -> Vec<Outcome> {
+    let played = Played::open();
+    let (before, open): (Vec<_>, Vec<_>) =
+        plans.into_iter().map(|p| (played.outcome(&p.to_string()), p)).partition(|(o, _)| o.is_some());
+    let played = Mutex::new(played);
+    let mut outcomes: Vec<Outcome> = before.into_iter().filter_map(|(outcome, _)| outcome).collect();
+    if !outcomes.is_empty() {
+        eprintln!("{} were played before", outcomes.len());
+    }
+    let keep = |outcome: &Outcome| played.lock().unwrap_or_else(PoisonError::into_inner).keep(outcome);
+    outcomes.extend(play_all(open.into_iter().map(|(_, plan)| plan).collect(), &keep));
+    outcomes
+}
+
+fn play_all(plans: Vec<Plan>, keep: &(dyn Fn(&Outcome) + Sync)) -> Vec<Outcome> {
     let workers: usize = std::env::var("PROOF_WORKERS").ok().and_then(|v| v.parse().ok()).unwrap_or(6);
     let (total, queue, done) = (plans.len(), Mutex::new(VecDeque::from(plans)), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -70,6 +89,7 @@ fn play_all(plans: Vec<Plan>) -> Vec<Outcome> {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(plan) = next else { return };
                     let outcome = run(&plan);
+                    keep(&outcome);
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     let how = outcome.end.as_ref().map_or("VIOLATED", |e| e.as_str());
                     let missed = if outcome.struck { "" } else { " (not every fault came to pass)" };

@@ -22,6 +22,7 @@ mod faults;
 mod keeper;
 mod leaders;
 mod plan;
+mod played;
 mod plays;
 mod poison;
 mod proxy;
