@@ -1,6 +1,6 @@
 //! What stops a rollout before its first write, and what goes on when it is mended.
 
-use crate::scenarios_stage::{ACCOUNT, NEW, OLD, REGION, SHORT, Stage, on_ecs, release, settled_on_ecs};
+use crate::scenarios_stage::{ACCOUNT, NEW, OLD, REGION, SHORT, Stage, on_ecs, release};
 use crate::sim::NewService;
 use crate::sim::course::{Course, Failure, Somebody};
 use crate::sim::faults::{Fault, On};

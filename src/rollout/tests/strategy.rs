@@ -1,7 +1,6 @@
 //! Which pods of each kind follow the template, and what is said where none would.
 
 use super::workloads::deployment;
-use super::world::World;
 use crate::api::Reason;
 use crate::api::spec::WorkloadKind;
 use crate::api::status::{ContainerImage, KubernetesWorkload, Workload};
