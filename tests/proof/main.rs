@@ -5,7 +5,7 @@
 //! reads every write of the run, and `support::oracle` its whole history. By default a part that stands for all; everything: `make proof`. A violation names
 //! the command that plays it again.
 //!
-//! Reading order: `plan`, `plays`, `run`, `proxy`, then what is tried: `crashes`, `faults`, `leaders`,
+//! Reading order: `plan`, `plays`, `run`, `proxy`, `played`, then what is tried: `crashes`, `faults`, `leaders`,
 //! `clock`, `poison`.
 
 // A test that panics has failed; that is what it is for.
