@@ -506,7 +506,7 @@ impl Reason {
         Entry(
             Self::DigestUnknown,
             Kind::Event,
-            "Neither registry nor pods tell a digest, so it could not be compared. With `image.requireDigest` the rollout waits for the registry, and a stage ends for its pods.",
+            "Neither registry nor pods tell a digest, so it could not be compared. With `image.requireDigest` the rollout waits for the registry; for its pods a stage waits as long again as its `progressDeadline`, and is then restored.",
             "With `image.resolve`: read why the registry does not tell; it may need `image.pullSecret`.",
         ),
         Entry(

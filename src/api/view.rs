@@ -10,7 +10,7 @@ mod ecs;
 mod evidence;
 mod lookup;
 mod stateful;
-pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TaskView};
+pub use ecs::{DeploymentStatus, EcsView, RolloutState, ServiceDeployment, StopCode, TASKS, TaskView};
 pub use evidence::EvidenceView;
 pub use lookup::{HealthState, ImageQuery, Lookup, Manifest, RegistryImage, TargetHealth};
 pub use stateful::{OutdatedPod, StatefulView};

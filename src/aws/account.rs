@@ -5,6 +5,7 @@ use super::describe::Rounds;
 use super::error::Error;
 use super::limits::Limits;
 use crate::api::status::{ContainerImage, EcsService};
+use crate::api::view::TASKS;
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
@@ -28,8 +29,6 @@ const STOPPED: usize = 5000;
 const DIGESTED: Duration = Duration::from_secs(60);
 /// So long a revision without digests is not read again.
 const UNDIGESTED: Duration = Duration::from_secs(30);
-/// Tasks that are looked at; ECS describes so many at once.
-const TASKS: i32 = 100;
 /// Service deployments that are looked at.
 const DEPLOYMENTS: i32 = 20;
 
@@ -104,7 +103,7 @@ impl Account {
     pub async fn stopped_tasks(&self, of: &EcsService) -> Result<Vec<Task>, Error> {
         self.limits.tasks.until_ready().await;
         let call = self.reading.list_tasks().cluster(&of.cluster).service_name(&of.service);
-        let listed = call.desired_status(DesiredStatus::Stopped).max_results(TASKS).send().await;
+        let listed = call.desired_status(DesiredStatus::Stopped).max_results(TASKS.into()).send().await;
         let mut arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
         let mut found = Vec::new();
         {
@@ -125,7 +124,7 @@ impl Account {
         self.limits.tasks.until_ready().await;
         // AWS takes no other filter beside this one.
         let call = self.reading.list_tasks().cluster(&of.cluster).started_by(format!("ecs-svc/{number}"));
-        let listed = call.max_results(TASKS).send().await;
+        let listed = call.max_results(TASKS.into()).send().await;
         let arns = listed.map_err(|e| Error::of("ecs:ListTasks", &e))?.task_arns.unwrap_or_default();
         self.tasks(of, arns).await
     }

@@ -16,6 +16,9 @@ pub(super) enum Error {
     NotLeading,
     #[error("the Release changed {0} times while it was decided on")]
     Contended(u32),
+    /// What led to the look may not be in it.
+    #[error("the Release was answered in an older version than a watch brought")]
+    Outdated,
     #[error("not at rest after {0} steps")]
     Unsettled(u32),
 }
@@ -33,6 +36,7 @@ impl Error {
             Self::TimedOut { .. } => "timeout",
             Self::NotLeading => "notLeading",
             Self::Contended(_) => "contended",
+            Self::Outdated => "outdated",
             Self::Unsettled(_) => "unsettled",
         }
     }
@@ -42,7 +46,7 @@ impl Error {
             Self::Read(e) => e.is_transient(),
             Self::Write(_) => !matches!(self.category(), "denied" | "invalid"),
             Self::NotLeading => false,
-            Self::TimedOut { .. } | Self::Contended(_) | Self::Unsettled(_) => true,
+            Self::TimedOut { .. } | Self::Contended(_) | Self::Outdated | Self::Unsettled(_) => true,
         }
     }
 }

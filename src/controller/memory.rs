@@ -83,6 +83,13 @@ impl Memory {
     pub(super) fn place(&self, name: &NsName) -> Place {
         self.lock().releases.get(name).and_then(|k| k.place.as_deref().cloned()).unwrap_or_default()
     }
+    /// Whether the watch brought a newer version than this one. Versions of one resource are ordered (KEP-5504, Kubernetes
+    /// 1.35); where one is not a number, nothing is known.
+    pub(super) fn knows_newer(&self, name: &NsName, than: Option<&str>) -> bool {
+        let number = |version: &str| version.parse::<u128>().ok();
+        let known = self.lock().releases.get(name).and_then(|k| number(&k.resource_version));
+        known.zip(than.and_then(number)).is_some_and(|(known, read)| read < known)
+    }
     /// Whether it announced something that this process has not published: a write of which nobody heard was stored.
     pub(super) fn untold(&self, name: &NsName) -> bool {
         self.lock().releases.get(name).is_some_and(|k| k.announced > k.told)

@@ -126,3 +126,14 @@ fn an_echo_that_comes_before_the_answer_asks_for_no_look_and_nobody_elses_write_
     assert!(memory.look_ends(&name));
     assert!(put(&memory, "a", "5", "web"));
 }
+
+#[test]
+fn what_is_older_than_what_the_watch_brought_is_known() {
+    let memory = Memory::default();
+    assert!(!memory.knows_newer(&NsName::new("shop", "a"), Some("1")), "nothing was brought");
+    put(&memory, "a", "10", "web");
+    let older = |version| memory.knows_newer(&NsName::new("shop", "a"), version);
+    assert_eq!([Some("9"), Some("10"), Some("11"), Some("x"), None].map(older), [true, false, false, false, false]);
+    put(&memory, "a", "another order", "web");
+    assert!(!memory.knows_newer(&NsName::new("shop", "a"), Some("9")));
+}

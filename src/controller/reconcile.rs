@@ -13,8 +13,8 @@ use super::record::Recorder;
 use super::seen::Seen;
 use super::status::{Stored, Writer};
 use crate::api::effect::{Answer, Effect};
-use crate::api::status::Step;
-use crate::api::time::Time;
+use crate::api::status::{Rollout, Step};
+use crate::api::time::{Duration, Time};
 use crate::api::view::{Lookup, Manifest};
 use crate::api::{Image, NsName, Release, ReleaseStatus};
 use crate::check::Pool;
@@ -57,6 +57,9 @@ pub(super) enum Outcome {
 
 /// A look that is not at rest after so many steps is interrupted, and taken up again later.
 const STEPS: u32 = 40;
+/// An event may lead to a look whose reads are older than it, and be the last one: what is waited for without being asked
+/// is looked at this often whatever comes.
+const SECOND_LOOK: Duration = Duration::from_secs(30);
 /// So many times a Release may change under a decision in one look.
 const CONFLICTS: u32 = 5;
 
@@ -115,7 +118,9 @@ pub(super) async fn reconcile(cx: &Context, name: &NsName, touched: bool) -> Res
 
 impl Context {
     async fn read(&self, name: &NsName) -> Result<Option<Release>, Error> {
-        self.observer.release(name).await.map_err(Error::Read)
+        let release = self.observer.release(name).await.map_err(Error::Read)?;
+        let older = |r: &Release| self.memory.knows_newer(name, r.resource_version().as_deref());
+        if release.as_ref().is_some_and(older) { Err(Error::Outdated) } else { Ok(release) }
     }
 
     /// A status write may be stored although its answer said otherwise, or never came, be it of whoever led before.
@@ -157,11 +162,17 @@ impl Context {
                 carried.images = self.observer.images(&view, &decision.look_up).await;
                 return Ok(Turn::Next(Box::new(release)));
             }
-            return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(decision.again) });
+            return Ok(if wrote { Turn::Next(Box::new(release)) } else { Turn::Settled(self.again(&decision)) });
         };
         let (came, now) = self.act(&release, effect).instrument(span(&view.name, &decision.status)).await?;
         carried.answer = Some(came);
         Ok(now.map_or(Turn::Reread, |now| Turn::Next(Box::new(now))))
+    }
+
+    fn again(&self, decision: &Decision) -> Option<Time> {
+        let waits = |r: &Rollout| matches!(r.step, Step::Rolling | Step::Restoring);
+        let second = decision.status.running().filter(|r| waits(r)).map(|_| self.clock.now().plus(SECOND_LOOK));
+        [decision.again, second].into_iter().flatten().min()
     }
 
     async fn observe(&self, view: &ReleaseView, touched: bool, carried: Carried) -> (Observed, Seen) {

@@ -21,9 +21,10 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
         Ok(None) => return HookView::Absent,
         Err(error) => return HookView::Unreachable(error.to_string()),
     };
-    let complete = matches!(ended(&job), Some(("Complete", _)));
+    let ended = ended(&job);
+    let complete = matches!(ended, Some(("Complete", _)));
     let pods = if complete { Vec::new() } else { pods(client, call, name).await.unwrap_or_default() };
-    let verdict = match ended(&job) {
+    let verdict = match ended {
         Some(("Complete", _)) => Some(JobVerdict::Complete),
         Some((_, condition)) => {
             let reason = condition.reason.clone().unwrap_or_default();

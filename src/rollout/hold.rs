@@ -73,6 +73,9 @@ fn accept(w: &Work) -> String {
 }
 
 fn accepted(d: &mut Draft, w: &mut Work, token: String) -> Flow {
+    if verify::digest_may_come(d, w) {
+        return Flow::Stay;
+    }
     let by = d.rel.annotations.get(annotation::PROMOTED_BY).cloned();
     let stage = w.stage_name();
     d.normal(Reason::PromotionGiven, format!("{} accepted {stage} as it is", by.as_deref().unwrap_or("somebody")));

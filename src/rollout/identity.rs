@@ -86,8 +86,15 @@ pub(super) fn agrees(d: &Draft, w: &Work, target: &Target, live: &LiveTarget) ->
     containers.all(|c| c.reported().all(|f| !differ(known, Some(f), pinned) && !differ(known, Some(f), verified)))
 }
 
+/// Why what a stage runs may not count as the wanted image.
+pub(super) enum Unfit {
+    Different(Cause),
+    /// Pods report their digest some time after they run: it may be told yet.
+    Unknown(Cause),
+}
+
 /// Every stage must run what the registry says that the image is, or else what the first one was verified with.
-pub(super) fn of_stage(d: &mut Draft, w: &mut Work) -> Option<Cause> {
+pub(super) fn of_stage(d: &mut Draft, w: &mut Work) -> Option<Unfit> {
     let stage = w.stage().clone();
     for target in &stage.targets {
         if !comparable(&w.spec, target) {
@@ -104,7 +111,7 @@ pub(super) fn of_stage(d: &mut Draft, w: &mut Work) -> Option<Cause> {
     None
 }
 
-fn of_container(d: &mut Draft, w: &mut Work, at: &Target, live: &LiveTarget, found: &LiveContainer) -> Option<Cause> {
+fn of_container(d: &mut Draft, w: &mut Work, at: &Target, live: &LiveTarget, found: &LiveContainer) -> Option<Unfit> {
     let mut known = found.digest.is_some();
     match w.rollout.digest.clone().or(w.spec.image.digest.clone()) {
         None => w.rollout.digest = found.digest.clone(),
@@ -121,7 +128,7 @@ fn of_container(d: &mut Draft, w: &mut Work, at: &Target, live: &LiveTarget, fou
                             }
                             _ => format!("{} runs {digest}, not {expected}, under the same tag", live.workload),
                         };
-                        return Some(cause(Reason::DigestDiffers, message, false, d.now));
+                        return Some(Unfit::Different(cause(Reason::DigestDiffers, message, false, d.now)));
                     }
                 }
             }
@@ -133,7 +140,7 @@ fn of_container(d: &mut Draft, w: &mut Work, at: &Target, live: &LiveTarget, fou
     let message = format!("the digest that {} runs in {} is not known", live.workload, found.name);
     if w.spec.image.require_digest {
         let message = format!("{message}, and image.requireDigest is true");
-        return Some(cause(Reason::DigestUnknown, message, false, d.now));
+        return Some(Unfit::Unknown(cause(Reason::DigestUnknown, message, false, d.now)));
     }
     d.warning(Reason::DigestUnknown, message);
     None

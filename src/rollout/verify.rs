@@ -2,7 +2,8 @@
 
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
-use super::{bake, ecs, end, foreign, history, hold, identity, restore, rolling, sight, supersede};
+use super::identity::{self, Unfit};
+use super::{bake, ecs, end, foreign, history, hold, restore, rolling, sight, supersede};
 use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
@@ -15,7 +16,11 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let base = w.state().available_at.unwrap_or(d.now);
     match checks::ask(d, w, Purpose::Verify, &checks::of_new_version(&stage), base) {
         Asked::Waiting => supersede::make_room(d, w).unwrap_or(Flow::Stay),
-        Asked::Passed => bake::bake(d, w).unwrap_or_else(|| passed(d, w)),
+        Asked::Passed => match bake::bake(d, w) {
+            Some(flow) => flow,
+            None if digest_may_come(d, w) => supersede::make_room(d, w).unwrap_or(Flow::Stay),
+            None => passed(d, w),
+        },
         Asked::Failed(check) => {
             let message = said(&check);
             let reason = match check.kind {
@@ -64,6 +69,7 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         checks::void(w);
         w.state_mut().available_at = None;
         w.state_mut().bake_until = None;
+        w.state_mut().undigested_since = None;
         w.state_mut().gates.clear();
         d.status.failing.clear();
         return Some(w.go(Step::Rolling));
@@ -91,11 +97,12 @@ pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
 }
 
 pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
-    if let Some(failure) = identity::of_stage(d, w) {
+    if let Some(Unfit::Unknown(failure) | Unfit::Different(failure)) = identity::of_stage(d, w) {
         return restore::fail_stage(d, w, failure);
     }
     remember(d, w);
     let now = d.now;
+    w.state_mut().undigested_since = None;
     let stage = w.stage_name();
     w.state_mut().verified_at = Some(now);
     if w.state().adopted {
@@ -111,6 +118,16 @@ pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
     w.rollout.stage = Some(w.stage_name());
     w.rollout.promotion = None;
     w.go(Step::Preflight)
+}
+
+/// Whether a digest that is required is not known, and is waited for: as long again as the stage may take to be available.
+pub(super) fn digest_may_come(d: &mut Draft, w: &mut Work) -> bool {
+    if !w.spec.image.require_digest || !matches!(identity::of_stage(d, w), Some(Unfit::Unknown(_))) {
+        return false;
+    }
+    d.look_again_in(Duration::from_secs(5));
+    let since = *w.state_mut().undigested_since.get_or_insert(d.now);
+    !d.due(since.plus(w.stage().progress_deadline))
 }
 
 /// Stores what was verified, with the checks that it passed, and pays its debts.

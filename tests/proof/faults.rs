@@ -61,7 +61,10 @@ fn faults() {
     for play in plays() {
         plans.extend(each(play.name, &mut dice).into_iter().map(|f| Plan::of(play.name, &[f])));
     }
-    let plans = if all() { plans } else { sampled(plans, 90) };
+    let mut plans = if all() { plans } else { sampled(plans, 90) };
+    // In every sample: that a workload is available leads to a look whose read is older than that, and nothing follows.
+    let older = Fault::new(Kind::Stale, Class::GetWorkload, 10).times(3);
+    plans.extend(["good", "taken-back-by-order"].map(|play| Plan::of(play, &[older])));
     must_hold("4 Faults of requests and watches", plans);
 }
 

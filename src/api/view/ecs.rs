@@ -6,6 +6,9 @@ use crate::api::status::ContainerImage;
 use crate::api::time::Duration;
 use serde::{Deserialize, Serialize};
 
+/// Tasks of one service that are looked at, and asked for at its load balancers; ECS describes so many at once.
+pub const TASKS: u8 = 100;
+
 /// Of one look at a service. Reads of ECS may be old ones: a single look proves little.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EcsView {

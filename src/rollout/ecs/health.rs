@@ -6,11 +6,8 @@
 use super::MAX_WHY;
 use crate::api::Reason;
 use crate::api::text::tidy;
-use crate::api::view::{EcsView, HealthState, Lookup, TargetHealth, TaskView};
+use crate::api::view::{EcsView, HealthState, Lookup, TASKS, TargetHealth, TaskView};
 use std::collections::BTreeSet;
-
-/// Tasks of which load balancers are asked, at most.
-const TASKS: usize = 100;
 
 /// Whether no running task is known to be out of the load balancers' favour, and as many as are `wanted` were asked for:
 /// one that ended after the service counted it is not among them.
@@ -22,7 +19,7 @@ pub(super) fn serves(ecs: &EcsView, wanted: i32) -> bool {
         Lookup::Known(all) if all.is_empty() => true,
         Lookup::Known(all) => {
             let asked: BTreeSet<&str> = all.iter().map(|t| t.task.as_str()).collect();
-            let enough = usize::try_from(wanted).unwrap_or_default().min(TASKS);
+            let enough = usize::try_from(wanted).unwrap_or_default().min(TASKS.into());
             asked.len() >= enough && !all.iter().any(holds_up)
         }
     }

@@ -3,7 +3,7 @@
 use super::begun::{failed_in_production, id, rolling};
 use super::workloads::Behaviour;
 use super::world::World;
-use crate::api::spec::{OnInconclusive, RollbackMode, RollbackScope};
+use crate::api::spec::{OnInconclusive, ReleaseSpec, RollbackMode, RollbackScope};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
 use crate::api::{Reason, annotation};
@@ -157,7 +157,12 @@ fn an_image_that_others_brought_is_not_taken_away_by_the_annotation() {
 
 /// Production's checks could not be asked.
 fn held() -> World {
+    held_with(|_| {})
+}
+
+fn held_with(change: impl FnOnce(&mut ReleaseSpec)) -> World {
     let mut w = rolling(|r| r.on_inconclusive = OnInconclusive::Hold).behave("production:sha-b2", Behaviour::CannotAsk);
+    w.edit(change);
     w.run();
     w.approve();
     w.run_until(|w| w.step_name() == Step::Holding);
@@ -209,6 +214,33 @@ fn what_is_held_and_then_crashes_is_taken_back_at_once() {
     assert_eq!((w.phase(), w.runs("production").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
 }
 
+/// A pod tells its digest some time after it runs. One look without it ends nothing, be the image accepted by a person.
+#[test]
+fn a_required_digest_that_comes_late_is_waited_for() {
+    for by_hand in [true, false] {
+        let require = |s: &mut ReleaseSpec| s.image.require_digest = true;
+        let mut w = if by_hand { held_with(require) } else { rolling(|_| {}) };
+        if !by_hand {
+            w.edit(require);
+            w.run_until(|w| w.step_name() == Step::Verifying);
+        }
+        let (stage, step) = (if by_hand { "production" } else { "staging" }, w.step_name());
+        let told = w.live(stage).containers.clone();
+        w.live(stage).containers.iter_mut().for_each(|c| c.digest = None);
+        if by_hand {
+            w.approve();
+        }
+        w.come_to_rest();
+        w.now = w.again.unwrap();
+        w.come_to_rest();
+        assert_eq!(w.step_name(), step, "{}", w.message());
+        w.live(stage).containers = told;
+        w.run();
+        let end = if by_hand { Phase::Verified } else { Phase::AwaitingPromotion };
+        assert_eq!(w.phase(), end, "{}", w.message());
+    }
+}
+
 #[test]
 fn an_unknown_digest_ends_the_stage_only_where_it_is_required() {
     for required in [true, false] {
@@ -219,10 +251,16 @@ fn an_unknown_digest_ends_the_stage_only_where_it_is_required() {
         });
         w.run_until(|w| w.step_name() == Step::Verifying);
         let verifies = |w: &World| w.step_name() == Step::Verifying;
+        let mut waited = 0;
         while verifies(&w) {
             w.live("staging").containers.iter_mut().for_each(|c| c.digest = None);
-            assert!(w.turn() || !verifies(&w), "stuck: {}", w.message());
+            if !w.turn() && verifies(&w) {
+                waited += 1;
+                assert!(required && w.message().contains("do not tell their digest yet"), "stuck: {}", w.message());
+                w.now = w.again.unwrap();
+            }
         }
+        assert_eq!(waited > 100, required, "every five seconds for ten minutes: {waited}");
         let cause = w.rel.status.rollout.as_ref().unwrap().cause.as_ref().map(|c| c.reason);
         assert_eq!(cause, required.then_some(Reason::DigestUnknown));
         w.run();
