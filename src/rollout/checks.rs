@@ -8,6 +8,10 @@ use crate::api::status::{CheckKind, CheckState, Purpose, Verdict};
 use crate::api::time::{Duration, Time};
 use serde_json::json;
 
+/// So many rounds there are before it counts that nobody could ask, however few attempts a check has: what is asked once
+/// is not to hang on a single answer of a name server or of the API server.
+const UNASKED: i32 = 4;
+
 /// One check, as it is to be asked now.
 #[derive(Clone)]
 pub(super) struct Question {
@@ -208,11 +212,23 @@ fn score(state: &mut CheckState, outcome: Outcome, message: String, at: Time, qu
         Outcome::Error | Outcome::NoData => (state.passes, state.errors) = (0, state.errors + 1),
     }
     let attempts = if question.informative { 1 } else { question.retry.attempts };
+    let over = state.fails + state.errors >= attempts || (outcome != Outcome::Pass && spent(state, question));
     if state.passes >= question.retry.successes || (question.informative && state.passes > 0) {
         state.verdict = Some(Verdict::Passed);
-    } else if state.fails + state.errors >= attempts || (outcome != Outcome::Pass && spent(state, question)) {
+    } else if over && (state.number >= UNASKED || !unasked(outcome, question)) {
         // Only what the application itself did wrong counts against it.
-        state.verdict = Some(if state.fails > state.errors { Verdict::Failed } else { Verdict::Inconclusive });
+        let failed = state.fails >= attempts || state.fails > state.errors;
+        state.verdict = Some(if failed { Verdict::Failed } else { Verdict::Inconclusive });
+    }
+}
+
+/// Whether the question may not have been put at all. A Job may have done something, and a load that says too little does so again.
+fn unasked(outcome: Outcome, question: &Question) -> bool {
+    match question.query {
+        _ if question.informative => false,
+        Query::Job(_) => false,
+        Query::Load(_) => outcome == Outcome::Error,
+        _ => matches!(outcome, Outcome::Error | Outcome::NoData),
     }
 }
 

@@ -83,7 +83,8 @@ async fn played(s: &Scene, keeper: &Keeper, plan: &Plan, faults: &Faults) -> Str
         reached(s, play).await
     };
     let undelivered = |f: &Fault| f.on == Class::WatchReleases && f.kind == Kind::Drop;
-    let how = if play.rests && plan.faults.iter().any(undelivered) {
+    // At rest nothing is looked at, so an edit that is not delivered is seen with whatever happens next.
+    let how = if plan.faults.iter().any(undelivered) {
         tokio::select! { how = whole => how, () = touch_again_and_again(s) => unreachable!() }
     } else {
         whole.await

@@ -84,15 +84,26 @@ fn a_broken_threshold_is_the_images_fault() {
 
 #[test]
 fn nobody_able_to_ask_is_no_ones_fault() {
-    let mut w = coming(&json!({"p95": {"max": "300ms"}}));
-    w.run_until(|w| w.decide().asks.iter().any(|a| matches!(a.query, Query::Load(_))));
-    w.force = Some(Outcome::Error);
-    w.turn();
-    w.force = None;
-    w.run();
+    let mut w = could_not_be_asked(4);
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
-    let cause = w.rel.status.rollout.as_ref().unwrap().cause.clone().unwrap();
+    let cause = w.rel.status.rollout.clone().unwrap().cause.unwrap();
     assert_eq!((cause.reason, w.rel.status.quarantine.len()), (Reason::Inconclusive, 0));
+    assert!(cause.message.contains("load after 4 rounds"), "{}", cause.message);
+    w = could_not_be_asked(3);
+    assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+}
+
+/// A load that nobody could begin so many times.
+fn could_not_be_asked(times: u32) -> World {
+    let mut w = coming(&json!({"p95": {"max": "300ms"}}));
+    for _ in 0..times {
+        w.run_until(|w| w.decide().asks.iter().any(|a| matches!(a.query, Query::Load(_))));
+        w.force = Some(Outcome::Error);
+        w.turn();
+        w.force = None;
+    }
+    w.run();
+    w
 }
 
 #[test]

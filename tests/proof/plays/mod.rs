@@ -30,9 +30,6 @@ pub(crate) struct Play {
     /// What differs in the Release that brings [`NEW`].
     pub(crate) spec: fn(&mut Value),
     pub(crate) people: for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, ()>,
-    /// People turn to a Release that rests, or has no deadline: what a watch does not deliver then is seen with what
-    /// happens next.
-    pub(crate) rests: bool,
     /// The tag whose rollout is the last.
     pub(crate) last: &'static str,
     /// Every way in which it may end, as [`super::end`] writes it.

@@ -31,16 +31,8 @@ fn soon_expired(spec: &mut Value) {
     spec["stages"][1]["promotion"]["timeout"] = json!("3s");
 }
 
-pub(super) const BASE: Play = Play {
-    name: "",
-    begins: Settled,
-    behaves: &[],
-    spec: as_it_is,
-    people: p::nobody,
-    rests: false,
-    last: NEW,
-    ends: &[],
-};
+pub(super) const BASE: Play =
+    Play { name: "", begins: Settled, behaves: &[], spec: as_it_is, people: p::nobody, last: NEW, ends: &[] };
 
 pub(super) const PLAYS: &[Play] = &[
     Play { name: "good", people: p::approves, ends: &["Verified Verified | 1 2 | 1 2 | -"], ..BASE },

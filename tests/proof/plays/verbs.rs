@@ -36,14 +36,12 @@ fn held(spec: &mut Value) {
 pub(super) const PLAYS: &[Play] = &[
     Play {
         name: "taken-back-by-order",
-        rests: true,
         people: p::approves_and_takes_it_back,
         ends: &["RolledBack RolledBack RollbackRequested | 1 2 1 | 1 2 1 | 2"],
         ..BASE
     },
     Play {
         name: "manual",
-        rests: true,
         behaves: &[(NEW, ILL_IN_PRODUCTION)],
         spec: manual,
         people: p::approves_and_takes_back_what_failed,
@@ -80,16 +78,9 @@ pub(super) const PLAYS: &[Play] = &[
         ends: &["RolledBack Aborted Aborted | 1 2 1 | 1 | -"],
         ..BASE
     },
-    Play {
-        name: "suspended",
-        rests: true,
-        people: p::suspends_and_goes_on,
-        ends: &["Verified Verified | 1 2 | 1 2 | -"],
-        ..BASE
-    },
+    Play { name: "suspended", people: p::suspends_and_goes_on, ends: &["Verified Verified | 1 2 | 1 2 | -"], ..BASE },
     Play {
         name: "retried",
-        rests: true,
         behaves: &[(NEW, FAILS)],
         people: p::tries_again,
         ends: &["Verified Verified | 1 2 1 2 | 1 2 | -"],
@@ -97,7 +88,6 @@ pub(super) const PLAYS: &[Play] = &[
     },
     Play {
         name: "quarantined",
-        rests: true,
         behaves: &[(NEW, FAILS)],
         people: p::removes_the_tag_and_brings_it_again,
         last: NEWER,
@@ -106,7 +96,6 @@ pub(super) const PLAYS: &[Play] = &[
     },
     Play {
         name: "supersede-suspended",
-        rests: true,
         behaves: &[(NEW, NEVER)],
         people: p::newer_while_suspended,
         last: NEWER,

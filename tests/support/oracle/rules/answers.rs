@@ -90,8 +90,8 @@ fn earned(check: &CheckState, verdict: Verdict, spec: &Stage) -> bool {
     let spent = check.fails + check.errors >= attempts || check.number >= attempts * (successes + 1);
     match verdict {
         Verdict::Passed => check.passes >= successes,
-        Verdict::Failed => spent && check.fails > check.errors,
-        Verdict::Inconclusive => spent && check.errors >= check.fails,
+        Verdict::Failed => spent && (check.fails > check.errors || check.fails >= attempts),
+        Verdict::Inconclusive => spent && check.errors >= check.fails && check.fails < attempts,
     }
 }
 
