@@ -9,6 +9,7 @@ IMAGE ?= tidegate:$(VERSION)
 HONEST := target/honest
 MINISTACK := target/ministack
 PROMETHEUS := target/prometheus
+CARGO_MUTANTS := target/tools/bin/cargo-mutants
 FAKETIME := target/faketime/libfaketime.so.1
 # What is in a requirements file, into an environment of its own: $(call pip_install,DIRECTORY,FILE)
 pip_install = { test -x $(1)/bin/pip || python3 -m venv $(1); } && $(1)/bin/pip install --quiet --disable-pip-version-check --requirement $(2)
@@ -63,9 +64,11 @@ proof: cluster $(FAKETIME) ## every crash, fault and damage that can be planned:
 	MODEL=deep cargo test --profile optimized --lib the_laws_hold_in_every_state -- --nocapture
 	TIDEGATE_KILLS=0 cargo test --profile optimized --test ecs -- cells::killed scenarios_faulted --nocapture
 
-mutants-core: ## changes of the pure core that the tests must notice (SHARD=3/40 for a part; needs cargo-mutants)
-	@command -v cargo-mutants >/dev/null || { echo "make mutants-core: run cargo install cargo-mutants --locked first" >&2; exit 1; }
-	cargo mutants $(if $(SHARD),--shard $(SHARD)) --output target/mutants-core
+mutants-core: $(CARGO_MUTANTS) ## every small change of the pure core that cargo-mutants knows, and whether a test notices: hours (Python; ONE_IN=10 for a part)
+	PATH="$(CURDIR)/$(dir $(CARGO_MUTANTS)):$$PATH" python3 tests/mutants/core.py $(if $(ONE_IN),--one-in $(ONE_IN))
+
+$(CARGO_MUTANTS):
+	cargo install cargo-mutants --locked --version 27.1.0 --root target/tools
 
 mutants: cluster registry ## breaks the controller in small ways, one at a time, and looks which test notices: hours (Python; NAMES="stale-token ...")
 	python3 tests/mutants/run.py $(NAMES)

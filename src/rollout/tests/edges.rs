@@ -2,7 +2,7 @@
 
 use super::workloads::{Behaviour, container, digest, set_image};
 use super::world::{REPOSITORY, World, spec};
-use crate::api::effect::TargetWrite;
+use crate::api::effect::{Refused, TargetWrite};
 use crate::api::spec::TargetKind;
 use crate::api::status::{Phase, Progressing, Step, Workload};
 use crate::api::time::{Duration, Time};
@@ -212,4 +212,21 @@ fn a_clock_that_goes_back_holds_nothing_up() {
         let took = w.now.since(began);
         assert!(took < Duration::from_secs(600), "{step:?} {behaviour:?}: {took:?}, {}", w.message());
     }
+}
+
+/// The first write, refused again and again: the pauses between two tries grow to half a minute.
+#[test]
+fn a_refused_write_is_tried_more_and_more_rarely() {
+    let mut w = World::verified("sha-a1");
+    w.tag("sha-b2");
+    w.refuse = Some((Refused::Invalid, "no".into()));
+    let tried = |w: &World| w.rel.status.rollout.as_ref()?.stages[0].targets[0].refused.as_ref().map(|r| r.at);
+    let mut tries = Vec::new();
+    while tries.len() < 8 {
+        w.come_to_rest();
+        tries.extend(tried(&w).filter(|at| tries.last() != Some(at)));
+        w.now = w.again.unwrap();
+    }
+    let pauses: Vec<i64> = tries.windows(2).map(|t| t[1].since(t[0]).millis() / 1000).collect();
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
 }

@@ -75,6 +75,7 @@ fn a_missing_image_is_waited_for() {
     }
     assert_eq!(w.condition("Ready").unwrap(), ("Unknown".into(), "ImageNotFound".into()));
     assert!(w.writes.is_empty() && w.message().contains("push it"), "{}", w.message());
+    assert!(w.rel.status.rollout.as_ref().unwrap().spec.is_none(), "an edit of the spec begins it anew");
     w.registries.insert(image(REPOSITORY), index(1, &[]));
     pods_report(&mut w, "staging", &digest(1));
     w.pass(Duration::from_secs(10));

@@ -2,8 +2,10 @@
 
 mod asked_on;
 mod begun;
+mod budget;
 mod contention;
 mod damage;
+mod debts;
 mod doubts;
 mod edges;
 mod errands;
@@ -20,6 +22,7 @@ mod load;
 mod look;
 mod lookups;
 mod model;
+mod needs;
 mod on_and_on;
 mod orders;
 mod play;
@@ -38,3 +41,4 @@ mod unheard;
 mod verbs;
 mod workloads;
 mod world;
+mod written;

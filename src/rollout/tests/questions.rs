@@ -1,6 +1,8 @@
 //! What tells one question from another: what a version has passed is remembered by it.
 
-use super::world::World;
+use super::workloads::Behaviour;
+use super::world::{World, smoke_path};
+use crate::api::Reason;
 use crate::api::spec::HealthCheck;
 use crate::api::status::Phase;
 use crate::rollout::checks;
@@ -54,10 +56,26 @@ fn a_way_back_that_passed_by_tcp_is_judged_by_tcp() {
     let port: HealthCheck = serde_json::from_value(json!({"name": "health", "tcp": {"pods": {"port": 80}}})).unwrap();
     w.edit(|s| s.stages.iter_mut().for_each(|stage| stage.health_checks = vec![port.clone()]));
     w.run();
-    w.behaviour.insert("sha-b2".into(), super::workloads::Behaviour::FailsHealth);
+    w.behaviour.insert("sha-b2".into(), Behaviour::FailsHealth);
     w.tag("sha-b2");
     w.run();
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
     let checks = &w.rel.status.rollout.as_ref().unwrap().stages[0].checks;
     assert!(checks.iter().all(|c| !c.informative), "{checks:?}");
+}
+
+/// A check that came with the new image is asked of the restored version too, and decides nothing beside one that it has passed before.
+#[test]
+fn a_check_that_is_newer_than_the_way_back_is_only_told() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.behaviour.insert("sha-a1".into(), Behaviour::FailsSmoke);
+    w.edit(|s| {
+        s.image.tag = Some("sha-b2".into());
+        smoke_path(&mut s.stages[0].smoke_tests[0].question, "/items/v2");
+    });
+    w.run();
+    assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
+    let told =
+        |(reason, note): &(Reason, String)| *reason == Reason::CheckNewerThanWayBack && note.contains("does not pass");
+    assert!(w.events.iter().any(told), "{:?}", w.events);
 }
