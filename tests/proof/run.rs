@@ -7,6 +7,7 @@ use crate::plan::{Class, Fault, Kind, Plan};
 use crate::plays::{Patience, play};
 use crate::poison;
 use crate::proxy::Faults;
+use crate::support::people::RELEASE;
 use crate::support::scene::play_with;
 use crate::support::{Cluster, Scene, audit};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -19,6 +20,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use tidegate::api::Release;
+use tidegate::api::status::Phase;
 
 /// How long it takes until somebody touches a Release at rest.
 const NEXT_TOUCH: Duration = Duration::from_secs(5);
@@ -97,11 +100,16 @@ async fn played(s: &Scene, keeper: &Keeper, plan: &Plan, faults: &Faults) -> Str
     how
 }
 
-/// What happens next to a Release that rests: somebody changes what means nothing to it.
+/// What happens next to a Release that rests, or waits for a person: somebody changes what means nothing to it. One that
+/// is at work has to go on by itself.
 async fn touch_again_and_again(s: &Scene) {
     for n in 0.. {
         tokio::time::sleep(NEXT_TOUCH).await;
-        s.annotate(json!({"example.com/touched": n.to_string()})).await;
+        let at_work = [Phase::Rolling, Phase::Verifying, Phase::Restoring];
+        let Some(release) = s.api::<Release>().get_opt(RELEASE).await.unwrap() else { continue };
+        if !release.status.and_then(|s| s.phase).is_some_and(|phase| at_work.contains(&phase)) {
+            s.annotate(json!({"example.com/touched": n.to_string()})).await;
+        }
     }
 }
 
