@@ -74,3 +74,17 @@ fn it_ends_by_number_too() {
         "a round that passes may be followed by the one that is missing"
     );
 }
+
+/// A round that passed waits for the next answer only where that is asked for at once.
+#[test]
+fn a_round_that_passed_is_stored_at_once_where_the_next_is_not_due() {
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| {
+        s.image.tag = Some("sha-b2".into());
+        s.stages[0].health_checks[0].retry.successes = 2;
+    });
+    w.run_until(|w| w.step_name() == Step::Verifying && !w.results.is_empty());
+    w.turn();
+    let check = w.rel.status.rollout.as_ref().unwrap().stages[0].checks[0].clone();
+    assert_eq!((check.name.as_str(), check.passes), ("health", 1), "{}", w.message());
+}

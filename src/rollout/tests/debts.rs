@@ -1,10 +1,11 @@
 //! What is remembered of targets, and for how long: what was verified, and what was written and neither verified nor taken back.
 
-use super::workloads::Behaviour;
+use super::workloads::{Behaviour, set_image};
 use super::world::{REPOSITORY, World, spec};
-use crate::api::Reason;
 use crate::api::effect::Refused;
+use crate::api::spec::RollbackMode;
 use crate::api::status::{Debt, Step};
+use crate::api::{Image, Reason, annotation};
 
 /// A stage of two Deployments that ran `sha-a1`, verified, and got `sha-b2`, which is ill and cannot be taken back.
 fn left() -> World {
@@ -76,4 +77,30 @@ fn what_was_verified_is_remembered_of_targets_that_are_there() {
     w.run();
     let stable: Vec<_> = w.rel.status.stable.iter().map(|s| (s.target.as_str(), s.images[0].image.short())).collect();
     assert_eq!(stable, [("web", "sha-c3".to_owned())], "{}", w.message());
+}
+
+/// A short history forgets that an image was verified; what its only stage was last verified with does not.
+#[test]
+fn an_image_that_is_stable_everywhere_was_verified_before() {
+    let yaml = format!(
+        "image: {{repository: {REPOSITORY}, tag: sha-a1}}
+stages: [{{name: staging, targets: [{{name: web, kubernetes: {{kind: Deployment, name: web, containers: [app]}}}}], healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}}}]}}]"
+    );
+    for stable in [true, false] {
+        let mut w = World::of(spec(&yaml), "sha-a1");
+        w.run();
+        w.rel.status.history.clear();
+        if !stable {
+            w.rel.status.stable[0].images[0].image = Image::build(REPOSITORY, Some("sha-0"), None);
+        }
+        // Somebody brings another one, and it is brought again by an edit that asks for no other image.
+        set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("x9"), None), "kubectl");
+        w.converge();
+        w.behaviour.insert("sha-a1".into(), Behaviour::FailsHealth);
+        w.edit(|s| s.stages[0].rollback.mode = RollbackMode::Manual);
+        w.annotate(annotation::RETRY, "again");
+        w.run();
+        let held = &w.rel.status.quarantine;
+        assert_eq!(held.iter().map(|q| q.verified_before).collect::<Vec<_>>(), [stable], "{}", w.message());
+    }
 }

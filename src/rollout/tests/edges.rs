@@ -230,3 +230,34 @@ fn a_refused_write_is_tried_more_and_more_rarely() {
     let pauses: Vec<i64> = tries.windows(2).map(|t| t[1].since(t[0]).millis() / 1000).collect();
     assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
 }
+
+/// What stops a rollout before its first write may be mended by an edit of the spec, so it is not held to the old one.
+#[test]
+fn what_is_stopped_before_anything_is_written_begins_anew_with_an_edit() {
+    let mut w = World::verified("sha-a1");
+    set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("human"), None), "kubectl-edit");
+    w.converge();
+    w.tag("sha-b2");
+    let chooses = |w: &World| w.step_name() == Step::ChoosingWayBack;
+    w.rest_or(chooses);
+    let frozen = |w: &World| w.rel.status.rollout.as_ref().is_some_and(|r| r.spec.is_some());
+    assert!(chooses(&w) && frozen(&w));
+    w.live("staging").paused = true;
+    w.come_to_rest();
+    assert_eq!((w.condition("Ready").unwrap().1.as_str(), frozen(&w)), ("TargetPaused", false), "{}", w.message());
+}
+
+/// A look that tells everything is not repeated before something is due.
+#[test]
+fn what_rolls_out_and_is_seen_is_not_looked_at_for_nothing() {
+    let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::NeverReady);
+    w.tag("sha-b2");
+    w.run_until(|w| w.writes.len() == 1);
+    w.converge();
+    w.come_to_rest();
+    assert_eq!(w.step_name(), Step::Rolling);
+    assert!(w.again.unwrap() > w.now.plus(Duration::from_secs(60)), "{:?}", w.again.unwrap().since(w.now));
+    w.live("staging").revision = None;
+    w.turn();
+    assert_eq!(w.again, Some(w.now.plus(Duration::from_secs(5))), "its revision may come without an event");
+}

@@ -1,9 +1,11 @@
 //! The status is lost as a whole: what runs, and the stamps on it, tell the rest.
 
+use super::services::{NEW, OLD, service};
 use super::workloads::Behaviour;
 use super::world::World;
-use crate::api::Reason;
 use crate::api::status::Phase;
+use crate::api::view::DeploymentStatus::RolledBack;
+use crate::api::{EffectId, Reason, RolloutId, TargetId, Verb};
 
 #[test]
 fn a_lost_status_adopts_or_takes_over_and_never_writes_what_runs() {
@@ -39,4 +41,20 @@ fn a_deletion_with_a_lost_status_restores_what_the_stamps_owe() {
     w.rel.deleting = true;
     w.run();
     assert_eq!((w.runs("staging").as_str(), w.rel.finalizer), ("sha-a1", false), "{}", w.message());
+}
+
+/// Two services tell of the same image that ECS took back.
+#[test]
+fn an_image_that_was_taken_back_twice_is_held_once() {
+    let mut w = World::new("old", "new");
+    for stage in ["staging", "production"] {
+        let mut ecs = service(OLD, NEW, RolledBack).ecs.unwrap();
+        let (rollout, at) = (RolloutId { generation: 2, attempt: 1 }, TargetId::new(stage, "web"));
+        let newest = ecs.newest.as_mut().unwrap();
+        newest.effect = Some(EffectId::new(&w.rel.uid, rollout, &at, Verb::Forward));
+        newest.way_back = Some("td-old".into());
+        w.live(stage).ecs = Some(ecs);
+    }
+    let held: Vec<_> = w.decide().status.quarantine.iter().map(|q| q.image.short()).collect();
+    assert_eq!(held, ["new"]);
 }

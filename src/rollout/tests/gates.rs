@@ -244,3 +244,18 @@ fn placeholders_are_filled_in() {
         asks.iter().find_map(|a| if let Query::Prometheus(gate) = &a.query { Some(gate.query.clone()) } else { None });
     assert_eq!(asked.unwrap(), format!("sha-b2 ghcr.io/acme/shop:sha-b2 staging shop {revision} $(OTHER)"));
 }
+
+/// The answer from after the bake ends it, though one before it was bad.
+#[test]
+fn the_last_answer_ends_the_bake_at_once() {
+    let mut w = baking(MINUTE, json!({}));
+    let until = w.rel.status.rollout.as_ref().unwrap().stages[0].bake_until.unwrap();
+    w.run_until(|w| w.now >= until.minus(ROUND).minus(Duration::from_secs(1)));
+    w.metrics = Some(Outcome::Error);
+    w.run_until(|w| w.now >= until.minus(Duration::from_secs(1)));
+    assert_eq!(state(&w).unwrap().outcome, Outcome::Error);
+    w.metrics = None;
+    w.run_until(|w| w.now >= until && w.results.iter().any(|r| r.id.check == "errors"));
+    w.turn();
+    assert_ne!(w.step_name(), Step::Verifying, "{}", w.message());
+}

@@ -2,7 +2,7 @@
 
 use super::begun::{failed_in_production, id, rolling};
 use super::workloads::{Behaviour, set_image};
-use super::world::{REPOSITORY, World};
+use super::world::{REPOSITORY, World, spec};
 use crate::api::spec::{RollbackMode, RollbackScope};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
@@ -187,4 +187,34 @@ fn what_failed_before_is_no_way_back_however_well_it_seems() {
     w.tag("sha-c3");
     w.run();
     assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
+
+/// What is paused gets its old image, and comes when somebody resumes it: then nothing is wrong any more.
+#[test]
+fn a_restore_of_what_is_paused_is_well_once_it_is_resumed() {
+    let target =
+        |name: &str| format!("{{name: {name}, kubernetes: {{kind: Deployment, name: {name}, containers: [app]}}}}");
+    let yaml = format!(
+        "image: {{repository: {REPOSITORY}, tag: sha-a1}}
+stages: [{{name: staging, targets: [{}, {}], healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}}}]}}]",
+        target("web"),
+        target("api")
+    );
+    let mut w = World::of(spec(&yaml), "sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    w.run();
+    w.tag("sha-b2");
+    w.run_until(|w| w.step_name() == Step::Restoring);
+    w.live("staging").paused = true;
+    // The other one is on its way back meanwhile.
+    w.come_to_rest();
+    let trouble = |w: &World| {
+        let target = w.rel.status.rollout.as_ref().unwrap().stages[0].targets[0].clone();
+        target.trouble.map(|t| t.reason)
+    };
+    assert_eq!((w.step_name(), trouble(&w)), (Step::Restoring, Some(Reason::RollbackBlocked)), "{}", w.message());
+    w.live("staging").paused = false;
+    w.come_to_rest();
+    assert_eq!(trouble(&w), None);
+    w.run();
+    assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
 }

@@ -128,3 +128,17 @@ fn a_person_is_not_told_to_take_back_what_somebody_else_took_back() {
     w.run();
     assert_eq!((w.phase(), w.reason()), (Phase::Failed, Reason::Contended), "{}", w.message());
 }
+
+/// The approval of the last rollout stays on the Release, as most pipelines leave it.
+#[test]
+fn an_approval_that_was_used_is_nobodys_mistake_later() {
+    let mut w = brought(|_| {});
+    let used = w.rel.annotations[annotation::PROMOTE].clone();
+    w.tag("sha-c3");
+    w.run();
+    assert_eq!((w.phase(), w.rel.annotations[annotation::PROMOTE].clone()), (Phase::AwaitingPromotion, used));
+    assert!(!w.announced(Reason::PromotionRefused), "{:?}", w.events);
+    w.approve();
+    w.run();
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+}

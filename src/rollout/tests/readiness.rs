@@ -7,6 +7,7 @@ use crate::api::status::Phase;
 use crate::api::time::Duration;
 use crate::api::view::EvidenceView;
 use crate::api::{Reason, annotation};
+use crate::rollout::plan::evidence_of_rollout;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -150,4 +151,32 @@ fn a_newer_tag_without_enough_pays_for_the_last_one() {
     w.run();
     assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
     assert!(w.message().contains("asks for 90 of 100"), "{}", w.message());
+}
+
+/// It is read for stages that were not judged and not begun.
+#[test]
+fn evidence_that_was_judged_is_not_read_again() {
+    let mut w = asked(0);
+    let read = |w: &World| evidence_of_rollout(w.rel.status.rollout.as_ref().unwrap());
+    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.spec.is_some()) || w.again.is_some());
+    publish(&mut w, 90);
+    w.run_until(|w| w.rel.status.rollout.as_ref().is_some_and(|r| r.stages[0].ready.is_some()));
+    let stage = &w.rel.status.rollout.as_ref().unwrap().stages[0];
+    assert!(stage.first_write_at.is_none());
+    assert_eq!(read(&w), Vec::<String>::new());
+    w.rel.status.rollout.as_mut().unwrap().stages[0].ready = None;
+    assert_eq!(read(&w), ["ci"]);
+    w.rel.status.rollout.as_mut().unwrap().stages[0].first_write_at = Some(w.now);
+    assert_eq!(read(&w), Vec::<String>::new());
+}
+
+#[test]
+fn evidence_without_end_is_not_read() {
+    let mut w = asked(0);
+    let mut much = evidence(&w, 90);
+    much["more"] = "x".repeat(16 * 1024).into();
+    w.evidence.insert("ci".into(), EvidenceView::Found(BTreeMap::from([("sha-b2".to_owned(), much.to_string())])));
+    w.look_on(Duration::from_secs(60));
+    assert_eq!((w.phase(), w.writes.len()), (Phase::Pending, 0));
+    assert!(w.message().contains("bytes, more than 16384"), "{}", w.message());
 }

@@ -195,5 +195,42 @@ fn restarts_of_the_pod_before_excuse_nobody() {
     live.pods[0].uid = "another".into();
     live.pods[0].containers[0].restarts = 3;
     live.pods[0].containers[0].state = ContainerRun::Running;
-    assert_eq!(evidence::failure(live, &mut state, now).unwrap().reason, Reason::CrashLoop);
+    let failure = evidence::failure(live, &mut state, now).unwrap();
+    assert_eq!(failure.reason, Reason::CrashLoop);
+    assert!(failure.message.ends_with("it exits, restarted 3 times"), "{}", failure.message);
+}
+
+/// A pod of what is stable, or of an image that was verified once, is in nobody's way, whatever else is known of its image.
+#[test]
+fn pods_of_versions_that_were_well_are_never_deleted() {
+    let mut w = verified();
+    w.tag("sha-b2");
+    w.run();
+    assert_eq!(w.phase(), Phase::Verified, "{}", w.message());
+    // At its first try it was not well.
+    let mut first = w.rel.status.history[0].clone();
+    (first.phase, first.reason) = (Phase::RolledBack, Reason::RolledBack);
+    w.rel.status.history.push(first);
+    w.forget();
+    w.behaviour.insert("sha-c3".into(), Behaviour::NeverReady);
+    w.tag("sha-c3");
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    let live = w.live("staging");
+    (live.observed_generation, live.revision) = (live.generation, Some("new".into()));
+    w.pass(Duration::from_secs(20));
+    for (what, tag, deleted) in
+        [("stable", "sha-b2", false), ("verified once", "sha-a1", false), ("never verified", "sha-c3", false)]
+    {
+        let pod = &mut w.live("staging").stateful.as_mut().unwrap().outdated[0];
+        (pod.ready, pod.terminating) = (false, false);
+        pod.images[0].image = Image::new(format!("ghcr.io/acme/shop:{tag}"));
+        assert_eq!(matches!(w.decide().effect, Some(Effect::DeletePod(_))), deleted, "{what}");
+    }
+    let mut failed = w.rel.status.history[0].clone();
+    (failed.phase, failed.reason) = (Phase::RolledBack, Reason::RolledBack);
+    failed.image = Image::new("ghcr.io/acme/shop:sha-0");
+    w.rel.status.history.push(failed);
+    w.live("staging").stateful.as_mut().unwrap().outdated[0].images[0].image = Image::new("ghcr.io/acme/shop:sha-0");
+    assert!(matches!(w.decide().effect, Some(Effect::DeletePod(_))), "brought once, and never verified");
 }

@@ -1,6 +1,7 @@
 //! A newer tag while the last one is on its way: who takes over at once, what is owed then, and who waits.
 
 use super::begun::id;
+use super::jobs::Ending;
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
 use super::world::{REPOSITORY, World, spec, two_stages};
@@ -9,6 +10,7 @@ use crate::api::spec::{Promotion, PromotionMode, ReleaseSpec};
 use crate::api::status::{Phase, Step, TargetStep};
 use crate::api::time::Duration;
 use crate::api::{Image, Reason, TargetId, annotation};
+use serde_json::json;
 
 /// `sha-b2` is written to staging and does not become available.
 fn on_its_way() -> World {
@@ -266,4 +268,43 @@ fn a_lost_status_does_not_lose_what_was_inherited() {
     assert_eq!(w.targets.len(), 2);
     assert!(w.targets.contains_key(&TargetId::new("staging", "web")));
     assert_eq!(w.runs("staging"), "sha-a1", "{}", w.message());
+}
+
+/// While its own hook runs nothing of it is written yet.
+#[test]
+fn who_changes_what_was_taken_over_is_not_overwritten() {
+    let hook = json!({"name": "one", "timeout": "60s", "job": {"fromCronJob": {"name": "one"}}});
+    let hooks = vec![serde_json::from_value(hook).unwrap()];
+    let mut w = World::verified("sha-a1");
+    w.edit(|s| s.stages[0].hooks = hooks);
+    let mut w = started(w);
+    w.endings.insert("one".into(), Ending::Never);
+    w.tag("sha-c3");
+    let inherited =
+        |w: &World| w.rel.status.rollout.as_ref().unwrap().stages[0].targets[0].state == TargetStep::Inherited;
+    w.run_until(|w| inherited(w) && w.runs_of("one") == 2);
+    set_image(w.live("staging"), "app", Image::build(REPOSITORY, Some("x9"), None), "kubectl");
+    w.endings.clear();
+    w.run();
+    assert_eq!((w.reason(), w.runs("staging").as_str()), (Reason::Contended, "x9"), "{}", w.message());
+    assert_eq!(brought(&w), ["sha-b2"]);
+}
+
+/// Each of those that could not write owes what it took over, and what was owed before it; the latest two are enough.
+#[test]
+fn what_is_owed_by_many_is_remembered_of_the_latest() {
+    let mut w = on_its_way();
+    w.live("staging").paused = true;
+    w.tag("sha-c3");
+    w.come_to_rest();
+    let owed = |w: &World| w.rel.status.debts.iter().map(|b| b.written[0].image.short()).collect::<Vec<_>>();
+    assert_eq!((w.condition("Ready").unwrap().1.as_str(), owed(&w)), ("TargetPaused", vec!["sha-b2".to_owned()]));
+    for (n, tag) in ["x1", "x2"].into_iter().enumerate() {
+        let mut older = w.rel.status.debts[n].clone();
+        older.written[0].image = Image::build(REPOSITORY, Some(tag), None);
+        w.rel.status.debts.insert(n, older);
+    }
+    w.tag("sha-d4");
+    w.come_to_rest();
+    assert_eq!(owed(&w), ["x2", "sha-b2"], "{}", w.message());
 }

@@ -112,6 +112,7 @@ fn where_there_is_no_room_it_is_tried_again_under_another_token() {
         w.refuse = Some((kind, "ecs:RunTask: RESOURCE:MEMORY".into()));
         w.run_until(|w| w.tokens.len() == 3);
         assert!(w.message().contains("RESOURCE:MEMORY"), "{}", w.message());
+        w.run_until(|w| w.message().contains("is to be run again: ecs:RunTask"));
         w.refuse = None;
         w.run();
         let tokens: BTreeSet<_> = w.tokens.iter().collect();

@@ -36,6 +36,7 @@ fn never_leaves_it_and_a_new_tag_comes_back_to_what_was_well() {
         (w.phase(), w.reason(), w.runs("production").as_str()),
         (Phase::Failed, Reason::RollbackForbidden, "sha-b2")
     );
+    assert!(w.message().contains("it is left as it is, because rollback.mode is Never"), "{}", w.message());
     w.behaviour.insert("production:sha-c3".into(), Behaviour::FailsHealth);
     w.edit(|s| {
         s.image.tag = Some("sha-c3".into());
