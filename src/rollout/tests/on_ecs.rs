@@ -127,6 +127,7 @@ fn a_way_back_that_is_there_is_not_doubted() {
     w.pass(Duration::from_secs(30));
     w.rest_or(|w| w.step_name() == Step::VerifyingRestore && !w.results.is_empty());
     assert!(!w.results.is_empty() && !w.decide().hold, "{}", w.message());
+    assert_eq!(target(&w).doubted_since, None);
 }
 
 /// A deployment that is under way is waited for, unless it is the one that is taken over.

@@ -308,3 +308,16 @@ fn what_is_owed_by_many_is_remembered_of_the_latest() {
     w.come_to_rest();
     assert_eq!(owed(&w), ["x2", "sha-b2"], "{}", w.message());
 }
+
+/// What runs is not known from a look that is older than our own write.
+#[test]
+fn nobody_takes_over_on_the_word_of_an_old_look() {
+    let mut w = World::verified("sha-a1");
+    let before = w.live("staging").clone();
+    let mut w = started(w);
+    let now = std::mem::replace(w.live("staging"), before);
+    w.tag("sha-c3");
+    assert_eq!(w.decide().status.rollout.unwrap().image.short(), "sha-b2");
+    *w.live("staging") = now;
+    assert_eq!(w.decide().status.rollout.unwrap().image.short(), "sha-c3");
+}
