@@ -35,7 +35,8 @@ pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
             d.status.handled.retry = Some(value);
             d.normal(Reason::RetryDropped, "the rollout that was running is verified, so nothing is tried again");
         }
-    } else if fault && w.wrote_anywhere() {
+    } else if fault && (w.wrote_anywhere() || w.state().targets.is_empty()) {
+        // Only of a damaged status it is not known what was written: the image is held.
         let why = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
         quarantine::add(d, w, why);
     }

@@ -13,34 +13,31 @@ use crate::api::{EffectId, Image, MANAGER, Reason, RolloutId, TargetId, Verb};
 ///
 /// Whether anything was new.
 pub(super) fn recall(d: &mut Draft) -> bool {
-    let known = (d.status.debts.len(), d.status.quarantine.len());
-    let found: Vec<(String, String, LiveTarget, Stamp, RolloutId, Verb)> = stamps(d);
-    for (stage, target, live, stamp, rollout, verb) in found {
-        match verb {
-            Verb::Forward if !d.status.debts.iter().any(|b| b.effect == stamp.effect) => {
-                d.status.debts.push(owed(stage, target, &live, &stamp, rollout));
-            }
-            Verb::Forward => {}
-            Verb::Restore => {
-                for image in stamp.took {
-                    let (reason, at) = (Reason::RolledBack, d.now);
-                    let stage = stage.clone();
-                    let entry = Quarantined { image, digest: None, rollout, stage, reason, verified_before: false, at };
-                    if !d.status.quarantine.iter().any(|q| q.image == entry.image) {
-                        d.status.quarantine.push(entry);
-                    }
-                }
-            }
+    let debts = d.status.debts.len();
+    for (stage, target, live, stamp, rollout, verb) in stamps(d) {
+        if verb == Verb::Forward && !d.status.debts.iter().any(|b| b.effect == stamp.effect) {
+            d.status.debts.push(owed(stage, target, &live, &stamp, rollout));
         }
     }
-    for (stage, image, rollout) in taken_back(d) {
+    hold(d) || debts != d.status.debts.len()
+}
+
+/// Reads the quarantine alone. Whether anything was new.
+pub(super) fn hold(d: &mut Draft) -> bool {
+    let held = d.status.quarantine.len();
+    let restores = stamps(d).into_iter().filter(|(.., verb)| *verb == Verb::Restore);
+    let taken: Vec<_> = restores
+        .flat_map(|(stage, _, _, stamp, rollout, _)| stamp.took.into_iter().map(move |i| (stage.clone(), i, rollout)))
+        .chain(taken_back(d))
+        .collect();
+    for (stage, image, rollout) in taken {
         let (reason, at) = (Reason::RolledBack, d.now);
         let entry = Quarantined { image, digest: None, rollout, stage, reason, verified_before: false, at };
         if !d.status.quarantine.iter().any(|q| q.image == entry.image) {
             d.status.quarantine.push(entry);
         }
     }
-    known != (d.status.debts.len(), d.status.quarantine.len())
+    held != d.status.quarantine.len()
 }
 
 /// A write of the rollout in work that was refused when it was tried again, and came to be made after all: it is owed.

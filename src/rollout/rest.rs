@@ -13,6 +13,10 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// On a new Release the annotation values found there are not orders, and the stamps on its targets are all that is known.
 pub(super) fn first_look(d: &mut Draft) {
     let begun = d.status.running().is_some_and(|r| r.spec.is_some());
+    if d.status.settled.is_some() && d.status.rollout.is_none() {
+        // The last rollout is not remembered, so what it took back may not be held yet.
+        lost::hold(d);
+    }
     if d.status.settled.is_some() || begun {
         return;
     }

@@ -3,9 +3,9 @@
 use super::services::{NEW, OLD, service};
 use super::workloads::Behaviour;
 use super::world::World;
-use crate::api::status::Phase;
+use crate::api::status::{Phase, Step};
 use crate::api::view::DeploymentStatus::RolledBack;
-use crate::api::{EffectId, Reason, RolloutId, TargetId, Verb};
+use crate::api::{EffectId, Reason, ReleaseStatus, RolloutId, TargetId, Verb, annotation};
 
 #[test]
 fn a_lost_status_adopts_or_takes_over_and_never_writes_what_runs() {
@@ -57,4 +57,27 @@ fn an_image_that_was_taken_back_twice_is_held_once() {
     }
     let held: Vec<_> = w.decide().status.quarantine.iter().map(|q| q.image.short()).collect();
     assert_eq!(held, ["new"]);
+}
+
+/// A part of the status is lost while the stage is restored: the image that failed is not brought again.
+#[test]
+fn an_image_that_is_being_taken_back_stays_away_whatever_part_is_lost() {
+    type Loss = fn(&mut ReleaseStatus);
+    let losses: [(&str, Loss); 2] = [
+        ("the rollout", |s| s.rollout = None),
+        ("its targets", |s| s.rollout.iter_mut().flat_map(|r| &mut r.stages).for_each(|s| s.targets.clear())),
+    ];
+    for (what, loss) in losses {
+        let mut w = World::verified("sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+        w.tag("sha-b2");
+        w.run_until(|w| w.step_name() == Step::Restoring && w.writes.len() == 2);
+        loss(&mut w.rel.status);
+        w.run();
+        assert_eq!((w.runs("staging").as_str(), w.writes.len()), ("sha-a1", 2), "{what}: {}", w.message());
+        assert_eq!(w.reason(), Reason::Quarantined, "{what}: {}", w.message());
+        w.behaviour.clear();
+        w.annotate(annotation::RETRY, "again");
+        w.run();
+        assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::AwaitingPromotion, "sha-b2"), "{what}");
+    }
 }
