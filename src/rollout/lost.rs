@@ -19,11 +19,11 @@ pub(super) fn recall(d: &mut Draft) -> bool {
             d.status.debts.push(owed(stage, target, &live, &stamp, rollout));
         }
     }
-    hold(d) || debts != d.status.debts.len()
+    recall_quarantine(d) || debts != d.status.debts.len()
 }
 
 /// Reads the quarantine alone. Whether anything was new.
-pub(super) fn hold(d: &mut Draft) -> bool {
+pub(super) fn recall_quarantine(d: &mut Draft) -> bool {
     let held = d.status.quarantine.len();
     let restores = stamps(d).into_iter().filter(|(.., verb)| *verb == Verb::Restore);
     let taken: Vec<_> = restores

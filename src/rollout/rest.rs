@@ -15,7 +15,7 @@ pub(super) fn first_look(d: &mut Draft) {
     let begun = d.status.running().is_some_and(|r| r.spec.is_some());
     if d.status.settled.is_some() && d.status.rollout.is_none() {
         // The last rollout is not remembered, so what it took back may not be held yet.
-        lost::hold(d);
+        lost::recall_quarantine(d);
     }
     if d.status.settled.is_some() || begun {
         return;

@@ -3,6 +3,7 @@
 use crate::support::Scene;
 use crate::support::jobs::inline;
 use crate::support::manifests::{answers, release};
+use crate::support::wait::{is, until};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
 use serde_json::json;
@@ -25,6 +26,11 @@ pub(crate) async fn play(s: &Scene) {
     let token = s.awaiting(GOOD).await;
     s.promote(&token).await;
     s.verified(GOOD).await;
+    until("the Release is let go", async || {
+        let held = s.release().await.metadata.finalizers.unwrap_or_default();
+        is(held.is_empty(), (), held)
+    })
+    .await;
     s.set_tag(BAD).await;
     let token = s.awaiting(BAD).await;
     s.behaves(BAD, answers("/items", 500)).await;
