@@ -36,7 +36,7 @@ pub(super) fn finish(d: &mut Draft, w: &mut Work, reason: Reason) {
             d.normal(Reason::RetryDropped, "the rollout that was running is verified, so nothing is tried again");
         }
     } else if fault && (w.wrote_anywhere() || w.state().targets.is_empty()) {
-        // Only of a damaged status it is not known what was written: the image is held.
+        // Every stage has targets. Where a damaged status has lost them, it is not known what was written.
         let why = w.rollout.cause.as_ref().map_or(reason, |c| c.reason);
         quarantine::add(d, w, why);
     }

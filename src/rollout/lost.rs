@@ -1,4 +1,4 @@
-//! When the status is gone: the stamps on the workloads say what was written, what a restore brings, and what failed.
+//! When the status is gone, or a part of it: the stamps on the workloads say what was written, what a restore brings, and what failed.
 
 use super::draft::{Draft, Work};
 use super::plan;

@@ -11,13 +11,13 @@ use crate::api::{Reason, ReleaseSpec, RolloutId, annotation};
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// On a new Release the annotation values found there are not orders, and the stamps on its targets are all that is known.
+/// On one that does not remember its last rollout they tell what that one took back.
 pub(super) fn first_look(d: &mut Draft) {
     let begun = d.status.running().is_some_and(|r| r.spec.is_some());
-    if d.status.settled.is_some() && d.status.rollout.is_none() {
-        // The last rollout is not remembered, so what it took back may not be held yet.
-        lost::recall_quarantine(d);
-    }
     if d.status.settled.is_some() || begun {
+        if d.status.rollout.is_none() {
+            lost::recall_quarantine(d);
+        }
         return;
     }
     if d.status.observed_generation < 0 {

@@ -1,7 +1,7 @@
 //! What is remembered of targets, and for how long: what was verified, and what was written and neither verified nor taken back.
 
 use super::workloads::{Behaviour, set_image};
-use super::world::{REPOSITORY, World, spec};
+use super::world::{REPOSITORY, World, two_targets};
 use crate::api::effect::Refused;
 use crate::api::spec::RollbackMode;
 use crate::api::status::{Debt, Step};
@@ -9,15 +9,7 @@ use crate::api::{Image, Reason, annotation};
 
 /// A stage of two Deployments that ran `sha-a1`, verified, and got `sha-b2`, which is ill and cannot be taken back.
 fn left() -> World {
-    let target =
-        |name: &str| format!("{{name: {name}, kubernetes: {{kind: Deployment, name: {name}, containers: [app]}}}}");
-    let yaml = format!(
-        "image: {{repository: {REPOSITORY}, tag: sha-a1}}
-stages: [{{name: staging, targets: [{}, {}], healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}}}]}}]",
-        target("web"),
-        target("api")
-    );
-    let mut w = World::of(spec(&yaml), "sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    let mut w = World::of(two_targets("sha-a1"), "sha-a1").behave("sha-b2", Behaviour::FailsHealth);
     w.run();
     w.forget();
     w.tag("sha-b2");
@@ -82,12 +74,10 @@ fn what_was_verified_is_remembered_of_targets_that_are_there() {
 /// A short history forgets that an image was verified; what its only stage was last verified with does not.
 #[test]
 fn an_image_that_is_stable_everywhere_was_verified_before() {
-    let yaml = format!(
-        "image: {{repository: {REPOSITORY}, tag: sha-a1}}
-stages: [{{name: staging, targets: [{{name: web, kubernetes: {{kind: Deployment, name: web, containers: [app]}}}}], healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}}}]}}]"
-    );
     for stable in [true, false] {
-        let mut w = World::of(spec(&yaml), "sha-a1");
+        let mut one = two_targets("sha-a1");
+        one.stages[0].targets.truncate(1);
+        let mut w = World::of(one, "sha-a1");
         w.run();
         w.rel.status.history.clear();
         if !stable {

@@ -1,4 +1,4 @@
-//! The status is lost as a whole: what runs, and the stamps on it, tell the rest.
+//! The status is lost as a whole or in part: what runs, and the stamps on it, tell the rest.
 
 use super::services::{NEW, OLD, service};
 use super::workloads::Behaviour;

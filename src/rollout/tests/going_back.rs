@@ -1,8 +1,8 @@
-//! Several stages that go back one after the other, and what happens to them on the way.
+//! Several stages, or targets of one, that go back one after the other, and what happens to them on the way.
 
 use super::begun::{failed_in_production, id, rolling};
 use super::workloads::{Behaviour, set_image};
-use super::world::{REPOSITORY, World, spec};
+use super::world::{REPOSITORY, World, two_targets};
 use crate::api::spec::{RollbackMode, RollbackScope};
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
@@ -192,15 +192,7 @@ fn what_failed_before_is_no_way_back_however_well_it_seems() {
 /// What is paused gets its old image, and comes when somebody resumes it: then nothing is wrong any more.
 #[test]
 fn a_restore_of_what_is_paused_is_well_once_it_is_resumed() {
-    let target =
-        |name: &str| format!("{{name: {name}, kubernetes: {{kind: Deployment, name: {name}, containers: [app]}}}}");
-    let yaml = format!(
-        "image: {{repository: {REPOSITORY}, tag: sha-a1}}
-stages: [{{name: staging, targets: [{}, {}], healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}}}]}}]",
-        target("web"),
-        target("api")
-    );
-    let mut w = World::of(spec(&yaml), "sha-a1").behave("sha-b2", Behaviour::FailsHealth);
+    let mut w = World::of(two_targets("sha-a1"), "sha-a1").behave("sha-b2", Behaviour::FailsHealth);
     w.run();
     w.tag("sha-b2");
     w.run_until(|w| w.step_name() == Step::Restoring);

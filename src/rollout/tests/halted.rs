@@ -1,11 +1,11 @@
 //! Hooks that are not at work yet, or are being stopped: what is done meanwhile, and what is said.
 
 use super::begun::id;
+use super::hooks::{hook, with};
 use super::jobs::Ending;
 use super::play::Fate;
 use super::world::World;
 use crate::api::effect::Effect;
-use crate::api::spec::Hook;
 use crate::api::status::{HookStep, Step};
 use crate::api::time::Duration;
 use crate::api::{Reason, annotation};
@@ -13,14 +13,7 @@ use serde_json::json;
 
 /// `sha-b2` comes with a Job that is to run first.
 fn with_a_job() -> World {
-    let hook = json!({"name": "one", "timeout": "60s", "job": {"fromCronJob": {"name": "one"}}});
-    let hooks: Vec<Hook> = vec![serde_json::from_value(hook).unwrap()];
-    let mut w = World::verified("sha-a1");
-    w.edit(|s| {
-        s.stages[0].hooks = hooks;
-        s.image.tag = Some("sha-b2".into());
-    });
-    w
+    with(vec![hook("one", json!({}))], vec![])
 }
 
 fn cause(w: &World) -> Option<Reason> {

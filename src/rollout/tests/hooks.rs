@@ -11,14 +11,14 @@ use crate::api::status::{HookStep, Phase, Step};
 use crate::api::{Image, NsName, Reason, annotation};
 use serde_json::json;
 
-fn hook(name: &str, more: serde_json::Value) -> Hook {
+pub(super) fn hook(name: &str, more: serde_json::Value) -> Hook {
     let mut hook = json!({"name": name, "timeout": "60s", "job": {"fromCronJob": {"name": name}}});
     hook.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
     serde_json::from_value(hook).unwrap()
 }
 
 /// `sha-a1` is stable in both stages; `sha-b2` comes with the hooks `one` and `two` in staging.
-fn with(hooks: Vec<Hook>, on_rollback: Vec<Hook>) -> World {
+pub(super) fn with(hooks: Vec<Hook>, on_rollback: Vec<Hook>) -> World {
     let mut w = World::verified("sha-a1");
     w.edit(|s| {
         (s.stages[0].hooks, s.stages[0].on_rollback) = (hooks, on_rollback);

@@ -47,7 +47,7 @@ stages:
     assert_eq!(run.images, [of("mirror.example/shop"), of(REPOSITORY)]);
 }
 
-/// A Job that tests what runs is made with what runs; where that is not known there is nothing to make it with.
+/// A Job that tests what runs is made with what runs.
 #[test]
 fn a_job_that_tests_gets_what_the_stage_runs() {
     let mut w = World::verified("sha-a1");

@@ -1,6 +1,7 @@
 //! A newer tag while the last one is on its way: who takes over at once, what is owed then, and who waits.
 
 use super::begun::id;
+use super::hooks::hook;
 use super::jobs::Ending;
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
@@ -273,10 +274,8 @@ fn a_lost_status_does_not_lose_what_was_inherited() {
 /// While its own hook runs nothing of it is written yet.
 #[test]
 fn who_changes_what_was_taken_over_is_not_overwritten() {
-    let hook = json!({"name": "one", "timeout": "60s", "job": {"fromCronJob": {"name": "one"}}});
-    let hooks = vec![serde_json::from_value(hook).unwrap()];
     let mut w = World::verified("sha-a1");
-    w.edit(|s| s.stages[0].hooks = hooks);
+    w.edit(|s| s.stages[0].hooks = vec![hook("one", json!({}))]);
     let mut w = started(w);
     w.endings.insert("one".into(), Ending::Never);
     w.tag("sha-c3");

@@ -102,6 +102,18 @@ pub(super) fn two_stages(tag: &str) -> ReleaseSpec {
     ))
 }
 
+/// One stage with two Deployments, `web` and `api`, and a health check.
+pub(super) fn two_targets(tag: &str) -> ReleaseSpec {
+    let target =
+        |name: &str| format!("{{name: {name}, kubernetes: {{kind: Deployment, name: {name}, containers: [app]}}}}");
+    spec(&format!(
+        "image: {{repository: {REPOSITORY}, tag: {tag}}}
+stages: [{{name: staging, targets: [{}, {}], healthChecks: [{{name: health, http: {{service: {{name: web, port: 80}}}}}}]}}]",
+        target("web"),
+        target("api")
+    ))
+}
+
 impl World {
     /// Both workloads run `live`; the Release asks for `wanted`.
     pub(super) fn new(live: &str, wanted: &str) -> Self {
