@@ -1,18 +1,20 @@
-//! What the standing watches decode: of a Release everything, of a workload no more than is kept of it.
+//! What the standing watches decode: of a Release what decides, of a workload no more than is kept of it.
 //!
-//! Ten thousand Releases and their workloads are listed at every start, so what nobody reads is skipped: most of a
-//! workload's metadata are its managed fields.
+//! Ten thousand Releases and their workloads are listed at every start, so what nobody reads is skipped: most of an
+//! object's metadata are its managed fields.
 
-use crate::api::Release;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use crate::api::{Release, ReleaseSpec, ReleaseStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-/// A Release; or why it cannot be read, as one that somebody damaged must not hide all others of its list.
+/// A Release, without its managed fields and labels; or why it cannot be read, as one that somebody damaged must not hide all
+/// others of its list.
 #[derive(Clone, Debug)]
 pub(super) enum Heard {
     Release(Box<Release>),
@@ -28,8 +30,9 @@ pub(super) struct Sketch<K> {
 
 impl<'de> Deserialize<'de> for Heard {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(json)?;
-        serde_json::from_str(text.get()).map(Self::Release).or_else(|error| {
+        let text = <&RawValue>::deserialize(json)?;
+        let whole = serde_json::from_str(text.get());
+        whole.map(|w: Whole| Self::Release(Box::new(w.into()))).or_else(|error| {
             let object: Object = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
             // Where in the API server's own text it stands tells nobody anything.
             let (error, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
@@ -43,6 +46,45 @@ impl<'de, K> Deserialize<'de> for Sketch<K> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         let object = Object::deserialize(json)?;
         Ok(Self { meta: object.metadata.into(), of: PhantomData })
+    }
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    metadata: WholeMetadata,
+    spec: ReleaseSpec,
+    status: Option<ReleaseStatus>,
+}
+
+/// What a [`crate::rollout::ReleaseView`] is made of, and the version.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WholeMetadata {
+    namespace: Option<String>,
+    name: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    deletion_timestamp: Option<Time>,
+    finalizers: Option<Vec<String>>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl From<Whole> for Release {
+    fn from(whole: Whole) -> Self {
+        let m = whole.metadata;
+        let metadata = ObjectMeta {
+            namespace: m.namespace,
+            name: m.name,
+            uid: m.uid,
+            resource_version: m.resource_version,
+            generation: m.generation,
+            deletion_timestamp: m.deletion_timestamp,
+            finalizers: m.finalizers,
+            annotations: m.annotations,
+            ..ObjectMeta::default()
+        };
+        Self { metadata, spec: whole.spec, status: whole.status }
     }
 }
 
@@ -139,6 +181,12 @@ mod tests {
         })
     }
 
+    fn good() -> serde_json::Value {
+        let documents = include_str!("../../examples/smallest.yaml").split("\n---");
+        let mut parsed = documents.filter_map(|text| serde_saphyr::from_str::<serde_json::Value>(text).ok());
+        parsed.find(|v| v["kind"] == "Release").unwrap()
+    }
+
     /// Also as a part of what the API server wraps around it.
     #[test]
     fn of_a_workload_is_kept_what_is_used() {
@@ -152,13 +200,27 @@ mod tests {
         assert!(Sketch::<Deployment>::metadata_api());
     }
 
+    /// What is skipped is nothing that a decision looks at.
+    #[test]
+    fn of_a_release_is_kept_whatever_its_view_shows() {
+        let mut release = good();
+        let mut more = metadata();
+        more["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+        more["finalizers"] = json!([crate::api::FINALIZER]);
+        more["annotations"] = json!({"tidegate.dev/abort": "1-1"});
+        release["metadata"] = more;
+        release["status"] = json!({"observedGeneration": 3, "message": "it rests"});
+        let Heard::Release(heard) = serde_json::from_str(&release.to_string()).unwrap() else { panic!("{release}") };
+        assert_eq!((heard.metadata.resource_version.as_deref(), &heard.metadata.managed_fields), (Some("7"), &None));
+        let view = crate::observe::into_view(*heard);
+        assert!(view.deleting && view.finalizer && view.annotations.len() == 1);
+        assert_eq!(view, crate::observe::release_view(&serde_json::from_value(release).unwrap()));
+    }
+
     #[test]
     fn a_release_that_cannot_be_read_is_named_and_hides_no_other() {
         let bad = json!({"metadata": metadata(), "spec": {"image": 5}});
-        let good = include_str!("../../examples/smallest.yaml").split("\n---").filter_map(|text| {
-            serde_saphyr::from_str::<serde_json::Value>(text).ok().filter(|v| v["kind"] == "Release")
-        });
-        let list = json!({"metadata": {}, "items": good.chain([bad.clone()]).collect::<Vec<_>>()}).to_string();
+        let list = json!({"metadata": {}, "items": [good(), bad]}).to_string();
         let list: ObjectList<Heard> = serde_json::from_str(&list).unwrap();
         assert!(matches!(list.items[..], [Heard::Release(_), Heard::Unreadable { .. }]), "{list:?}");
         assert_eq!(list.items[1].meta().name.as_deref(), Some("web"));
