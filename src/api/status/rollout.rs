@@ -6,6 +6,7 @@ use crate::api::{Digest, Image, Reason, RolloutId};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -36,8 +37,8 @@ pub struct Rollout {
     pub promotion: Option<PromotionState>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    /// As many as its spec has, at least one.
-    #[serde(deserialize_with = "at_least_one")]
+    /// As many as its spec has, at least one. Each is found by its name, and so are its targets: a name stands for one.
+    #[serde(deserialize_with = "told_apart")]
     #[schemars(length(min = 1))]
     pub stages: Vec<StageState>,
     pub started_at: Time,
@@ -209,7 +210,22 @@ impl Rollout {
     }
 }
 
-fn at_least_one<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<StageState>, D::Error> {
-    let stages = Vec::deserialize(json)?;
-    if stages.is_empty() { Err(D::Error::custom("rollout.stages is empty")) } else { Ok(stages) }
+fn told_apart<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<StageState>, D::Error> {
+    let stages: Vec<StageState> = Vec::deserialize(json)?;
+    if stages.is_empty() {
+        return Err(D::Error::custom("rollout.stages is empty"));
+    }
+    if let Some(name) = twice(stages.iter().map(|s| &s.name)) {
+        return Err(D::Error::custom(format_args!("rollout.stages has {name:?} twice")));
+    }
+    let target = |s: &StageState| twice(s.targets.iter().map(|t| &t.name)).map(|t| (s.name.clone(), t.clone()));
+    match stages.iter().find_map(target) {
+        Some((stage, target)) => Err(D::Error::custom(format_args!("rollout.stages: {stage:?} has {target:?} twice"))),
+        None => Ok(stages),
+    }
+}
+
+fn twice<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    let mut seen = BTreeSet::new();
+    names.find(|name| !seen.insert(*name))
 }

@@ -63,8 +63,14 @@ fn damages() -> impl Strategy<Value = Damage> {
 
 fn damage(status: &mut Value, at: Index, how: &Damage) {
     let all = places::all(status);
-    let place: &String = at.get(&all);
-    let elsewhere = if let Damage::Swapped(to) = how { status.pointer(to.get::<String>(&all)).cloned() } else { None };
+    damage_at(status, at.get::<String>(&all), how);
+}
+
+fn damage_at(status: &mut Value, place: &str, how: &Damage) {
+    let elsewhere = match how {
+        Damage::Swapped(to) => status.pointer(to.get::<String>(&places::all(status))).cloned(),
+        _ => None,
+    };
     let value = status.pointer_mut(place).unwrap();
     match (how, &mut *value) {
         (Damage::Gone, _) => places::remove(status, place),
@@ -218,17 +224,14 @@ fn no_single_damage_leads_to_a_write_that_nobody_intended() {
         let whole = world(moves, behaviour, true);
         let status = serde_json::to_value(&whole.rel.status).unwrap();
         for place in places::all(&status) {
-            for other in [Some(json!("")), Some(Value::Null), None] {
+            for how in [Damage::Becomes(json!("")), Damage::Becomes(Value::Null), Damage::Gone, Damage::Doubled] {
                 let mut damaged = status.clone();
-                match &other {
-                    Some(other) => *damaged.pointer_mut(&place).unwrap() = other.clone(),
-                    None => places::remove(&mut damaged, &place),
-                }
+                damage_at(&mut damaged, &place, &how);
                 let Ok(damaged) = serde_json::from_value::<ReleaseStatus>(damaged) else { continue };
                 let mut w = whole.clone();
                 w.rel.status = damaged;
                 if let Err(e) = is_safe(w) {
-                    wrong.push(format!("{moves} {place} {other:?} was {:?}: {e}", status.pointer(&place)));
+                    wrong.push(format!("{moves} {place} {how:?} was {:?}: {e}", status.pointer(&place)));
                 }
                 tried += 1;
             }
