@@ -4,7 +4,7 @@
 
 use super::draft::{Draft, Work, cause};
 use super::ecs::{self, Way};
-use super::{choose, foreign, plan, stuck, write};
+use super::{choose, foreign, plan, sight, stuck, write};
 use crate::api::effect::{Answer, EcsWrite, Refused};
 use crate::api::status::{ContainerImage, Refusal, Step, TargetState, TargetStep, Unanswered, WayBack, Written};
 use crate::api::time::Duration;
@@ -61,6 +61,10 @@ pub(super) fn heard_of(d: &Draft, w: &mut Work) {
 fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mut Option<Answer>) -> bool {
     let state = w.state().targets[i].clone();
     let Some(way_back) = state.way_back.clone() else { return false };
+    if sight::older(live, &state) {
+        // Neither is the old version back, nor did somebody bring another one.
+        return state.state != TargetStep::Restored;
+    }
     let back = write::writable(live, way_back.images.clone());
     // What still runs the old version may be about to show the new one.
     if state.state == TargetStep::Writing && ecs::unheard(d, &mut w.state_mut().targets[i], live) {

@@ -1,10 +1,12 @@
 //! Lists that are older than what was seen before: the revision of a Deployment is not among its ReplicaSets.
 
 use super::begun::rolling;
+use super::play::Fate;
 use super::workloads::Behaviour;
 use super::world::World;
-use crate::api::status::{Phase, Step};
+use crate::api::status::{Phase, Step, TargetStep};
 use crate::api::time::{Duration, Time};
+use crate::api::view::LiveTarget;
 
 /// Looks once without the revision, and goes on. Whether it wanted to look again although nothing happens.
 fn blink(w: &mut World) -> bool {
@@ -45,6 +47,47 @@ fn what_ran_before_our_write_was_brought_by_nobody() {
     *w.live("staging") = now;
     w.run();
     assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+}
+
+/// Looks once at the workload as it was `before`, and says how the target stands then.
+fn look_back(w: &mut World, before: &LiveTarget) -> TargetStep {
+    let now = std::mem::replace(w.live("staging"), before.clone());
+    w.come_to_rest();
+    *w.live("staging") = now;
+    w.rel.status.running().map(|r| r.stages[0].targets[0].state).unwrap_or(TargetStep::Foreign)
+}
+
+/// A look at the failed version, from before it was taken back, does not say that somebody brought it again, or that it
+/// is the restored one.
+#[test]
+fn what_ran_before_the_restore_was_not_brought_after_it() {
+    let mut w = rolling(|_| {}).behave("sha-b2", Behaviour::FailsHealth);
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    let failed = w.live("staging").clone();
+    w.run_until(|w| w.writes.len() == 2);
+    w.run_until(|w| w.rel.status.running().is_some_and(|r| r.stages[0].targets[0].state == TargetStep::Restored));
+    assert_eq!((look_back(&mut w, &failed), w.step_name()), (TargetStep::Restored, Step::Restoring));
+    w.run_until(|w| w.step_name() == Step::VerifyingRestore);
+    assert_eq!((look_back(&mut w, &failed), w.step_name()), (TargetStep::Restored, Step::VerifyingRestore));
+    assert!(soon(&w).is_some());
+    w.run();
+    assert_eq!((w.phase(), w.writes.len()), (Phase::RolledBack, 2), "{}", w.message());
+}
+
+/// A look from before the first write does not say that the old version is back, where the controller ended before it
+/// brought it.
+#[test]
+fn what_ran_before_our_write_is_not_what_came_back() {
+    let mut w = rolling(|_| {}).behave("sha-b2", Behaviour::FailsHealth);
+    w.run_until(|w| w.writes.is_empty() && w.decide().effect.is_some());
+    let before = w.live("staging").clone();
+    w.run_until(|w| w.writes.len() == 1 && w.step_name() == Step::Verifying && w.decide().effect.is_some());
+    let intended = w.decide();
+    w.carry_out(intended, Fate::Crash);
+    assert_eq!((w.step_name(), w.writes.len()), (Step::Restoring, 1));
+    assert_ne!(look_back(&mut w, &before), TargetStep::Restored);
+    w.run();
+    assert_eq!((w.phase(), w.writes.len()), (Phase::RolledBack, 2), "{}", w.message());
 }
 
 #[test]
