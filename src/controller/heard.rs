@@ -6,7 +6,7 @@
 use crate::api::{Release, ReleaseSpec, ReleaseStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub(super) enum Heard {
     Unreadable { meta: Box<ObjectMeta>, error: String },
 }
 
-/// Namespace, name, uid, version and generation of a `K`. The API server is asked for metadata alone.
+/// Namespace, name, uid, version and generation of a `K`, and little else. The API server is asked for metadata alone.
 #[derive(Clone, Debug)]
 pub(super) struct Sketch<K> {
     meta: ObjectMeta,
@@ -51,15 +51,20 @@ impl<'de, K> Deserialize<'de> for Sketch<K> {
 
 #[derive(Deserialize)]
 struct Whole {
-    metadata: WholeMetadata,
+    metadata: Metadata<BTreeMap<String, String>>,
     spec: ReleaseSpec,
     status: Option<ReleaseStatus>,
 }
 
-/// What a [`crate::rollout::ReleaseView`] is made of, and the version.
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata<IgnoredAny>,
+}
+
+/// What a [`crate::rollout::ReleaseView`] is made of, and the version. Of workloads no annotation is read, and some are long.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WholeMetadata {
+struct Metadata<A> {
     namespace: Option<String>,
     name: Option<String>,
     uid: Option<String>,
@@ -67,46 +72,21 @@ struct WholeMetadata {
     generation: Option<i64>,
     deletion_timestamp: Option<Time>,
     finalizers: Option<Vec<String>>,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<A>,
 }
 
 impl From<Whole> for Release {
-    fn from(whole: Whole) -> Self {
-        let m = whole.metadata;
-        let metadata = ObjectMeta {
-            namespace: m.namespace,
-            name: m.name,
-            uid: m.uid,
-            resource_version: m.resource_version,
-            generation: m.generation,
-            deletion_timestamp: m.deletion_timestamp,
-            finalizers: m.finalizers,
-            annotations: m.annotations,
-            ..ObjectMeta::default()
-        };
-        Self { metadata, spec: whole.spec, status: whole.status }
+    fn from(Whole { mut metadata, spec, status }: Whole) -> Self {
+        let annotations = metadata.annotations.take();
+        Self { metadata: ObjectMeta { annotations, ..metadata.into() }, spec, status }
     }
 }
 
-#[derive(Deserialize)]
-struct Object {
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    namespace: Option<String>,
-    name: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    generation: Option<i64>,
-}
-
-impl From<Metadata> for ObjectMeta {
-    fn from(m: Metadata) -> Self {
-        let Metadata { namespace, name, uid, resource_version, generation } = m;
-        Self { namespace, name, uid, resource_version, generation, ..Self::default() }
+/// Without the annotations.
+impl<A> From<Metadata<A>> for ObjectMeta {
+    fn from(m: Metadata<A>) -> Self {
+        let Metadata { namespace, name, uid, resource_version, generation, deletion_timestamp, finalizers, .. } = m;
+        Self { namespace, name, uid, resource_version, generation, deletion_timestamp, finalizers, ..Self::default() }
     }
 }
 

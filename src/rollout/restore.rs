@@ -204,7 +204,7 @@ enum Availability {
 }
 
 fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: Time, late: bool) -> Availability {
-    let Some(live) = sight::observed(d, stage, &state.name).filter(|l| !sight::older(l, state)) else {
+    let Some(live) = sight::observed(d, stage, state) else {
         return if late { Availability::Never("could not be read in time".into()) } else { Availability::NotYet };
     };
     if state.written.as_ref().is_some_and(|x| x.revision.is_none()) && live.revision.is_some() {

@@ -5,15 +5,16 @@ use super::draft::Draft;
 use crate::api::status::TargetState;
 use crate::api::view::LiveTarget;
 
-/// A target whose controller has seen its newest generation: before that nobody knows which revision it will run.
-pub(super) fn observed<'a>(d: &Draft<'a>, stage: &str, target: &str) -> Option<&'a LiveTarget> {
-    d.live(stage, target).filter(|l| l.observed_generation >= l.generation)
+/// A target whose controller has seen its newest generation, in a look that is not older than our own write: else nobody
+/// knows which revision it will run.
+pub(super) fn observed<'a>(d: &Draft<'a>, stage: &str, state: &TargetState) -> Option<&'a LiveTarget> {
+    d.live(stage, &state.name).filter(|l| l.observed_generation >= l.generation && !older(l, state))
 }
 
 /// A target of which it can be told whether it still runs the revision that was written.
 pub(super) fn comparable<'a>(d: &Draft<'a>, stage: &str, state: &TargetState) -> Option<&'a LiveTarget> {
     let tells = |l: &&LiveTarget| revision(state).is_none() || !revision_unknown(l);
-    observed(d, stage, &state.name).filter(|l| !older(l, state)).filter(tells)
+    observed(d, stage, state).filter(tells)
 }
 
 /// Whether another revision than the one that was written is there.

@@ -27,7 +27,7 @@ pub(super) fn free(d: &mut Draft, w: &mut Work, since: Time) {
     let grace = GRACE.min(Duration::from_millis(w.stage().progress_deadline.millis() / 4));
     for i in (0..w.state().targets.len()).rev() {
         let state = &w.state().targets[i];
-        let Some(live) = sight::observed(d, &stage, &state.name) else { continue };
+        let Some(live) = sight::observed(d, &stage, state) else { continue };
         let Some(set) = live.stateful.as_ref().filter(|_| state.uid.as_ref() == Some(&live.uid)) else { continue };
         let gone = notice(&mut w.state_mut().targets[i], set);
         for pod in gone {
