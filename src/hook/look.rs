@@ -6,13 +6,15 @@ use crate::api::hook::{HookView, JobVerdict, JobView};
 use crate::api::text::{MESSAGE, tidy};
 use crate::api::{NsName, annotation, label};
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use std::time::Duration;
 
 /// Pods of one Job that are looked at.
 const PODS: u32 = 50;
+/// What a kubelet says has become of a container of a pod that is deleted, of one that never ran too.
+const LOST: &str = "ContainerStatusUnknown";
 
 pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> HookView {
     let api = Api::<Job>::namespaced(client.clone(), &name.namespace);
@@ -43,7 +45,7 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
         release: job.labels().get(label::RELEASE_UID).cloned(),
         verdict,
         waits,
-        began: complete || pods.iter().any(began),
+        began: pods.iter().flat_map(statuses).any(ran),
     })
 }
 
@@ -66,7 +68,7 @@ async fn pods(client: &Client, call: Duration, job: &NsName) -> Result<Vec<Pod>,
 fn failed(pods: &[Pod]) -> Option<(&Pod, &ContainerStatus)> {
     let exited = |s: &&ContainerStatus| {
         let end = s.state.as_ref().and_then(|s| s.terminated.as_ref());
-        end.is_some_and(|t| t.exit_code != 0)
+        ran(s) && end.is_some_and(|t| t.exit_code != 0)
     };
     pods.iter().find_map(|pod| statuses(pod).find(exited).map(|s| (pod, s)))
 }
@@ -88,12 +90,12 @@ async fn said(client: &Client, call: Duration, job: &NsName, pod: &Pod, status: 
     }
 }
 
-/// Whether anything of it has run.
-fn began(pod: &Pod) -> bool {
-    statuses(pod).any(|s| {
-        let ran = s.state.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some());
-        ran || s.restart_count > 0
-    })
+/// Whether it was ever more than a name: one that could not be started has an id, too.
+fn ran(status: &ContainerStatus) -> bool {
+    let made = status.container_id.as_ref().is_some_and(|id| !id.is_empty());
+    let ended = |t: &ContainerStateTerminated| made || t.reason.as_deref() != Some(LOST);
+    let now = |s: &ContainerState| s.running.is_some() || s.terminated.as_ref().is_some_and(ended);
+    status.state.as_ref().is_some_and(now) || status.restart_count > 0
 }
 
 /// What the newest pod waits for.
@@ -118,4 +120,34 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let init = status.and_then(|s| s.init_container_statuses.as_ref()).into_iter().flatten();
     init.chain(status.and_then(|s| s.container_statuses.as_ref()).into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, from_value, json};
+
+    /// As kubelets were seen to report them.
+    #[test]
+    fn a_container_that_never_ran_neither_began_nor_failed() {
+        let lost = json!({"terminated": {"exitCode": 137, "reason": LOST, "message": "could not be located"}});
+        let ended =
+            |code: i32| json!({"terminated": {"exitCode": code, "reason": "Error", "containerID": "containerd://1"}});
+        let pod = |state: &Value, id: &str| -> Pod {
+            let status = json!({"name": "app", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
+                "containerID": id, "state": state});
+            from_value(json!({"status": {"containerStatuses": [status]}})).unwrap()
+        };
+        for (state, id, began, fell) in [
+            (json!({"waiting": {"reason": "ContainerCreating"}}), "", false, false),
+            (lost.clone(), "", false, false),
+            (lost, "containerd://1", true, true),
+            (json!({"running": {}}), "containerd://1", true, false),
+            (ended(0), "containerd://1", true, false),
+            (ended(128), "containerd://1", true, true),
+        ] {
+            let pods = [pod(&state, id)];
+            assert_eq!((statuses(&pods[0]).any(ran), failed(&pods).is_some()), (began, fell), "{state}");
+        }
+    }
 }
