@@ -117,6 +117,8 @@ pub struct JobView {
     pub waits: Option<String>,
     /// A container of one of its pods has run.
     pub began: bool,
+    /// One of its pods was evicted, drained or preempted, or somebody deleted what had failed.
+    pub disrupted: bool,
 }
 
 /// The ECS task of a hook.

@@ -31,6 +31,7 @@ pub(super) fn of(run: &JobRun, source: &Source) -> Result<Value, Error> {
     let template = &source.template;
     let mut spec = template["spec"].as_object().cloned().ok_or_else(|| Error::unfit("its template has no spec"))?;
     limits(&mut spec, run, source.from);
+    let once = spec.get("backoffLimit") == Some(&json!(0));
     let pod = spec.get_mut("template").and_then(Value::as_object_mut);
     let pod = pod.ok_or_else(|| Error::unfit("its template has no spec.template"))?;
     let metadata = pod.remove("metadata").unwrap_or_default();
@@ -38,9 +39,11 @@ pub(super) fn of(run: &JobRun, source: &Source) -> Result<Value, Error> {
     pod.insert("metadata".into(), kept);
     let inner = pod.get_mut("spec").and_then(Value::as_object_mut);
     let inner = inner.ok_or_else(|| Error::unfit("its template has no spec.template.spec"))?;
-    inner.entry("restartPolicy").or_insert_with(|| json!("Never"));
-    if inner.get("restartPolicy") == Some(&json!("Always")) {
-        inner.insert("restartPolicy".into(), json!("Never"));
+    // With `OnFailure` the kubelet has begun it again before the Job counts its first failure.
+    let not_so = if once { vec!["Always", "OnFailure"] } else { vec!["Always"] };
+    let policy = inner.entry("restartPolicy").or_insert_with(|| json!("Never"));
+    if policy.as_str().is_some_and(|p| not_so.contains(&p)) {
+        *policy = json!("Never");
     }
     let mut any = false;
     for list in ["initContainers", "containers"] {
@@ -188,7 +191,7 @@ mod tests {
         let images: Vec<_> =
             pod["containers"].as_array().unwrap().iter().map(|c| c["image"].as_str().unwrap()).collect();
         assert_eq!(images, ["reg/app:sha-2", "other/app:sha-2", "reg/tool:7"]);
-        assert_eq!((&pod["serviceAccountName"], &pod["restartPolicy"]), (&json!("migrator"), &json!("OnFailure")));
+        assert_eq!((&pod["serviceAccountName"], &pod["restartPolicy"]), (&json!("migrator"), &json!("Never")));
         assert_eq!(
             pod["containers"][0]["args"][0], "$(TIDEGATE_IMAGE)",
             "left to Kubernetes, which knows the variable"
@@ -224,8 +227,15 @@ mod tests {
         assert_eq!(spec["template"]["spec"]["restartPolicy"], "Never");
         let job = made(From::Job, json!({"spec": {"backoffLimit": 6, "template": pod}}));
         assert_eq!(job["spec"]["backoffLimit"], 0, "the API server's own default is nobody's wish");
-        let job = made(From::CronJob, json!({"spec": {"backoffLimit": 2, "template": pod}}));
-        assert_eq!(job["spec"]["backoffLimit"], 2);
+        let mut pod = pod;
+        pod["spec"]["restartPolicy"] = json!("OnFailure");
+        for (said, policy) in [(json!(2), "OnFailure"), (json!(0), "Never"), (Value::Null, "Never")] {
+            let mut spec = json!({"backoffLimit": said, "template": pod});
+            spec.as_object_mut().unwrap().retain(|_, v| !v.is_null());
+            let job = made(From::CronJob, json!({"spec": spec}));
+            assert_eq!(job["spec"]["backoffLimit"], said.as_i64().unwrap_or_default());
+            assert_eq!(job["spec"]["template"]["spec"]["restartPolicy"], policy, "{said}: once is once");
+        }
     }
 
     #[test]

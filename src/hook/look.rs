@@ -25,7 +25,12 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
     };
     let ended = ended(&job);
     let complete = matches!(ended, Some(("Complete", _)));
-    let pods = if complete { Vec::new() } else { pods(client, call, name).await.unwrap_or_default() };
+    let pods = match if complete { Ok(Vec::new()) } else { pods(client, call, name).await } {
+        Ok(pods) => pods,
+        // Without its pods nobody knows whose the failure is.
+        Err(error) if ended.is_some() => return HookView::Unreachable(error.to_string()),
+        Err(_) => Vec::new(),
+    };
     let verdict = match ended {
         Some(("Complete", _)) => Some(JobVerdict::Complete),
         Some((_, condition)) => {
@@ -46,6 +51,7 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
         verdict,
         waits,
         began: pods.iter().flat_map(statuses).any(ran),
+        disrupted: pods.iter().any(taken_away) || (ended.is_some() && !complete && deleted(&job, &pods)),
     })
 }
 
@@ -70,7 +76,8 @@ fn failed(pods: &[Pod]) -> Option<(&Pod, &ContainerStatus)> {
         let end = s.state.as_ref().and_then(|s| s.terminated.as_ref());
         ran(s) && end.is_some_and(|t| t.exit_code != 0)
     };
-    pods.iter().find_map(|pod| statuses(pod).find(exited).map(|s| (pod, s)))
+    let by_themselves = pods.iter().filter(|pod| !taken_away(pod));
+    by_themselves.into_iter().find_map(|pod| statuses(pod).find(exited).map(|s| (pod, s)))
 }
 
 /// How it ended, and its last words.
@@ -88,6 +95,19 @@ async fn said(client: &Client, call: Duration, job: &NsName, pod: &Pod, status: 
         },
         Err(error) => tidy(&format!("{how}; its output cannot be read: {error}"), MESSAGE),
     }
+}
+
+/// Whether it was evicted, drained, preempted, or lost with its node (KEP-3329).
+fn taken_away(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions.into_iter().flatten().any(|c| c.type_ == "DisruptionTarget" && c.status == "True")
+}
+
+/// Whether nothing is left of what failed, although a Job keeps its failed pods: its deadline alone deletes them.
+fn deleted(job: &Job, pods: &[Pod]) -> bool {
+    let never = job.spec.as_ref().and_then(|s| s.template.spec.as_ref()?.restart_policy.as_deref()) == Some("Never");
+    let late = ended(job).is_some_and(|(_, c)| c.reason.as_deref() == Some("DeadlineExceeded"));
+    never && !late && pods.is_empty()
 }
 
 /// Whether it was ever more than a name: one that could not be started has an id, too.
@@ -148,6 +168,37 @@ mod tests {
         ] {
             let pods = [pod(&state, id)];
             assert_eq!((statuses(&pods[0]).any(ran), failed(&pods).is_some()), (began, fell), "{state}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_away_has_not_failed() {
+        let end = json!({"name": "app", "image": "a", "imageID": "", "ready": false, "restartCount": 0, "containerID": "c://1",
+            "state": {"terminated": {"exitCode": 143, "reason": "Error"}}});
+        let pod = |disrupted: &str| -> Pod {
+            let condition = json!({"type": "DisruptionTarget", "status": disrupted, "reason": "EvictionByEvictionAPI"});
+            from_value(json!({"status": {"conditions": [condition], "containerStatuses": [end]}})).unwrap()
+        };
+        for (status, taken) in [("True", true), ("False", false)] {
+            let pods = [pod(status)];
+            assert_eq!((taken_away(&pods[0]), failed(&pods).is_none()), (taken, taken), "{status}");
+        }
+    }
+
+    /// A Job keeps the pods that failed, unless it is late, or tries again in the same pod.
+    #[test]
+    fn what_is_not_there_any_more_was_deleted() {
+        for (policy, reason, gone) in [
+            ("Never", "BackoffLimitExceeded", true),
+            ("Never", "DeadlineExceeded", false),
+            ("OnFailure", "BackoffLimitExceeded", false),
+        ] {
+            let condition = json!({"type": "Failed", "status": "True", "reason": reason});
+            let template = json!({"spec": {"restartPolicy": policy, "containers": []}});
+            let job = json!({"spec": {"template": template}, "status": {"conditions": [condition]}});
+            let job: Job = from_value(job).unwrap();
+            assert_eq!(deleted(&job, &[]), gone, "{policy} {reason}");
+            assert!(!deleted(&job, &[Pod::default()]), "{policy} {reason}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A smoke test that is a Job: run to its end, or followed where an earlier look began it.
 
 use super::{Hooks, look};
+use crate::api::NsName;
 use crate::api::effect::{Answer, Refused};
 use crate::api::hook::{HookRun, HookStop, HookView, JobEnd, JobRun, JobVerdict, JobView};
 use std::time::Duration;
@@ -17,14 +18,15 @@ impl Hooks {
     pub async fn test(&self, run: &JobRun) -> JobEnd {
         let end = Instant::now() + run.timeout.std() + GRACE;
         let (mut made, mut pause) = (None::<String>, SOON);
-        let (mut began, mut waits) = (false, None::<String>);
+        let (mut began, mut disrupted, mut waits) = (false, false, None::<String>);
         loop {
             match look::found(&self.client, self.timeout, &run.job).await {
                 HookView::Job(job) if ours(&job, run) => {
                     began |= job.began;
+                    disrupted |= job.disrupted;
                     waits = job.waits.or(waits);
                     if let Some(verdict) = job.verdict {
-                        return ended(run, verdict, began, waits);
+                        return ended(&run.job, verdict, began, disrupted, waits);
                     }
                     made = Some(job.uid);
                 }
@@ -55,19 +57,48 @@ fn ours(job: &JobView, run: &JobRun) -> bool {
     job.effect.as_deref() == Some(run.effect.as_str()) && job.release.as_deref() == Some(&run.uid)
 }
 
-fn ended(run: &JobRun, verdict: JobVerdict, began: bool, waits: Option<String>) -> JobEnd {
+/// Only what ran and was let run says something of the application.
+fn ended(job: &NsName, verdict: JobVerdict, began: bool, disrupted: bool, waits: Option<String>) -> JobEnd {
     match verdict {
-        JobVerdict::Complete => JobEnd::Passed(format!("Job {} is complete", run.job)),
-        // Nothing of its pod was ever seen to run, which says nothing of the application. The pod is deleted at the
-        // Job's deadline, so why it did not is known from before.
-        JobVerdict::Failed { reason, .. } if reason == "DeadlineExceeded" && !began => {
-            let waits = waits.unwrap_or_else(|| "its pod did not begin in time".to_owned());
-            JobEnd::NotAsked(format!("Job {}: {waits}", run.job))
+        JobVerdict::Complete => JobEnd::Passed(format!("Job {} is complete", job)),
+        JobVerdict::Failed { message, .. } if disrupted => {
+            JobEnd::NotAsked(format!("Job {} failed, and its pod was taken away: {message}", job))
         }
-        JobVerdict::Failed { message, .. } => JobEnd::Failed(format!("Job {} failed: {message}", run.job)),
+        // The pod is deleted at the Job's deadline, so why it did not begin is known from before.
+        JobVerdict::Failed { reason, .. } if !began && reason == "DeadlineExceeded" => {
+            let waits = waits.unwrap_or_else(|| "its pod did not begin in time".to_owned());
+            JobEnd::NotAsked(format!("Job {}: {waits}", job))
+        }
+        JobVerdict::Failed { message, .. } if !began => {
+            JobEnd::NotAsked(format!("Job {} failed, and nothing of it was seen to run: {message}", job))
+        }
+        JobVerdict::Failed { message, .. } => JobEnd::Failed(format!("Job {} failed: {message}", job)),
     }
 }
 
 fn not_asked(run: &JobRun, why: &str) -> JobEnd {
     JobEnd::NotAsked(format!("Job {} {why}", run.job))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_ran_and_was_let_run_is_held_against_the_image() {
+        for (reason, began, disrupted, asked) in [
+            ("BackoffLimitExceeded", true, false, true),
+            ("DeadlineExceeded", true, false, true),
+            ("DeadlineExceeded", false, false, false),
+            // Its node refused the pod.
+            ("BackoffLimitExceeded", false, false, false),
+            ("BackoffLimitExceeded", true, true, false),
+            ("PodFailurePolicy", true, true, false),
+        ] {
+            let verdict = JobVerdict::Failed { reason: reason.into(), message: "it failed".into() };
+            let end = ended(&NsName::new("shop", "test"), verdict, began, disrupted, None);
+            assert_eq!(matches!(end, JobEnd::Failed(_)), asked, "{reason} {began} {disrupted}");
+            assert_eq!(matches!(end, JobEnd::NotAsked(_)), !asked, "{reason} {began} {disrupted}");
+        }
+    }
 }

@@ -59,8 +59,11 @@ pub(super) fn ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|c| c.status == "True")
 }
 
+/// Being deleted, or over: of a workload only what was evicted, or was on a node that went down, is, and another takes
+/// its place.
 pub(super) fn terminating(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_some()
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 pub(super) fn created(meta: &meta::ObjectMeta) -> Time {

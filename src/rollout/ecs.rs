@@ -122,7 +122,8 @@ pub(super) fn failure(live: &LiveTarget, ecs: &EcsView, state: &TargetState) -> 
     // What happened before an adopted service was looked at says nothing of this rollout.
     if ours
         && state.state != TargetStep::Adopted
-        && let Some(proof) = tasks::failure(ecs, state, live.revision.as_ref() == Some(&newest.brings))
+        && let Some(proof) =
+            tasks::failure(ecs, state, live.replicas.wanted, live.revision.as_ref() == Some(&newest.brings))
     {
         return Some(proof);
     }

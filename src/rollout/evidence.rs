@@ -59,9 +59,10 @@ pub(super) fn failure(live: &LiveTarget, state: &mut TargetState, now: Time) -> 
     if proof.is_some() {
         return proof;
     }
-    let passing = pods().find_map(passing_trouble);
-    state.pull_error_since = passing.as_ref().map(|_| state.pull_error_since.unwrap_or(now));
-    if let (Some(trouble), Some(since)) = (passing, state.pull_error_since)
+    let passing: Vec<Trouble> = pods().filter_map(passing_trouble).collect();
+    state.pull_error_since = passing.first().map(|_| state.pull_error_since.unwrap_or(now));
+    let fresh = passing.into_iter().find(|t| !t.backing_off).map(|t| t.failure);
+    if let (Some(trouble), Some(since)) = (fresh, state.pull_error_since)
         && now >= since.plus(PULL_GRACE)
     {
         return Some(trouble);
@@ -77,10 +78,11 @@ pub(super) fn failure(live: &LiveTarget, state: &mut TargetState, now: Time) -> 
 }
 
 /// When [`failure`] should be asked again although nothing changes.
-pub(super) fn next_look(state: &TargetState) -> Option<Time> {
+pub(super) fn next_look(state: &TargetState, now: Time) -> Option<Time> {
     let pull = state.pull_error_since.map(|t| t.plus(PULL_GRACE));
     let create = state.create_error_since.map(|t| t.plus(CREATE_GRACE));
-    pull.into_iter().chain(create).min()
+    let soon = now.plus(Duration::from_secs(5));
+    pull.into_iter().chain(create).map(|at| if at > now { at } else { soon }).min()
 }
 
 /// Restart counts to remember: in pods that are there, or were `before` a write, only the increase counts.
@@ -115,7 +117,7 @@ pub(super) fn waiting_for(live: &LiveTarget) -> (Reason, String) {
         return (Reason::Unschedulable, format!("pod {} fits no node: {why}", pod.name));
     }
     if let Some(trouble) = pods().find_map(passing_trouble) {
-        return (trouble.reason, trouble.message);
+        return (trouble.failure.reason, trouble.failure.message);
     }
     if let Some(message) = &live.replica_failure {
         return (Reason::PodsRefused, message.clone());
@@ -165,7 +167,13 @@ fn exits(c: &ContainerView, increase: i32) -> String {
 }
 
 /// Trouble that may pass by itself.
-fn passing_trouble(pod: &PodView) -> Option<Failure> {
+struct Trouble {
+    failure: Failure,
+    /// The kubelet waits before it pulls again, or pulls already: it says so as long as that takes.
+    backing_off: bool,
+}
+
+fn passing_trouble(pod: &PodView) -> Option<Trouble> {
     pod.containers.iter().find_map(|c| {
         let ContainerRun::Waiting { reason, message } = &c.state else { return None };
         let config = ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"];
@@ -175,7 +183,8 @@ fn passing_trouble(pod: &PodView) -> Option<Failure> {
             _ => return None,
         };
         let message = format!("container {} of pod {}: {reason}: {}", c.name, pod.name, tidy(message, MAX_WHY));
-        Some(Failure { reason: kind, message, fault: false })
+        let failure = Failure { reason: kind, message, fault: false };
+        Some(Trouble { failure, backing_off: reason == "ImagePullBackOff" })
     })
 }
 
@@ -187,8 +196,11 @@ fn is_pull(reason: &str) -> bool {
 /// Whether the message says that trying again is of no use.
 fn never_pulls(reason: &str, message: &str) -> bool {
     let message = message.to_lowercase();
-    let final_words = ["not found", "manifest unknown", "unauthorized", "denied", "authorization failed"];
-    matches!(reason, "InvalidImageName" | "ErrImageNeverPull") || final_words.iter().any(|w| message.contains(w))
+    let last = ["not found", "manifest unknown", "unauthorized", "denied", "authorization failed"];
+    // Of what was pulled and does not fit together on this node (containerd #3604, #3937).
+    let of_the_node = ["content digest", "failed to extract layer", "on snapshotter", "permission denied"];
+    let has = |words: &[&str]| words.iter().any(|w| message.contains(w));
+    matches!(reason, "InvalidImageName" | "ErrImageNeverPull") || (has(&last) && !has(&of_the_node))
 }
 
 /// The Deployment's own verdict, unless it is the one that stood there before the write.

@@ -24,6 +24,7 @@ pub(super) fn tame(rollout: &mut Rollout, now: Time) {
             &mut stage.restore_at,
             &mut stage.verified_at,
             &mut stage.unseen_since,
+            &mut stage.unavailable_since,
             &mut stage.undigested_since,
             &mut stage.resolved_at,
         ];

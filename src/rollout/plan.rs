@@ -69,6 +69,7 @@ pub(super) fn stage_states(spec: &ReleaseSpec, namespace: &str) -> Vec<StageStat
         restore_at: None,
         verified_at: None,
         unseen_since: None,
+        unavailable_since: None,
         undigested_since: None,
         adopted: false,
         ready: None,

@@ -42,7 +42,15 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         Asked::Passed => None,
         Asked::Failed(check) | Asked::Inconclusive(check) => Some(check),
     };
+    let lacking = if failed.is_none() { verify::lacking(d, w, &restored) } else { vec![] };
+    if !lacking.is_empty() && !verify::lacked_too_long(d, w) {
+        return Flow::Stay;
+    }
     report_newer(d, w);
+    for (i, (_, why)) in lacking {
+        give_up(d, w, i, format!("its checks passed, but it did not stay available: {why}"));
+    }
+    let restored = in_hope(w);
     if let Some(check) = failed {
         let hint = if changed { " (the checks changed with the image: the old version never passed them)" } else { "" };
         let message = format!("the restored version is not well: {}{hint}", verify::said(&check));

@@ -223,7 +223,7 @@ fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: 
     if let Some(f) = evidence::failure(live, state, d.now) {
         return Availability::Never(format!("does not become available: {}", f.message));
     }
-    if let Some(at) = evidence::next_look(state) {
+    if let Some(at) = evidence::next_look(state, d.now) {
         d.look_again(at);
     }
     if sight::revision_unknown(live) {

@@ -64,6 +64,7 @@ pub(super) fn begin(d: &mut Draft, w: &mut Work) {
     state.available_at = None;
     state.bake_until = None;
     state.unseen_since = None;
+    state.unavailable_since = None;
     state.undigested_since = None;
     for target in &mut state.targets {
         target.refused = None;

@@ -256,7 +256,7 @@ pub(super) fn failed(d: &mut Draft, w: &mut Work) -> Option<Cause> {
         if let Some(f) = evidence::failure(live, state, now) {
             return Some(cause(f.reason, f.message, f.fault, now));
         }
-        if let Some(at) = evidence::next_look(state) {
+        if let Some(at) = evidence::next_look(state, now) {
             d.look_again(at);
         }
     }

@@ -135,6 +135,10 @@ fn sentence(d: &Draft, rollout: &Rollout) -> (Reason, String) {
             (Reason::Rolling, format!("{tag} runs in {stage} already; waiting until it is available"))
         }
         Step::Rolling => (Reason::Rolling, format!("{tag} is rolling out to {stage}")),
+        Step::Verifying if rollout.stage_state(&stage).is_some_and(|s| s.unavailable_since.is_some()) => (
+            Reason::Verifying,
+            format!("{tag} passed its checks in {stage}; waiting until all of it is available again"),
+        ),
         Step::Verifying if rollout.stage_state(&stage).is_some_and(|s| s.undigested_since.is_some()) => (
             Reason::DigestUnknown,
             format!("{tag} passed its checks in {stage}; its pods do not tell their digest yet"),

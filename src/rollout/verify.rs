@@ -3,7 +3,7 @@
 use super::checks::{self, Asked};
 use super::draft::{Draft, Flow, Work, cause};
 use super::identity::{self, Unfit};
-use super::{bake, ecs, end, foreign, history, hold, restore, rolling, sight, supersede};
+use super::{bake, ecs, end, evidence, foreign, history, hold, restore, rolling, sight, supersede};
 use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
@@ -16,7 +16,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     let base = w.state().available_at.unwrap_or(d.now);
     match checks::ask(d, w, Purpose::Verify, &checks::of_new_version(&stage), base) {
         Asked::Waiting => supersede::make_room(d, w).unwrap_or(Flow::Stay),
-        Asked::Passed => match bake::bake(d, w) {
+        Asked::Passed => match bake::bake(d, w).or_else(|| unavailable(d, w)) {
             Some(flow) => flow,
             None if digest_may_come(d, w) => supersede::make_room(d, w).unwrap_or(Flow::Stay),
             None => passed(d, w),
@@ -69,6 +69,7 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         checks::void(w);
         w.state_mut().available_at = None;
         w.state_mut().bake_until = None;
+        w.state_mut().unavailable_since = None;
         w.state_mut().undigested_since = None;
         w.state_mut().gates.clear();
         d.status.failing.clear();
@@ -96,12 +97,43 @@ pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
     late
 }
 
+/// Those that answered are well; the others may have gone down since. They are waited for, and never called well.
+fn unavailable(d: &mut Draft, w: &mut Work) -> Option<Flow> {
+    let all: Vec<usize> = (0..w.state().targets.len()).collect();
+    let (_, (reason, why)) = lacking(d, w, &all).into_iter().next()?;
+    if !lacked_too_long(d, w) {
+        return Some(supersede::make_room(d, w).unwrap_or(Flow::Stay));
+    }
+    let failure = cause(reason, format!("its checks passed, but it did not stay available: {why}"), false, d.now);
+    Some(restore::fail_stage(d, w, failure))
+}
+
+/// Which of `targets` are not available in full now, and why.
+pub(super) fn lacking(d: &Draft, w: &mut Work, targets: &[usize]) -> Vec<(usize, (Reason, String))> {
+    let stage = w.stage_name();
+    let live = |i: usize| d.live(&stage, &w.state().targets[i].name);
+    let lacks = |i: usize| live(i).filter(|l| !evidence::rolled_out(l, None)).map(|l| (i, evidence::waiting_for(l)));
+    let found: Vec<_> = targets.iter().filter_map(|i| lacks(*i)).collect();
+    if found.is_empty() {
+        w.state_mut().unavailable_since = None;
+    }
+    found
+}
+
+/// Whether that has lasted as long as a stage may take to be available.
+pub(super) fn lacked_too_long(d: &mut Draft, w: &mut Work) -> bool {
+    d.look_again_in(Duration::from_secs(5));
+    let since = *w.state_mut().unavailable_since.get_or_insert(d.now);
+    d.due(since.plus(w.stage().progress_deadline))
+}
+
 pub(super) fn passed(d: &mut Draft, w: &mut Work) -> Flow {
     if let Some(Unfit::Unknown(failure) | Unfit::Different(failure)) = identity::of_stage(d, w) {
         return restore::fail_stage(d, w, failure);
     }
     remember(d, w);
     let now = d.now;
+    w.state_mut().unavailable_since = None;
     w.state_mut().undigested_since = None;
     let stage = w.stage_name();
     w.state_mut().verified_at = Some(now);

@@ -87,7 +87,7 @@ async fn tasks_that_ended_are_asked_for_before_those_that_run() {
 /// ECS calls it a success before the load balancer has taken the new tasks in. At rest nobody asks.
 #[tokio::test]
 async fn a_success_waits_for_the_load_balancer() {
-    let slow = |service| balanced(service).set(|s| s.registers_in = 6 * SECOND);
+    let slow = |service| balanced(service).set(|s| s.registers_in = 15 * SECOND);
     on_ecs("lb-initial", slow, async |s| {
         s.settled().await;
         s.service.plan([Course::lands().after(SECOND)]);

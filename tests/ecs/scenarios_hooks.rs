@@ -60,7 +60,7 @@ fn family(s: &Stage<'_>) -> String {
 #[tokio::test]
 async fn a_migration_runs_before_the_image_is_written() {
     settled_on_ecs("hook-good", async |s| {
-        s.account.plan([Errand::Exits(0, 10 * SECOND)]);
+        s.account.plan([Errand::Exits(0, 20 * SECOND)]);
         s.service.plan([Course::lands().after(SECOND)]);
         brings(s, json!([migrate()]), json!([])).await;
         let status = at_work(s).await;

@@ -104,7 +104,7 @@ async fn a_deletion_stops_it() {
 #[tokio::test]
 async fn a_newer_image_lets_it_finish() {
     settled_on_ecs("hook-newer", async |s| {
-        s.account.plan([Errand::Exits(0, 10 * SECOND)]);
+        s.account.plan([Errand::Exits(0, 20 * SECOND)]);
         brings(s, json!([migrate()]), json!([])).await;
         at_work(s).await;
         s.set_tag("sha-0000003").await;

@@ -3,7 +3,9 @@
 use crate::own::settled;
 use crate::prometheus::Prometheus;
 use crate::support::scene::Scene;
+use crate::support::wait::{is, until};
 use crate::traffic::Traffic;
+use k8s_openapi::api::events::v1::Event;
 use serde_json::{Value, json};
 use tidegate::api::ask::Outcome;
 use tidegate::api::{Phase, Reason, ReleaseStatus};
@@ -39,7 +41,14 @@ pub async fn bakes(s: &Scene, tag: &str, bake: &str, gates: Value, on_inconclusi
     spec["stages"][0]["metricGates"] = gates;
     spec["stages"][0]["rollback"]["onInconclusive"] = json!(on_inconclusive);
     s.apply(&spec).await;
-    s.until_status("it bakes", |s| s.message.as_deref().unwrap_or_default().contains("bakes until")).await;
+    // The event stays, however short the bake is.
+    until("it bakes", async || {
+        let events = s.events().await;
+        let baking =
+            |e: &&Event| e.reason.as_deref() == Some("Baking") && e.note.as_deref().is_some_and(|n| n.contains(tag));
+        is(events.iter().find(baking).is_some(), (), "not yet")
+    })
+    .await;
 }
 
 fn message(status: &ReleaseStatus) -> String {

@@ -53,7 +53,7 @@ async fn at_every_step_of_a_bad_one() {
         let first = replicas.start();
         let mut spec = s.settled().await;
         // Asked for longer than it takes to kill whoever asks.
-        spec["stages"][1]["smokeTests"][0]["retry"] = json!({"attempts": 5, "interval": "1s"});
+        spec["stages"][1]["smokeTests"][0]["retry"] = json!({"attempts": 15, "interval": "1s"});
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         let token = s.awaiting(NEW).await;
@@ -82,15 +82,16 @@ async fn for_longer_than_a_deadline() {
     alone("killed-long", async |s, replicas| {
         let first = replicas.start();
         let mut spec = s.settled().await;
-        s.behaves(NEW, json!({"ready": {"delay": "2s"}})).await;
-        spec["stages"][0]["progressDeadline"] = json!("6s");
+        s.behaves(NEW, json!({"ready": {"never": true}})).await;
+        spec["stages"][0]["progressDeadline"] = json!("15s");
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
         replicas.kill(&first);
         let written = Instant::now();
+        s.behaves(NEW, json!({})).await;
         s.available("staging").await;
-        until("the deadline has passed", async || is(written.elapsed() > Duration::from_secs(6), (), written)).await;
+        until("the deadline has passed", async || is(written.elapsed() > Duration::from_secs(15), (), written)).await;
         replicas.start();
         s.awaiting(NEW).await;
         assert_eq!(s.tags("staging").await, [OLD, NEW]);

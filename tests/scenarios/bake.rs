@@ -30,7 +30,7 @@ async fn baking(s: &Scene, bake: &str) {
 #[tokio::test]
 async fn a_stage_that_stays_well_bakes_to_its_end() {
     scene("bake-well", async |s| {
-        baking(s, "25s").await;
+        baking(s, "45s").await;
         let (version, asked) = (s.release().await.metadata.resource_version, s.requests(NEW, "/health").await.len());
         // Two pods, a round every five seconds.
         s.asked(NEW, "/health", asked + 6).await;
@@ -40,7 +40,7 @@ async fn a_stage_that_stays_well_bakes_to_its_end() {
         s.awaiting(NEW).await;
         let verified = s.status().await.rollout.unwrap().stages[0].verified_at.unwrap();
         assert!(verified >= until, "{verified} is before {until}");
-        assert!(s.event(Reason::Baking).await.contains("bakes for 25s"));
+        assert!(s.event(Reason::Baking).await.contains("bakes for 45s"));
     })
     .await;
 }
@@ -83,6 +83,7 @@ async fn smoke_tests_are_asked_on_at_rest() {
     scene("rest-ill", async |s| {
         let mut spec = s.settled().await;
         spec["stages"][1]["every"] = json!("10s");
+        spec["stages"][1]["smokeTests"][0]["http"]["timeout"] = json!("5s");
         s.apply(&spec).await;
         let before = s.requests(OLD, "/items").await.len();
         s.asked(OLD, "/items", before + 2).await;

@@ -3,7 +3,6 @@
 use crate::support::{Scene, scene};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tidegate::api::Phase;
 
 const OLD: &str = "sha-0000001";
 const NEW: &str = "sha-0000002";
@@ -11,10 +10,10 @@ const NEW: &str = "sha-0000002";
 /// A staging stage that is asked eight rounds, and has answered the first.
 async fn being_asked(s: &Scene) {
     let mut spec = s.settled().await;
+    spec["stages"][0]["healthChecks"][0]["http"]["timeout"] = json!("30s");
     spec["stages"][0]["healthChecks"][0]["retry"] = json!({"attempts": 20, "interval": "1s", "successes": 8});
     spec["image"]["tag"] = json!(NEW);
     s.apply(&spec).await;
-    s.phase(NEW, Phase::Verifying).await;
     s.asked(NEW, "/health", 1).await;
 }
 

@@ -71,8 +71,8 @@ async fn successes_must_come_in_a_row() {
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         s.awaiting(NEW).await;
-        let pods = s.pods("staging").await.len();
-        assert_eq!((pods, s.requests(NEW, "/health").await.len()), (2, 6), "three rounds of two pods");
+        s.all_run("staging", NEW, 2).await;
+        assert_eq!(s.requests(NEW, "/health").await.len(), 6, "three rounds of two pods");
     })
     .await;
 }

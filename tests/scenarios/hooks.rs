@@ -1,6 +1,6 @@
 //! Hooks as real Jobs: before the first write, once, and what their ends mean.
 
-use crate::support::jobs::{inline, template};
+use crate::support::jobs::inline;
 use crate::support::manifests::image;
 use crate::support::wait::{is, until};
 use crate::support::{Scene, scene};
@@ -236,59 +236,6 @@ async fn an_abort_stops_it() {
         })
         .await;
         assert_eq!(s.tags("staging").await, [OLD]);
-    })
-    .await;
-}
-
-/// A smoke test that is a Job: it runs what the stage runs, and its failure is the image's.
-#[tokio::test]
-async fn a_smoke_test_may_be_a_job() {
-    scene("hooks-smoke", async |s| {
-        let mut spec = s.settled().await;
-        let mut test = inline("end-to-end");
-        test.as_object_mut().unwrap().remove("timeout");
-        test["job"]["timeout"] = json!("60s");
-        spec["stages"][0]["smokeTests"] = json!([test]);
-        spec["image"]["tag"] = json!(NEW);
-        s.apply(&spec).await;
-        s.awaiting(NEW).await;
-        let jobs = s.jobs().await;
-        let job = jobs[0].spec.as_ref().unwrap();
-        assert_eq!((jobs.len(), job.ttl_seconds_after_finished), (1, Some(3600)));
-        assert_eq!(job.template.spec.as_ref().unwrap().containers[0].image, Some(image(NEW)));
-
-        let bad = "sha-0000003";
-        s.behaves(bad, json!({"job": {"exitCode": 2}, "output": "cart is empty"})).await;
-        s.set_tag(bad).await;
-        let end = s.rolled_back(bad, Reason::SmokeTestFailed).await;
-        assert_eq!(end.quarantine[0].image.short(), bad);
-        assert!(end.message.unwrap().contains("exited with 2 (Error): cart is empty"));
-        // The restored version was asked by a Job of its own image.
-        let last = s.jobs_made().await.pop().unwrap();
-        let jobs = s.jobs().await;
-        let last = jobs.iter().find(|j| j.name_any() == last).and_then(|j| j.spec.as_ref()).unwrap();
-        let last = last.template.spec.as_ref().unwrap();
-        assert_eq!(last.containers[0].image, Some(image(NEW)));
-    })
-    .await;
-}
-
-/// Its pod was never seen to run when its deadline came: that says nothing of the application.
-#[tokio::test]
-async fn a_smoke_test_that_never_began_blames_nobody() {
-    scene("hooks-smoke-late", async |s| {
-        let helper = "sha-0000009";
-        s.behaves(helper, json!({"pull": {"delay": "120s"}})).await;
-        let mut spec = s.settled().await;
-        let job = template(&image(helper));
-        spec["stages"][0]["smokeTests"] = json!([{
-            "name": "end-to-end", "retry": {"attempts": 1}, "job": {"template": job, "timeout": "3s"},
-        }]);
-        spec["image"]["tag"] = json!(NEW);
-        s.apply(&spec).await;
-        let end = s.rolled_back(NEW, Reason::Inconclusive).await;
-        assert!(end.quarantine.is_empty(), "nobody was asked");
-        assert!(end.message.as_ref().unwrap().contains("its pod did not begin in time"), "{:?}", end.message);
     })
     .await;
 }

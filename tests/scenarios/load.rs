@@ -21,7 +21,7 @@ fn quick() -> Value {
 async fn bring(s: &Scene, mut spec: Value, thresholds: Value) {
     spec["stages"][0]["performanceChecks"] = json!([{
         "name": "latency",
-        "http": {"pods": {"port": PORT}, "path": "/load", "requests": 40, "concurrency": 2, "timeout": "5s", "warmUp": 4},
+        "http": {"pods": {"port": PORT}, "path": "/load", "requests": 40, "concurrency": 2, "timeout": "30s", "warmUp": 4},
         "thresholds": thresholds,
     }]);
     spec["image"]["tag"] = json!(NEW);

@@ -35,6 +35,7 @@ mod revert;
 mod rollback;
 mod sharing;
 mod smoke;
+mod smoke_jobs;
 mod statefulset;
 mod supersede;
 mod suspend;

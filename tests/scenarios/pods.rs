@@ -148,7 +148,7 @@ async fn pods_that_fit_no_node() {
         s.available("production").await;
         let mut spec = manifests::single_stage(OLD);
         spec["stages"][0].as_object_mut().unwrap().remove("smokeTests");
-        spec["stages"][0]["progressDeadline"] = json!("10s");
+        spec["stages"][0]["progressDeadline"] = json!("25s");
         s.apply(&spec).await;
         s.verified(OLD).await;
         s.set_tag(NEW).await;

@@ -92,11 +92,11 @@ async fn a_workload_paused_by_its_owner_is_said_to_be() {
     scene("restore-paused", async |s| {
         let mut spec = s.settled().await;
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
-        spec["stages"][0]["progressDeadline"] = json!("6s");
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         until("the new tag is written", async || is(s.runs("staging").await == NEW, (), "not yet")).await;
         s.patch_deployment("staging", json!({"spec": {"paused": true}})).await;
+        s.abort(s.status().await.rollout.unwrap().id).await;
         let end = s.ends(NEW, Phase::Failed, Reason::RollbackBlocked).await;
         assert!(serde_json::to_string(&end).unwrap().contains("paused"), "{:?}", end.message);
         assert_eq!(s.tags("staging").await, [OLD, NEW, OLD], "a resume brings the old version");

@@ -38,7 +38,10 @@ pub fn stage(name: &str, promotion: Option<&str>) -> Value {
         }],
         "smokeTests": [{
             "name": "items",
-            "http": {"service": {"name": name, "port": PORT}, "path": "/items", "expect": {"status": [200]}},
+            "http": {
+                // Asked once: a machine that stands still for a while is no failure.
+                "service": {"name": name, "port": PORT}, "path": "/items", "timeout": "30s", "expect": {"status": [200]},
+            },
         }],
     });
     if let Some(mode) = promotion {

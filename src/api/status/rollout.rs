@@ -150,6 +150,9 @@ pub struct StageState {
     /// Since when a target of it cannot be read, or its controller does not follow, while its checks are asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_since: Option<Time>,
+    /// Since when a target of it is not available in full any more, after its checks passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable_since: Option<Time>,
     /// Since when pods do not tell their digest, after its checks passed and with `image.requireDigest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undigested_since: Option<Time>,

@@ -163,6 +163,7 @@ fn digests_are_what_all_pods_of_the_revision_agree_on() {
         ("differing", vec![new("p", &id(A)), new("q", &id(B))], None),
         ("of the old revision", vec![pod("o", "old-uid", &id(B)), new("p", &id(A))], Some(A)),
         ("on its way out", vec![edited(new("q", &id(B)), &terminating), new("p", &id(A))], Some(A)),
+        ("over", vec![edited(new("q", &id(B)), &[("/status/phase", json!("Failed"))]), new("p", &id(A))], Some(A)),
         ("a configuration's digest", vec![new("p", A)], None),
         ("with a scheme", vec![new("p", &format!("docker-pullable://{}", id(A)))], Some(A)),
         ("nonsense beside a digest", vec![new("p", &id(A)), new("q", "reg/app:2")], None),

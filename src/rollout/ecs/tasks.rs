@@ -8,13 +8,18 @@ use crate::api::text::tidy;
 use crate::api::view::{EcsView, StopCode, TaskView};
 use crate::rollout::evidence::Failure;
 
-/// Tasks of one service deployment that end by themselves, after which it is a crash loop.
+/// Tasks of one service deployment that end by themselves, after which it is a crash loop: at least so many, at most so
+/// many, and half of those that are wanted in between, as ECS' own circuit breaker counts.
 const EXITS: usize = 3;
+const EXITS_OF_MANY: usize = 50;
+/// Its name, its exit code, and why it ended.
+type Container = (String, Option<i32>, String);
 /// Failed pulls after which a registry's final word is believed.
 const PULLS: usize = 2;
 
 /// What the stopped tasks of the followed deployment prove. `primary`: it is the one whose running tasks are seen.
-pub(super) fn failure(ecs: &EcsView, state: &TargetState, primary: bool) -> Option<Failure> {
+pub(super) fn failure(ecs: &EcsView, state: &TargetState, wanted: i32, primary: bool) -> Option<Failure> {
+    let many = usize::try_from(wanted).unwrap_or_default().div_ceil(2).clamp(EXITS, EXITS_OF_MANY);
     let ours =
         |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
     let failed = |code: StopCode| ecs.stopped.iter().filter(move |t| t.code == code);
@@ -25,16 +30,16 @@ pub(super) fn failure(ecs: &EcsView, state: &TargetState, primary: bool) -> Opti
         return Some(Failure { reason: Reason::ImagePullFailed, message: told(task), fault: named });
     }
     let exits: Vec<&TaskView> = failed(StopCode::EssentialContainerExited).collect();
-    if exits.len() >= EXITS
+    if exits.len() >= many
         && let Some(task) = exits.first()
     {
-        let exited = task.containers.iter().find(|c| c.1.is_some_and(|code| code != 0)).or(task.containers.first());
-        let fault = exited.is_some_and(|c| ours(&c.0));
+        let ended = ended(task);
+        let fault = !ended.is_empty() && ended.iter().all(|c| ours(&c.0));
         let message = format!("{}, {} tasks of this deployment ended so", told(task), exits.len());
         return Some(Failure { reason: Reason::CrashLoop, message, fault });
     }
     let ill: Vec<&TaskView> = ecs.stopped.iter().filter(|t| health::gave_up(t)).collect();
-    if ill.len() >= EXITS
+    if ill.len() >= many
         && !(primary && health::may_be_well(ecs))
         && let Some(task) = ill.first()
     {
@@ -47,7 +52,7 @@ pub(super) fn failure(ecs: &EcsView, state: &TargetState, primary: bool) -> Opti
         });
     }
     let starts: Vec<&TaskView> = failed(StopCode::TaskFailedToStart).filter(|t| !is_pull(&all(t))).collect();
-    (starts.len() >= EXITS).then(|| starts.first()).flatten().map(|task| Failure {
+    (starts.len() >= many).then(|| starts.first()).flatten().map(|task| Failure {
         reason: Reason::ConfigError,
         message: told(task),
         fault: false,
@@ -62,12 +67,21 @@ pub(super) fn told(task: &TaskView) -> String {
         (Some(code), "") => Some(format!("container {}: exit code {code}", c.0)),
         (Some(code), why) => Some(format!("container {}: exit code {code}, {why}", c.0)),
     };
-    let worst = task.containers.iter().find(|c| c.1 != Some(0)).and_then(of);
+    let worst = ended(task).into_iter().find_map(of);
     let text = match worst {
         Some(container) => format!("task {}: {}; {container}", task.id, task.reason),
         None => format!("task {}: {}", task.id, task.reason),
     };
     tidy(&text, MAX_WHY)
+}
+
+/// The containers that may have ended the task: ECS stops the others after them, which shows as the code of a signal.
+fn ended(task: &TaskView) -> Vec<&Container> {
+    let by_signal = |c: &Container| matches!(c.1, Some(137 | 143)) && !c.2.contains("OutOfMemory");
+    let ranks: [&dyn Fn(&Container) -> bool; 4] =
+        [&|c| c.1.is_some_and(|code| code != 0) && !by_signal(c), &|c| c.1.is_none(), &|c| c.1 == Some(0), &|_| true];
+    let ranked = ranks.iter().map(|rank| task.containers.iter().filter(|c| rank(c)).collect::<Vec<_>>());
+    ranked.into_iter().find(|some| !some.is_empty()).unwrap_or_default()
 }
 
 fn all(task: &TaskView) -> String {

@@ -146,7 +146,15 @@ fn a_job_of_that_name_that_is_not_ours_is_left_alone() {
     w.run_until(|w| w.created.len() == 1);
     let name = w.job("one");
     let mut w = two();
-    let view = JobView { uid: "x".into(), effect: None, release: None, verdict: None, waits: None, began: false };
+    let view = JobView {
+        uid: "x".into(),
+        effect: None,
+        release: None,
+        verdict: None,
+        waits: None,
+        began: false,
+        disrupted: false,
+    };
     w.jobs.insert(NsName::clone(&name), super::jobs::SimJob { hook: "one".into(), view });
     w.endings.insert("one".into(), Ending::Never);
     w.run();

@@ -1,6 +1,7 @@
 //! Tests of the pure core against a small world that obeys its effects.
 
 mod asked_on;
+mod available;
 mod begun;
 mod budget;
 mod contention;
@@ -30,6 +31,7 @@ mod on_ecs;
 mod orders;
 mod play;
 mod properties;
+mod pulls;
 mod questions;
 mod readiness;
 mod scenes;

@@ -193,6 +193,47 @@ fn stopped_tasks_tell_whose_fault_it_is() {
     }
 }
 
+/// ECS stops all containers of a task when an essential one ends: who is stopped ends with the code of a signal.
+#[test]
+fn whose_end_came_first_is_to_blame() {
+    for (containers, fault) in [
+        ([("app", Some(1), ""), ("agent", Some(143), "")], true),
+        ([("app", Some(143), ""), ("agent", Some(1), "")], false),
+        ([("app", Some(137), ""), ("agent", Some(2), "")], false),
+        ([("app", Some(137), "OutOfMemoryError: container killed"), ("agent", Some(143), "")], true),
+        ([("app", Some(0), ""), ("agent", Some(137), "")], true),
+        ([("app", Some(137), ""), ("agent", Some(0), "")], false),
+        ([("app", Some(143), ""), ("agent", Some(143), "")], false),
+        ([("app", Some(0), ""), ("agent", None, "CannotStartContainerError")], false),
+    ] {
+        let containers = containers.map(|(name, code, why)| (name.to_owned(), code, why.to_owned())).to_vec();
+        let reason = "Essential container in task exited".to_owned();
+        let task = TaskView { id: "t".into(), code: StopCode::EssentialContainerExited, reason, containers };
+        let mut live = service(NEW, NEW, InProgress);
+        live.ecs.as_mut().unwrap().stopped = vec![task.clone(); 3];
+        let found = ecs::failure(&live, view(&live), &target(TargetStep::Written)).unwrap();
+        assert_eq!((found.reason, found.fault), (Reason::CrashLoop, fault), "{}: {task:?}", found.message);
+    }
+}
+
+/// Three of a hundred may be an instance that is ill: ECS goes on then, too.
+#[test]
+fn of_many_tasks_many_must_end() {
+    for (wanted, stopped, fails) in
+        [(1, 3, true), (6, 3, true), (7, 3, false), (7, 4, true), (100, 49, false), (200, 50, true)]
+    {
+        for code in [StopCode::EssentialContainerExited, StopCode::TaskFailedToStart] {
+            let containers = vec![("app".to_owned(), Some(1), String::new())];
+            let task = TaskView { id: "t".into(), code, reason: "it ended".into(), containers };
+            let mut live = service(NEW, NEW, InProgress);
+            live.replicas.wanted = wanted;
+            live.ecs.as_mut().unwrap().stopped = vec![task; stopped];
+            let found = ecs::failure(&live, view(&live), &target(TargetStep::Written));
+            assert_eq!(found.is_some(), fails, "{stopped} of {wanted}, {code:?}");
+        }
+    }
+}
+
 /// What a restore does next, in a word.
 fn next(live: &LiveTarget, accepted: Accepted) -> String {
     let mut state = target(TargetStep::Restoring);

@@ -115,6 +115,7 @@ fn of_stage(stage: &mut StageState, moved: &impl Fn(&mut Time)) {
         &mut stage.restore_at,
         &mut stage.verified_at,
         &mut stage.unseen_since,
+        &mut stage.unavailable_since,
         &mut stage.undigested_since,
     ];
     own.into_iter().flatten().for_each(moved);
