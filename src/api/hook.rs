@@ -117,6 +117,8 @@ pub struct JobView {
     pub waits: Option<String>,
     /// A container of one of its pods has run.
     pub began: bool,
+    /// A container of a pod that nobody took away ended badly.
+    pub fell: bool,
     /// One of its pods was evicted, drained or preempted, or somebody deleted what had failed.
     pub disrupted: bool,
 }

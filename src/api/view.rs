@@ -101,7 +101,7 @@ pub struct PodView {
     pub uid: String,
     pub created: Time,
     pub ready: bool,
-    /// Being deleted, or over.
+    /// Being deleted, or over since it was taken away.
     pub terminating: bool,
     pub unschedulable: Option<String>,
     pub containers: Vec<ContainerView>,

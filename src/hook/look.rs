@@ -43,6 +43,7 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
         }
         None => None,
     };
+    let left = if complete { None } else { left(&job, &pods) };
     let waits = verdict.is_none().then(|| waiting(&pods)).flatten();
     HookView::Job(JobView {
         uid: job.uid().unwrap_or_default(),
@@ -50,8 +51,9 @@ pub(super) async fn found(client: &Client, call: Duration, name: &NsName) -> Hoo
         release: job.labels().get(label::RELEASE_UID).cloned(),
         verdict,
         waits,
-        began: pods.iter().flat_map(statuses).any(ran),
-        disrupted: pods.iter().any(taken_away) || (ended.is_some() && !complete && deleted(&job, &pods)),
+        began: pods.iter().flat_map(statuses).any(ran) || left == Some(Left::Restarted),
+        fell: failed(&pods).is_some(),
+        disrupted: pods.iter().any(taken_away) || left == Some(Left::Deleted),
     })
 }
 
@@ -103,11 +105,21 @@ fn taken_away(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|c| c.type_ == "DisruptionTarget" && c.status == "True")
 }
 
-/// Whether nothing is left of what failed, although a Job keeps its failed pods: its deadline alone deletes them.
-fn deleted(job: &Job, pods: &[Pod]) -> bool {
-    let never = job.spec.as_ref().and_then(|s| s.template.spec.as_ref()?.restart_policy.as_deref()) == Some("Never");
-    let late = ended(job).is_some_and(|(_, c)| c.reason.as_deref() == Some("DeadlineExceeded"));
-    never && !late && pods.is_empty()
+/// What it says of a Job that used up its attempts that none of its pods is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Its pods ran: one that is restarted in place is deleted when that was tried often enough.
+    Restarted,
+    /// Somebody deleted them: those that failed are kept.
+    Deleted,
+}
+
+fn left(job: &Job, pods: &[Pod]) -> Option<Left> {
+    // At its deadline a Job deletes its pod itself.
+    let late = ended(job)?.1.reason.as_deref() == Some("DeadlineExceeded");
+    let policy = job.spec.as_ref().and_then(|s| s.template.spec.as_ref()?.restart_policy.as_deref());
+    let left = if policy == Some("OnFailure") { Left::Restarted } else { Left::Deleted };
+    (!late && pods.is_empty()).then_some(left)
 }
 
 /// Whether it was ever more than a name: one that could not be started has an id, too.
@@ -185,20 +197,21 @@ mod tests {
         }
     }
 
-    /// A Job keeps the pods that failed, unless it is late, or tries again in the same pod.
     #[test]
-    fn what_is_not_there_any_more_was_deleted() {
-        for (policy, reason, gone) in [
-            ("Never", "BackoffLimitExceeded", true),
-            ("Never", "DeadlineExceeded", false),
-            ("OnFailure", "BackoffLimitExceeded", false),
+    fn what_is_not_there_any_more_was_deleted_or_restarted() {
+        for (policy, reason, wanted) in [
+            ("Never", "BackoffLimitExceeded", Some(Left::Deleted)),
+            ("Never", "DeadlineExceeded", None),
+            ("OnFailure", "BackoffLimitExceeded", Some(Left::Restarted)),
+            ("OnFailure", "DeadlineExceeded", None),
         ] {
             let condition = json!({"type": "Failed", "status": "True", "reason": reason});
             let template = json!({"spec": {"restartPolicy": policy, "containers": []}});
             let job = json!({"spec": {"template": template}, "status": {"conditions": [condition]}});
             let job: Job = from_value(job).unwrap();
-            assert_eq!(deleted(&job, &[]), gone, "{policy} {reason}");
-            assert!(!deleted(&job, &[Pod::default()]), "{policy} {reason}");
+            assert_eq!(left(&job, &[]), wanted, "{policy} {reason}");
+            assert_eq!(left(&job, &[Pod::default()]), None, "{policy} {reason}");
         }
+        assert_eq!(left(&Job::default(), &[]), None, "it has not ended");
     }
 }

@@ -26,7 +26,7 @@ impl Hooks {
                     disrupted |= job.disrupted;
                     waits = job.waits.or(waits);
                     if let Some(verdict) = job.verdict {
-                        return ended(&run.job, verdict, began, disrupted, waits);
+                        return ended(&run.job, verdict, began, disrupted && !job.fell, waits);
                     }
                     made = Some(job.uid);
                 }

@@ -59,11 +59,12 @@ pub(super) fn ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|c| c.status == "True")
 }
 
-/// Being deleted, or over: of a workload only what was evicted, or was on a node that went down, is, and another takes
-/// its place.
+/// Being deleted, or over since it was taken away (KEP-3329): evicted from a node that had no room, or lost with it. One
+/// that went beyond a limit of its own is over, too, and was not.
 pub(super) fn terminating(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Failed" | "Succeeded"))
+    let disrupted = condition(pod, "DisruptionTarget").is_some_and(|c| c.status == "True");
+    pod.metadata.deletion_timestamp.is_some() || (disrupted && matches!(phase, Some("Failed" | "Succeeded")))
 }
 
 pub(super) fn created(meta: &meta::ObjectMeta) -> Time {

@@ -4,7 +4,7 @@ use super::checks;
 use super::draft::{Draft, Flow, Work, cause};
 use super::gates::{self, Told};
 use super::watching::{self, Grid, Word};
-use super::{hold, restore, supersede};
+use super::{hold, restore, supersede, verify};
 use crate::api::Reason;
 use crate::api::status::{CheckKind, Purpose};
 use crate::api::time::Duration;
@@ -64,8 +64,10 @@ pub(super) fn bake(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     if d.due(until) && well {
         return None;
     }
-    if d.due(until.plus(stage.progress_deadline)) {
+    let waited_for = w.state().unavailable_since;
+    if d.due(until.max(waited_for.unwrap_or(until)).plus(stage.progress_deadline)) {
         let message = match stage.metric_gates.is_empty() {
+            _ if waited_for.is_some() => verify::NOT_AVAILABLE,
             true => "when it had baked its health checks did not all pass at once",
             false => "when it had baked its health checks and metric gates did not all pass at once",
         };

@@ -47,6 +47,17 @@ pub(super) fn rolled_out(live: &LiveTarget, written: Option<&[ContainerImage]>) 
         && written.is_none_or(|images| live.runs(images))
 }
 
+/// Whether what was rolled out is still up. A pod that no node has room for is not counted: an autoscaler's wish says
+/// nothing of the image. Nor is a pause, which changes no pod.
+pub(super) fn still_up(live: &LiveTarget) -> bool {
+    if let Some(service) = &live.ecs {
+        return ecs::rolled_out(live, service);
+    }
+    let homeless = live.pods.iter().filter(|p| !p.terminating && p.unschedulable.is_some()).count();
+    let r = live.replicas;
+    r.available >= 1 && r.available.saturating_add(i32::try_from(homeless).unwrap_or(0)) >= r.wanted
+}
+
 /// Looks for proof that the target will not become available; remembers in `state` what must last to be proof.
 pub(super) fn failure(live: &LiveTarget, state: &mut TargetState, now: Time) -> Option<Failure> {
     if let Some(service) = &live.ecs {

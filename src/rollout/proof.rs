@@ -6,6 +6,7 @@ use super::back::bring_back;
 use super::checks::{self, Asked, Question};
 use super::draft::{Draft, Flow, Work};
 use super::restore::{done, give_up, in_hope};
+use super::verify::NOT_AVAILABLE;
 use super::{ecs, identity, sight, verify};
 use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Step, Verdict};
@@ -18,7 +19,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     }
     if bring_back(d, w) {
         // A write that was given up on came late.
-        checks::void(w);
+        void(w);
         return w.go(Step::Restoring);
     }
     let moved = moved(d, w, &in_hope(w));
@@ -27,7 +28,7 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return done(d, w, Reason::RolledBack);
     }
     if moved {
-        checks::void(w);
+        void(w);
         return w.go(Step::Restoring);
     }
     let stage = w.stage_name();
@@ -47,8 +48,8 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
         return Flow::Stay;
     }
     report_newer(d, w);
-    for (i, (_, why)) in lacking {
-        give_up(d, w, i, format!("its checks passed, but it did not stay available: {why}"));
+    for (i, why) in lacking {
+        give_up(d, w, i, format!("{NOT_AVAILABLE}: {why}"));
     }
     let restored = in_hope(w);
     if let Some(check) = failed {
@@ -63,8 +64,15 @@ pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     done(d, w, Reason::RolledBack)
 }
 
+/// What was asked, or waited for, says nothing of what comes now.
+fn void(w: &mut Work) {
+    checks::void(w);
+    w.state_mut().unavailable_since = None;
+}
+
 /// Not knowing is no answer: the checks wait, but not for ever.
 fn unseen(d: &mut Draft, w: &mut Work, restored: &[usize]) -> Flow {
+    w.state_mut().unavailable_since = None;
     if !verify::unseen_too_long(d, w) {
         return Flow::Stay;
     }

@@ -8,6 +8,9 @@ use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
 use crate::api::time::Duration;
 
+/// What is said of a target that passed its checks with a part of its pods.
+pub(super) const NOT_AVAILABLE: &str = "its checks passed, but it did not stay available";
+
 pub(super) fn advance(d: &mut Draft, w: &mut Work) -> Flow {
     if let Some(flow) = disturbed(d, w) {
         return flow;
@@ -52,6 +55,7 @@ pub(super) fn disturbed(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let seen: Option<Vec<bool>> = w.state().targets.iter().map(seen).collect();
     let Some(other_revision) = seen else {
         // Not knowing is no answer: the checks wait, and so does the verdict.
+        w.state_mut().unavailable_since = None;
         if !unseen_too_long(d, w) {
             return Some(Flow::Stay);
         }
@@ -100,19 +104,19 @@ pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
 /// Those that answered are well; the others may have gone down since. They are waited for, and never called well.
 fn unavailable(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let all: Vec<usize> = (0..w.state().targets.len()).collect();
-    let (_, (reason, why)) = lacking(d, w, &all).into_iter().next()?;
+    let (_, why) = lacking(d, w, &all).into_iter().next()?;
     if !lacked_too_long(d, w) {
         return Some(supersede::make_room(d, w).unwrap_or(Flow::Stay));
     }
-    let failure = cause(reason, format!("its checks passed, but it did not stay available: {why}"), false, d.now);
-    Some(restore::fail_stage(d, w, failure))
+    let message = format!("{NOT_AVAILABLE}: {why}");
+    Some(hold::inconclusive(d, w, cause(Reason::Inconclusive, message, false, d.now)))
 }
 
 /// Which of `targets` are not available in full now, and why.
-pub(super) fn lacking(d: &Draft, w: &mut Work, targets: &[usize]) -> Vec<(usize, (Reason, String))> {
+pub(super) fn lacking(d: &Draft, w: &mut Work, targets: &[usize]) -> Vec<(usize, String)> {
     let stage = w.stage_name();
     let live = |i: usize| d.live(&stage, &w.state().targets[i].name);
-    let lacks = |i: usize| live(i).filter(|l| !evidence::rolled_out(l, None)).map(|l| (i, evidence::waiting_for(l)));
+    let lacks = |i: usize| live(i).filter(|l| !evidence::still_up(l)).map(|l| (i, evidence::waiting_for(l).1));
     let found: Vec<_> = targets.iter().filter_map(|i| lacks(*i)).collect();
     if found.is_empty() {
         w.state_mut().unavailable_since = None;

@@ -17,7 +17,7 @@ const OTHER: &str = "registry.test/shop/checkout:sha-0000009";
 
 type Damage = fn(&mut Tape);
 
-pub(crate) const DAMAGES: [(&str, Damage); 40] = [
+pub(crate) const DAMAGES: [(&str, Damage); 41] = [
     ("stages in order", staging_unverified),
     ("the image of the spec", |t| {
         let write = t.write("production", Forward, GOOD);
@@ -103,6 +103,10 @@ pub(crate) const DAMAGES: [(&str, Damage); 40] = [
     ("verified is what runs", |t| {
         let write = t.write("production", Forward, GOOD);
         t.from(PRODUCTION, write, |o| set_image(o, OTHER));
+    }),
+    ("verified is available", |t| {
+        let write = t.write("production", Forward, GOOD);
+        t.from(PRODUCTION, write, unavailable);
     }),
     ("restored is what runs", |t| {
         let write = t.write("production", Restore, GOOD);

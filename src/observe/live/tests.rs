@@ -155,6 +155,8 @@ fn digests_are_what_all_pods_of_the_revision_agree_on() {
     let id = |d: &str| format!("reg/app@{d}");
     let new = |name: &str, image_id: &str| pod(name, "new-uid", image_id);
     let terminating = [("/metadata/deletionTimestamp", json!("2026-11-21T10:00:00Z"))];
+    let disrupted = json!([{"type": "DisruptionTarget", "status": "True"}]);
+    let taken_away = [("/status/phase", json!("Failed")), ("/status/conditions", disrupted)];
     for (what, pods, digest) in [
         ("none", vec![], None),
         ("one", vec![new("p", &id(A))], Some(A)),
@@ -163,7 +165,8 @@ fn digests_are_what_all_pods_of_the_revision_agree_on() {
         ("differing", vec![new("p", &id(A)), new("q", &id(B))], None),
         ("of the old revision", vec![pod("o", "old-uid", &id(B)), new("p", &id(A))], Some(A)),
         ("on its way out", vec![edited(new("q", &id(B)), &terminating), new("p", &id(A))], Some(A)),
-        ("over", vec![edited(new("q", &id(B)), &[("/status/phase", json!("Failed"))]), new("p", &id(A))], Some(A)),
+        ("taken away", vec![edited(new("q", &id(B)), &taken_away), new("p", &id(A))], Some(A)),
+        ("over by itself", vec![edited(new("q", &id(B)), &taken_away[..1]), new("p", &id(A))], None),
         ("a configuration's digest", vec![new("p", A)], None),
         ("with a scheme", vec![new("p", &format!("docker-pullable://{}", id(A)))], Some(A)),
         ("nonsense beside a digest", vec![new("p", &id(A)), new("q", "reg/app:2")], None),

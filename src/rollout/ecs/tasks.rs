@@ -9,9 +9,9 @@ use crate::api::view::{EcsView, StopCode, TaskView};
 use crate::rollout::evidence::Failure;
 
 /// Tasks of one service deployment that end by themselves, after which it is a crash loop: at least so many, at most so
-/// many, and half of those that are wanted in between, as ECS' own circuit breaker counts.
+/// many, since ECS lists the last hundred of all deployments, and half of those that are wanted in between.
 const EXITS: usize = 3;
-const EXITS_OF_MANY: usize = 50;
+const EXITS_OF_MANY: usize = 10;
 /// Its name, its exit code, and why it ended.
 type Container = (String, Option<i32>, String);
 /// Failed pulls after which a registry's final word is believed.
@@ -19,7 +19,10 @@ const PULLS: usize = 2;
 
 /// What the stopped tasks of the followed deployment prove. `primary`: it is the one whose running tasks are seen.
 pub(super) fn failure(ecs: &EcsView, state: &TargetState, wanted: i32, primary: bool) -> Option<Failure> {
-    let many = usize::try_from(wanted).unwrap_or_default().div_ceil(2).clamp(EXITS, EXITS_OF_MANY);
+    // Where ECS has given up already, only the reason is looked for.
+    let over = ecs.newest.as_ref().is_some_and(|n| n.status.is_failing());
+    let half = usize::try_from(wanted).unwrap_or_default().div_ceil(2);
+    let many = if over { EXITS } else { half.clamp(EXITS, EXITS_OF_MANY) };
     let ours =
         |container: &str| state.written.as_ref().is_some_and(|w| w.images.iter().any(|i| i.container == container));
     let failed = |code: StopCode| ecs.stopped.iter().filter(move |t| t.code == code);
@@ -33,8 +36,7 @@ pub(super) fn failure(ecs: &EcsView, state: &TargetState, wanted: i32, primary: 
     if exits.len() >= many
         && let Some(task) = exits.first()
     {
-        let ended = ended(task);
-        let fault = !ended.is_empty() && ended.iter().all(|c| ours(&c.0));
+        let fault = ended_by(task).iter().all(|c| ours(&c.0));
         let message = format!("{}, {} tasks of this deployment ended so", told(task), exits.len());
         return Some(Failure { reason: Reason::CrashLoop, message, fault });
     }
@@ -67,7 +69,7 @@ pub(super) fn told(task: &TaskView) -> String {
         (Some(code), "") => Some(format!("container {}: exit code {code}", c.0)),
         (Some(code), why) => Some(format!("container {}: exit code {code}, {why}", c.0)),
     };
-    let worst = ended(task).into_iter().find_map(of);
+    let worst = worst(task).and_then(of);
     let text = match worst {
         Some(container) => format!("task {}: {}; {container}", task.id, task.reason),
         None => format!("task {}: {}", task.id, task.reason),
@@ -75,13 +77,26 @@ pub(super) fn told(task: &TaskView) -> String {
     tidy(&text, MAX_WHY)
 }
 
-/// The containers that may have ended the task: ECS stops the others after them, which shows as the code of a signal.
-fn ended(task: &TaskView) -> Vec<&Container> {
-    let by_signal = |c: &Container| matches!(c.1, Some(137 | 143)) && !c.2.contains("OutOfMemory");
-    let ranks: [&dyn Fn(&Container) -> bool; 4] =
-        [&|c| c.1.is_some_and(|code| code != 0) && !by_signal(c), &|c| c.1.is_none(), &|c| c.1 == Some(0), &|_| true];
-    let ranked = ranks.iter().map(|rank| task.containers.iter().filter(|c| rank(c)).collect::<Vec<_>>());
-    ranked.into_iter().find(|some| !some.is_empty()).unwrap_or_default()
+/// The containers that may have ended the task. ECS stops the others after them, which shows as the code of a signal, or
+/// as 0: where no code is of another kind it may have been any.
+fn ended_by(task: &TaskView) -> Vec<&Container> {
+    let by_themselves: Vec<_> = task.containers.iter().filter(|c| fell(c)).collect();
+    if by_themselves.is_empty() { task.containers.iter().collect() } else { by_themselves }
+}
+
+fn fell(c: &Container) -> bool {
+    c.1.is_some_and(|code| !matches!(code, 0 | 137 | 143)) || (c.1.is_some() && c.2.contains("OutOfMemory"))
+}
+
+/// Which container tells most of a task's end.
+fn worst(task: &TaskView) -> Option<&Container> {
+    let rank = |c: &&Container| match c.1 {
+        _ if fell(c) => 0,
+        None if !c.2.is_empty() => 1,
+        Some(0) | None => 3,
+        Some(_) => 2,
+    };
+    task.containers.iter().min_by_key(rank)
 }
 
 fn all(task: &TaskView) -> String {

@@ -3,9 +3,11 @@
 use super::begun::rolling;
 use super::workloads::Behaviour;
 use super::world::World;
-use crate::api::Reason;
+use crate::api::spec::OnInconclusive;
 use crate::api::status::{Phase, Step};
 use crate::api::time::Duration;
+use crate::api::view::TargetView;
+use crate::api::{Reason, TargetId};
 
 /// One of two pods answers; the other is not ready.
 fn half(w: &mut World) {
@@ -44,11 +46,55 @@ fn what_stays_half_down_is_taken_back_without_blame() {
     w.run_until(|w| w.step_name() == Step::Verifying);
     assert!(!waits(&mut w, Step::Verifying, Duration::from_secs(700)), "{}", w.message());
     let cause = w.rel.status.rollout.as_ref().unwrap().cause.clone().unwrap();
-    assert_eq!(cause.reason, Reason::ProgressDeadlineExceeded, "{}", cause.message);
+    assert_eq!(cause.reason, Reason::Inconclusive, "{}", cause.message);
     assert!(cause.message.contains("did not stay available"), "{}", cause.message);
     w.run();
     assert_eq!((w.phase(), w.writes.len()), (Phase::RolledBack, 2), "{}", w.message());
     assert!(w.rel.status.quarantine.is_empty());
+}
+
+#[test]
+fn a_person_is_asked_where_that_is_wished() {
+    let mut w = rolling(|r| r.on_inconclusive = OnInconclusive::Hold);
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    assert!(!waits(&mut w, Step::Verifying, Duration::from_secs(700)), "{}", w.message());
+    assert_eq!((w.step_name(), w.writes.len()), (Step::Holding, 1), "{}", w.message());
+}
+
+/// What was out of sight meanwhile is waited for anew: nobody knows how long it was down.
+#[test]
+fn what_could_not_be_read_is_not_counted() {
+    let mut w = rolling(|_| {});
+    w.run_until(|w| w.step_name() == Step::Verifying);
+    assert!(waits(&mut w, Step::Verifying, Duration::from_secs(20)));
+    let id = TargetId::new("staging", "web");
+    let seen = w.targets.insert(id.clone(), TargetView::Unreachable("no answer".into())).unwrap();
+    w.come_to_rest();
+    w.now = w.now.plus(Duration::from_secs(595));
+    w.targets.insert(id, seen);
+    assert!(waits(&mut w, Step::Verifying, Duration::from_secs(300)), "{}", w.message());
+}
+
+/// An autoscaler's wish that no node has room for, and a pause, say nothing of the image.
+#[test]
+fn what_never_was_is_not_missed() {
+    for paused in [true, false] {
+        let mut w = rolling(|_| {});
+        w.run_until(|w| w.step_name() == Step::Verifying);
+        let live = w.live("staging");
+        if paused {
+            live.paused = true;
+            live.progressing.as_mut().unwrap().reason = "DeploymentPaused".into();
+        } else {
+            let mut homeless = live.pods[0].clone();
+            (homeless.name, homeless.uid, homeless.ready) = ("homeless".into(), "p-2".into(), false);
+            homeless.unschedulable = Some("0/3 nodes are available".into());
+            live.pods.push(homeless);
+            (live.replicas.wanted, live.replicas.total) = (3, 3);
+        }
+        w.come_to_rest();
+        assert_eq!(w.phase(), Phase::AwaitingPromotion, "{}", w.message());
+    }
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn a_job_of_that_name_that_is_not_ours_is_left_alone() {
         verdict: None,
         waits: None,
         began: false,
+        fell: false,
         disrupted: false,
     };
     w.jobs.insert(NsName::clone(&name), super::jobs::SimJob { hook: "one".into(), view });

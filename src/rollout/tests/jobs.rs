@@ -76,6 +76,7 @@ impl World {
             verdict: None,
             waits: None,
             began: false,
+            fell: false,
             disrupted: false,
         };
         let hook = run.effect.as_str().split('/').nth(3).unwrap().to_owned();

@@ -201,7 +201,7 @@ fn whose_end_came_first_is_to_blame() {
         ([("app", Some(143), ""), ("agent", Some(1), "")], false),
         ([("app", Some(137), ""), ("agent", Some(2), "")], false),
         ([("app", Some(137), "OutOfMemoryError: container killed"), ("agent", Some(143), "")], true),
-        ([("app", Some(0), ""), ("agent", Some(137), "")], true),
+        ([("app", Some(0), ""), ("agent", Some(137), "")], false),
         ([("app", Some(137), ""), ("agent", Some(0), "")], false),
         ([("app", Some(143), ""), ("agent", Some(143), "")], false),
         ([("app", Some(0), ""), ("agent", None, "CannotStartContainerError")], false),
@@ -220,7 +220,7 @@ fn whose_end_came_first_is_to_blame() {
 #[test]
 fn of_many_tasks_many_must_end() {
     for (wanted, stopped, fails) in
-        [(1, 3, true), (6, 3, true), (7, 3, false), (7, 4, true), (100, 49, false), (200, 50, true)]
+        [(1, 3, true), (6, 3, true), (7, 3, false), (7, 4, true), (100, 9, false), (200, 10, true)]
     {
         for code in [StopCode::EssentialContainerExited, StopCode::TaskFailedToStart] {
             let containers = vec![("app".to_owned(), Some(1), String::new())];

@@ -30,7 +30,7 @@ const fn rule(name: &'static str, broken: fn(&History) -> Vec<Violation>) -> Rul
     Rule { name, broken }
 }
 
-pub const RULES: [Rule; 40] = [
+pub const RULES: [Rule; 41] = [
     rule("stages in order", order::stages_in_order),
     rule("the image of the spec", order::image_of_the_spec),
     rule("one digest", digests::one_digest),
@@ -54,6 +54,7 @@ pub const RULES: [Rule; 40] = [
     rule("Jobs in order", jobs::in_order),
     rule("available first", verified::available_first),
     rule("verified is what runs", verified::what_runs),
+    rule("verified is available", verified::still_available),
     rule("restored is what runs", verified::restored_runs),
     rule("asked of what runs", answers::asked_of_what_runs),
     rule("asked after the restore", answers::asked_after_the_restore),

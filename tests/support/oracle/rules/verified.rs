@@ -1,7 +1,7 @@
 //! What is called available, verified or restored is that.
 
 use crate::support::oracle::write::{runs, runs_where_it_can};
-use crate::support::oracle::{History, Key, Life, Moment, Violation, images, workload_key};
+use crate::support::oracle::{History, Key, Life, Moment, Version, Violation, images, workload_key};
 use serde_json::Value;
 use tidegate::api::Phase;
 use tidegate::api::status::{Rollout, StageState, Step, TargetStep};
@@ -61,17 +61,39 @@ pub(super) fn what_runs(h: &History) -> Vec<Violation> {
     broken
 }
 
-/// `RolledBack` is said only after every restored target was available on its way back.
+/// A stage is verified while all of it is available, unless a person accepted it as it was.
+pub(super) fn still_available(h: &History) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    for (life, now, rollout, stage) in newly_verified(h) {
+        let earlier = life.of_rollout(rollout.id).take_while(|(m, _)| m.revision < now.revision);
+        if earlier.last().is_some_and(|(_, r)| r.step == Step::Holding) {
+            continue;
+        }
+        for key in keys(stage) {
+            if !h.in_sight(&key, now).iter().any(|v| up(&v.value)) {
+                let says = format!("{} was called verified, and {key} was not available in full", stage.name);
+                broken.push(Violation::at(now.revision, says));
+            }
+        }
+    }
+    broken
+}
+
+/// `RolledBack` is said only after every restored target was available on its way back; while it is, if one stage went back.
 pub(super) fn restored_runs(h: &History) -> Vec<Violation> {
     let mut broken = Vec::new();
     for (_, now, rollout) in rolled_back(h) {
+        let back = |s: &&StageState| s.targets.iter().any(|t| t.state == TargetStep::Restored);
+        let alone = rollout.stages.iter().filter(back).count() == 1;
         for target in rollout.stages.iter().flat_map(|s| &s.targets).filter(|t| t.state == TargetStep::Restored) {
             let (Some(key), Some(back)) = (workload_key(&target.workload), &target.way_back) else { continue };
             let latest = h.of(&key).rfind(|v| v.revision < now.revision);
             let back_to = |v: &Value| runs_where_it_can(&images(v), &back.images);
             // From the newest version on backwards, as long as it runs the way back.
             let since = h.of(&key).rev().filter(|v| v.revision < now.revision).take_while(|v| back_to(&v.value));
-            let well = since.into_iter().any(|v| followed(&v.value));
+            let seen = h.in_sight(&key, now);
+            let still = |v: &Version| !alone || seen.iter().any(|s| s.revision == v.revision);
+            let well = since.into_iter().any(|v| up(&v.value) && still(v));
             if !well {
                 let live = latest.map(|v| images(&v.value));
                 let says = format!("{key} was called restored to {:?}; it ran {live:?}", back.images);
@@ -114,6 +136,15 @@ pub(super) fn rolled_back(h: &History) -> Vec<(&Life, &Moment, &Rollout)> {
 /// The workload's controller has seen its newest generation.
 fn observed(workload: &Value) -> bool {
     workload["status"]["observedGeneration"].as_i64() >= workload["metadata"]["generation"].as_i64()
+}
+
+/// As many pods are available as are wanted.
+fn up(workload: &Value) -> bool {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    match workload["kind"].as_str() {
+        Some("DaemonSet") => status["numberAvailable"].as_i64() >= status["desiredNumberScheduled"].as_i64(),
+        _ => status["availableReplicas"].as_i64().unwrap_or_default() >= spec["replicas"].as_i64().unwrap_or(1),
+    }
 }
 
 /// Every replica is available, and on the newest revision where its strategy brings that about by itself.
