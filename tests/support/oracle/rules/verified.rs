@@ -69,8 +69,10 @@ pub(super) fn still_available(h: &History) -> Vec<Violation> {
         if earlier.last().is_some_and(|(_, r)| r.step == Step::Holding) {
             continue;
         }
-        for key in keys(stage) {
-            if !h.in_sight(&key, now).iter().any(|v| up(&v.value)) {
+        for stable in now.status.stable.iter().filter(|s| s.stage == stage.name) {
+            let Some(key) = workload_key(&stable.workload) else { continue };
+            let well = |v: &Value| runs_where_it_can(&images(v), &stable.images) && up(v);
+            if !h.in_sight(&key, now).iter().any(|v| well(&v.value)) {
                 let says = format!("{} was called verified, and {key} was not available in full", stage.name);
                 broken.push(Violation::at(now.revision, says));
             }
