@@ -2,11 +2,11 @@
 
 use crate::support::jobs::{inline, template};
 use crate::support::manifests::image;
-use crate::support::scene;
 use crate::support::wait::until;
+use crate::support::{Scene, scene};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, EvictParams, ListParams};
+use kube::api::{EvictParams, ListParams};
 use serde_json::json;
 use tidegate::api::Reason;
 
@@ -77,20 +77,47 @@ async fn a_smoke_test_whose_pod_is_evicted_blames_nobody() {
         }]);
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
-        let pods: Api<Pod> = s.api();
-        let of_a_job = ListParams::default().labels("batch.kubernetes.io/job-name");
-        let name = until("its pod runs", async || {
-            let found = pods.list(&of_a_job).await.unwrap().items;
-            let runs = |p: &&Pod| p.status.as_ref().is_some_and(|s| s.phase.as_deref() == Some("Running"));
-            found.iter().find(runs).map(ResourceExt::name_any).ok_or(format!("{} pods", found.len()))
-        })
-        .await;
+        let name = running(s).await;
         // The Job of the restored version is let end.
         s.behaves(helper, json!({"job": {"exitCode": 0}})).await;
-        pods.evict(&name, &EvictParams::default()).await.unwrap();
+        s.api::<Pod>().evict(&name, &EvictParams::default()).await.unwrap();
         let end = s.rolled_back(NEW, Reason::Inconclusive).await;
         assert!(end.quarantine.is_empty(), "it was never heard out");
         assert!(end.message.as_ref().unwrap().contains("its pod was taken away"), "{:?}", end.message);
     })
     .await;
+}
+
+/// One pod was drained, and the others fell over by themselves: that is the image's.
+#[tokio::test]
+async fn a_smoke_test_that_fails_beside_an_eviction_is_the_images_fault() {
+    scene("hooks-smoke-both", async |s| {
+        let helper = "sha-0000009";
+        s.behaves(helper, json!({"job": {"exitCode": 3, "after": "10m"}})).await;
+        let mut spec = s.settled().await;
+        let mut job = template(&image(helper));
+        job["spec"]["backoffLimit"] = json!(1);
+        spec["stages"][0]["smokeTests"] =
+            json!([{"name": "end-to-end", "retry": {"attempts": 1}, "job": {"template": job, "timeout": "2m"}}]);
+        spec["image"]["tag"] = json!(NEW);
+        s.apply(&spec).await;
+        let first = running(s).await;
+        s.behaves(helper, json!({"job": {"exitCode": 3}})).await;
+        s.api::<Pod>().evict(&first, &EvictParams::default()).await.unwrap();
+        let end = s.rolled_back(NEW, Reason::SmokeTestFailed).await;
+        assert_eq!(end.quarantine[0].image.short(), NEW);
+        assert!(end.message.as_ref().unwrap().contains("exited with 3"), "{:?}", end.message);
+    })
+    .await;
+}
+
+/// Waits until a Job's pod runs; its name.
+async fn running(s: &Scene) -> String {
+    until("a Job's pod runs", async || {
+        let of_a_job = ListParams::default().labels("batch.kubernetes.io/job-name");
+        let found = s.api::<Pod>().list(&of_a_job).await.unwrap().items;
+        let runs = |p: &&Pod| p.status.as_ref().is_some_and(|s| s.phase.as_deref() == Some("Running"));
+        found.iter().find(runs).map(ResourceExt::name_any).ok_or(format!("{} pods", found.len()))
+    })
+    .await
 }

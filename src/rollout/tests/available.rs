@@ -120,3 +120,33 @@ fn a_restore_is_proven_when_all_of_it_is_back() {
         assert!(comes_back || w.message().contains("did not stay available"), "{}", w.message());
     }
 }
+
+/// Rounds that are not answered yet do not end the wait, and it says what it waited for.
+#[test]
+fn a_bake_says_what_it_waited_for() {
+    let mut w = rolling(|_| {});
+    w.edit(|s| s.stages[0].bake = Some(Duration::from_secs(60)));
+    w.run_until(|w| w.message().contains("bakes until"));
+    let began = w.now;
+    for (mute, seconds, goes_on) in [(true, 120, true), (false, 530, true), (true, 300, false)] {
+        w.mute = mute;
+        assert_eq!(waits(&mut w, Step::Verifying, Duration::from_secs(seconds)), goes_on, "{}", w.message());
+    }
+    let cause = w.rel.status.rollout.as_ref().unwrap().cause.clone().unwrap();
+    assert!(cause.message.contains("did not stay available"), "{}", cause.message);
+    assert!(w.now >= began.plus(Duration::from_secs(715)), "{} after {began}", w.now);
+}
+
+/// A restart in mid-proof brings a wait of its own.
+#[test]
+fn what_was_restarted_is_waited_for_anew() {
+    let mut w = rolling(|_| {}).behave("sha-b2", Behaviour::FailsHealth);
+    w.run_until(|w| w.step_name() == Step::VerifyingRestore);
+    assert!(waits(&mut w, Step::VerifyingRestore, Duration::from_secs(500)), "{}", w.message());
+    w.live("staging").revision = Some("restarted".into());
+    w.turn();
+    assert_eq!(w.step_name(), Step::Restoring, "{}", w.message());
+    assert!(w.rel.status.rollout.as_ref().unwrap().stages[0].unavailable_since.is_none());
+    w.run();
+    assert_eq!((w.phase(), w.writes.len()), (Phase::RolledBack, 2), "{}", w.message());
+}

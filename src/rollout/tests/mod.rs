@@ -37,6 +37,7 @@ mod readiness;
 mod scenes;
 mod services;
 mod stale;
+mod stopped;
 mod strategy;
 mod stuck;
 mod supersede;

@@ -5,9 +5,7 @@ use super::world::{REPOSITORY, World};
 use crate::api::status::Step;
 use crate::api::status::{Accepted, ContainerImage, EcsService, TargetState, TargetStep, WayBack, Workload, Written};
 use crate::api::time::Duration;
-use crate::api::view::{
-    DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment, StopCode, TaskView,
-};
+use crate::api::view::{DeploymentStatus, EcsView, LiveTarget, Lookup, RolloutState, ServiceDeployment};
 use crate::api::{EffectId, Image, Reason, RolloutId, TargetId, Verb};
 use crate::rollout::ecs::{self, Way};
 use crate::rollout::plan;
@@ -161,77 +159,6 @@ fn a_failed_deployment_that_nobody_lists_any_more_is_known_by_its_event() {
     assert!(ecs::failure(&live, view(&live), &target(TargetStep::Written)).is_none(), "an old read, for all we know");
     live.ecs.as_mut().unwrap().failed = vec![NEW.into()];
     assert!(ecs::failure(&live, view(&live), &target(TargetStep::Written)).is_some());
-}
-
-#[test]
-fn stopped_tasks_tell_whose_fault_it_is() {
-    let task = |code, reason: &str, exit, container: &str| TaskView {
-        id: "t".into(),
-        code,
-        reason: reason.into(),
-        containers: vec![(container.to_owned(), exit, String::new())],
-    };
-    let pull =
-        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref: not found";
-    let busy = "CannotPullContainerError: toomanyrequests: rate exceeded";
-    let (start, exited, other) = (StopCode::TaskFailedToStart, StopCode::EssentialContainerExited, StopCode::Other);
-    for (times, code, reason, exit, container, wanted) in [
-        (3, exited, "Essential container in task exited", Some(1), "app", Some((Reason::CrashLoop, true))),
-        (3, exited, "Essential container in task exited", Some(1), "proxy", Some((Reason::CrashLoop, false))),
-        (2, exited, "Essential container in task exited", Some(1), "app", None),
-        (2, start, pull, None, "app", Some((Reason::ImagePullFailed, true))),
-        (1, start, pull, None, "app", None),
-        (9, start, busy, None, "app", None),
-        (3, start, "ResourceInitializationError: secrets", None, "app", Some((Reason::ConfigError, false))),
-        (9, other, "Scaling activity initiated by deployment", Some(143), "app", None),
-    ] {
-        let mut live = service(NEW, NEW, InProgress);
-        live.ecs.as_mut().unwrap().stopped = vec![task(code, reason, exit, container); times];
-        let found = |step| ecs::failure(&live, view(&live), &target(step)).map(|f| (f.reason, f.fault));
-        assert_eq!(found(TargetStep::Written), wanted, "{times} x {reason}");
-        assert_eq!(found(TargetStep::Adopted), None, "what happened before an adoption");
-    }
-}
-
-/// ECS stops all containers of a task when an essential one ends: who is stopped ends with the code of a signal.
-#[test]
-fn whose_end_came_first_is_to_blame() {
-    for (containers, fault) in [
-        ([("app", Some(1), ""), ("agent", Some(143), "")], true),
-        ([("app", Some(143), ""), ("agent", Some(1), "")], false),
-        ([("app", Some(137), ""), ("agent", Some(2), "")], false),
-        ([("app", Some(137), "OutOfMemoryError: container killed"), ("agent", Some(143), "")], true),
-        ([("app", Some(0), ""), ("agent", Some(137), "")], false),
-        ([("app", Some(137), ""), ("agent", Some(0), "")], false),
-        ([("app", Some(143), ""), ("agent", Some(143), "")], false),
-        ([("app", Some(0), ""), ("agent", None, "CannotStartContainerError")], false),
-    ] {
-        let containers = containers.map(|(name, code, why)| (name.to_owned(), code, why.to_owned())).to_vec();
-        let reason = "Essential container in task exited".to_owned();
-        let task = TaskView { id: "t".into(), code: StopCode::EssentialContainerExited, reason, containers };
-        let mut live = service(NEW, NEW, InProgress);
-        live.ecs.as_mut().unwrap().stopped = vec![task.clone(); 3];
-        let found = ecs::failure(&live, view(&live), &target(TargetStep::Written)).unwrap();
-        assert_eq!((found.reason, found.fault), (Reason::CrashLoop, fault), "{}: {task:?}", found.message);
-    }
-}
-
-/// Three of a hundred may be an instance that is ill: ECS goes on then, too.
-#[test]
-fn of_many_tasks_many_must_end() {
-    for (wanted, stopped, fails) in
-        [(1, 3, true), (6, 3, true), (7, 3, false), (7, 4, true), (100, 9, false), (200, 10, true)]
-    {
-        for code in [StopCode::EssentialContainerExited, StopCode::TaskFailedToStart] {
-            let containers = vec![("app".to_owned(), Some(1), String::new())];
-            let task = TaskView { id: "t".into(), code, reason: "it ended".into(), containers };
-            let mut live = service(NEW, NEW, InProgress);
-            live.replicas.wanted = wanted;
-            live.ecs.as_mut().unwrap().stopped = vec![task; stopped];
-            let found = ecs::failure(&live, view(&live), &target(TargetStep::Written));
-            assert_eq!(found.is_some(), fails, "{stopped} of {wanted}, {code:?}");
-        }
-    }
 }
 
 /// What a restore does next, in a word.
