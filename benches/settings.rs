@@ -31,7 +31,7 @@ pub(crate) enum Part {
 impl Settings {
     /// From RUNS, SIZES, IDLE_SECONDS, FLIGHT, SOAK_MINUTES and PARTS.
     pub(crate) fn read() -> Result<Self> {
-        let mut sizes: Vec<usize> = list("SIZES", "0,100,1000")?;
+        let mut sizes: Vec<usize> = list("SIZES", "0,100,1000,10000")?;
         sizes.sort_unstable();
         Ok(Self {
             runs: usize::try_from(number("RUNS", "300")?)?,
