@@ -75,7 +75,7 @@ fn take_stock(d: &Draft, w: &mut Work) {
     for (i, target) in stage.targets.iter().enumerate() {
         let Some(live) = d.live(&stage.name, &target.name) else { continue };
         let images = write::writable(live, plan::wanted(&w.spec, target));
-        if w.state().targets[i].state != TargetStep::Writing {
+        if w.state().targets[i].state != TargetStep::Writing || sight::older(live, &w.state().targets[i]) {
             continue;
         }
         let made = live.ecs.as_ref().and_then(|e| ecs::made(&w.state().targets[i], e));
@@ -94,7 +94,8 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
         if !matches!(w.state().targets[i].state, TargetStep::Untouched | TargetStep::Inherited | TargetStep::Writing) {
             continue;
         }
-        let Some(live) = d.live(&stage.name, &target.name) else {
+        let state = &w.state().targets[i];
+        let Some(live) = d.live(&stage.name, &target.name).filter(|l| !sight::older(l, state)) else {
             d.look_again_in(Duration::from_secs(5));
             return Flow::Stay;
         };
@@ -229,8 +230,9 @@ fn all_available(d: &Draft, w: &mut Work) -> bool {
     for (i, name) in names.iter().enumerate() {
         let Some(live) = d.live(&stage, name) else { return false };
         let state = &mut w.state_mut().targets[i];
+        let older = sight::older(live, state);
         let Some(written) = &mut state.written else { return false };
-        if evidence::rolled_out(live, Some(&written.images)) {
+        if !older && evidence::rolled_out(live, Some(&written.images)) {
             written.revision = live.revision.clone();
             written.generation = live.generation;
         } else {
@@ -250,6 +252,7 @@ pub(super) fn failed(d: &mut Draft, w: &mut Work) -> Option<Cause> {
         let state = &mut w.state_mut().targets[i];
         if !matches!(state.state, TargetStep::Written | TargetStep::Adopted)
             || live.observed_generation < live.generation
+            || sight::older(live, state)
         {
             continue;
         }

@@ -27,9 +27,13 @@ pub(super) fn says_less(live: &LiveTarget, state: &TargetState) -> bool {
     revision_unknown(live) || older(live, state)
 }
 
-/// Whether this look is older than our own write: it says nothing of what others did since.
+/// Whether this look is older than a write of ours, inherited or not, or than what the last intent was decided on: it says
+/// nothing of what anybody did since.
 pub(super) fn older(live: &LiveTarget, state: &TargetState) -> bool {
-    live.ecs.is_none() && state.written.as_ref().is_some_and(|x| live.generation < x.generation)
+    let same = state.uid.as_ref().is_none_or(|uid| *uid == live.uid);
+    let written = state.written.iter().chain(state.inherited.iter().map(|i| &i.written)).map(|x| x.generation);
+    let known = written.chain(state.intent_generation).max();
+    live.ecs.is_none() && same && known.is_some_and(|known| live.generation < known)
 }
 
 /// Whether the revision of what is there could not be told, although its controller has seen it.

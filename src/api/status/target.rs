@@ -214,5 +214,6 @@ impl TargetState {
     pub fn not_written(&mut self) {
         self.effect = self.inherited.as_ref().map(|i| i.effect.clone());
         self.state = if self.inherited.is_some() { TargetStep::Inherited } else { TargetStep::Untouched };
+        self.intent_generation = None;
     }
 }

@@ -2,8 +2,10 @@
 
 use super::begun::rolling;
 use super::play::Fate;
-use super::workloads::Behaviour;
-use super::world::World;
+use super::workloads::{Behaviour, set_image};
+use super::world::{REPOSITORY, World};
+use crate::api::Image;
+use crate::api::effect::Refused;
 use crate::api::status::{Phase, Step, TargetStep};
 use crate::api::time::{Duration, Time};
 use crate::api::view::LiveTarget;
@@ -110,4 +112,69 @@ fn what_was_restored_is_looked_at_again() {
     assert_eq!(w.step_name(), Step::VerifyingRestore);
     w.run();
     assert_eq!(w.phase(), Phase::RolledBack, "{}", w.message());
+}
+
+/// `sha-c3` has taken over what `sha-b2` left on its way. With how the workload looked before anything of that.
+fn taking_over() -> (World, LiveTarget) {
+    let mut w = rolling(|_| {}).behave("sha-b2", Behaviour::NeverReady);
+    let before = w.live("staging").clone();
+    w.run_until(|w| w.writes.len() == 1);
+    w.turn();
+    w.tag("sha-c3");
+    (w, before)
+}
+
+/// A look from before what was inherited does not say that somebody took our write away, whose answer nobody heard.
+#[test]
+fn what_ran_before_what_was_inherited_was_brought_by_nobody() {
+    let (mut w, before) = taking_over();
+    w.run_until(|w| w.writes.len() == 1 && w.decide().effect.is_some_and(|_| w.step_name() == Step::Rolling));
+    let intended = w.decide();
+    w.carry_out(intended, Fate::CrashAfter);
+    for _ in 0..2 {
+        assert_eq!(
+            (look_back(&mut w, &before), w.step_name()),
+            (TargetStep::Writing, Step::Rolling),
+            "{}",
+            w.message()
+        );
+    }
+    w.run();
+    assert_eq!((w.phase(), w.writes.len()), (Phase::AwaitingPromotion, 2), "{}", w.message());
+    assert_eq!(w.runs("staging"), "sha-c3");
+}
+
+/// Nor that nothing is owed any more, while the newer rollout may not write.
+#[test]
+fn what_was_inherited_is_not_forgotten_for_an_old_look() {
+    let (mut w, before) = taking_over();
+    w = w.behave("sha-c3", Behaviour::FailsHealth);
+    w.refuse = Some((Refused::Invalid, "denied by policy".into()));
+    w.run_until(|w| w.condition("Ready").is_some_and(|(_, reason)| reason == "WriteRefused"));
+    w.refuse = None;
+    for _ in 0..3 {
+        w.now = w.now.plus(Duration::from_secs(5));
+        assert_eq!(look_back(&mut w, &before), TargetStep::Inherited, "{}", w.message());
+    }
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging").as_str()), (Phase::RolledBack, "sha-a1"), "{}", w.message());
+}
+
+/// A look from before what the write was decided on is nothing to write on, and does not say that it was made.
+#[test]
+fn what_ran_before_the_intent_was_brought_by_nobody() {
+    for image in ["sha-b2", "x9"] {
+        let mut w = rolling(|_| {});
+        // It ran something else once, and was set back before the rollout began.
+        let mut before = w.live("staging").clone();
+        let generation = before.generation - 1;
+        set_image(&mut before, "app", Image::build(REPOSITORY, Some(image), None), "kubectl");
+        (before.generation, before.observed_generation) = (generation, generation);
+        w.run_until(|w| w.writes.is_empty() && w.rel.finalizer && w.decide().effect.is_some());
+        let intended = w.decide();
+        w.carry_out(intended, Fate::Crash);
+        assert_eq!(look_back(&mut w, &before), TargetStep::Writing, "{image}: {}", w.message());
+        w.run();
+        assert_eq!((w.phase(), w.writes.len()), (Phase::AwaitingPromotion, 1), "{image}: {}", w.message());
+    }
 }
