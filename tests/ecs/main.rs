@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod oracle;
 mod scenarios_balancer;
 mod scenarios_calls;
 mod scenarios_cells;
@@ -16,6 +17,7 @@ mod scenarios_hooks_ends;
 mod scenarios_hooks_killed;
 mod scenarios_killed;
 mod scenarios_kills;
+mod scenarios_leaders;
 mod scenarios_people;
 mod scenarios_refused;
 mod scenarios_registry;

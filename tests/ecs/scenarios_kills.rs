@@ -59,6 +59,7 @@ pub async fn play_at_every_call(row: Row, when: When) {
 
 async fn play_all(plays: Vec<Play<'_>>) {
     let (began, count) = (Instant::now(), plays.len());
+    let first = plays.first().map_or("none", |(row, ..)| row.name);
     let points: usize = plays.iter().map(|(_, _, points)| points.len()).sum();
     let (kills, wrong) = (Shared::new(0), RefCell::new(Vec::new()));
     stream::iter(plays)
@@ -73,7 +74,7 @@ async fn play_all(plays: Vec<Play<'_>>) {
         })
         .await;
     let (kills, wrong, took) = (kills.get(), wrong.into_inner(), began.elapsed().as_secs());
-    eprintln!("{count} plays, {points} points, {kills} kills, {} wrong, {took} s", wrong.len());
+    eprintln!("{first} and on: {count} plays, {points} points, {kills} kills, {} wrong, {took} s", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -180,21 +181,21 @@ pub fn draw(row: &Row, when: When, seed: u64, what: impl Hash) -> u64 {
 
 /// A play for each call that an undisturbed one has, and for each point around a write.
 async fn every(row: &Row, when: When) -> Vec<Play<'_>> {
-    let calls = calls_of(row, when).await;
+    let calls = calls_of(row, when).await.len();
     let points = around_writes(row, when).into_iter().chain((0..calls).map(Point::Call));
     points.map(|point| (row, when, vec![point])).collect()
 }
 
-/// How many calls of any kind this cell has when nothing else happens.
-pub async fn calls_of(row: &Row, when: When) -> usize {
-    let calls = Shared::new(0);
+/// The calls of this cell when nothing else happens, by the names of their operations.
+pub async fn calls_of(row: &Row, when: When) -> Vec<String> {
+    let calls = RefCell::default();
     row.stage(&format!("{when:?}-calls"), async |s| {
         row.prepare(s, when).await;
         row.lead(s, when).await;
         let before = s.sim.calls().len();
         row.bring(s, when).await;
-        calls.set(s.sim.calls().len() - before);
+        calls.replace(s.sim.calls().split_off(before).into_iter().map(|c| c.op).collect());
     })
     .await;
-    calls.get()
+    calls.into_inner()
 }

@@ -128,6 +128,28 @@ async fn after_a_way_back_the_next_image_lands() {
     .await;
 }
 
+/// The way back is a task definition that an earlier rollout had registered: that one has ended, and this restore is not its.
+#[tokio::test]
+async fn what_an_earlier_rollout_brought_is_brought_back() {
+    on_ecs(
+        "back-to-ours",
+        |s| s,
+        async |s| {
+            s.judged().await;
+            s.service.plan([SECOND; 3].map(|time| Course::lands().after(time)));
+            s.set_tag(NEW).await;
+            s.verified(NEW).await;
+            s.judge(500).await;
+            s.set_tag("sha-0000003").await;
+            s.phase("sha-0000003", Phase::Restoring).await;
+            s.judge(200).await;
+            s.rolled_back("sha-0000003", Reason::HealthCheckFailed).await;
+            assert_eq!((s.writes().as_str(), s.tag().as_str()), ("RURUU", NEW));
+        },
+    )
+    .await;
+}
+
 /// What ECS brings back bears no stamp of a restore; what failed is remembered all the same.
 #[tokio::test]
 async fn a_lost_status_after_a_way_back_does_not_bring_it_again() {

@@ -1,9 +1,10 @@
 //! A scene with one ECS service on a simulator of its own, and controllers of its own that know nothing else.
 
-use crate::sim::record::is_write;
+use crate::sim::about::Brought;
+use crate::sim::record::{Call, is_write};
 use crate::sim::{Account, Handle, NewService, Sim};
 use crate::support::manifests::{PORT, REPOSITORY, answers};
-use crate::support::oracle::Call as Write;
+use crate::support::oracle;
 use crate::support::scene::play_with;
 use crate::support::{Cluster, Controller, Scene};
 use k8s_openapi::api::core::v1::Namespace;
@@ -49,6 +50,15 @@ impl Deref for Stage<'_> {
 
 /// Plays a scene with a service `app` that runs [`OLD`] on two tasks; a controller is there.
 pub async fn on_ecs(name: &str, change: impl Fn(NewService) -> NewService, play: impl AsyncFn(&Stage)) {
+    let started = async |s: &Stage<'_>| {
+        s.start();
+        play(s).await;
+    };
+    without_controller(name, change, started).await;
+}
+
+/// The same where the play starts controllers itself.
+pub async fn without_controller(name: &str, change: impl Fn(NewService) -> NewService, play: impl AsyncFn(&Stage<'_>)) {
     let controllers: RefCell<Vec<Controller>> = RefCell::default();
     let log =
         |ns: &str| controllers.borrow().iter().map(|c: &Controller| c.tail(ns)).collect::<Vec<_>>().join("\n---\n");
@@ -59,10 +69,8 @@ pub async fn on_ecs(name: &str, change: impl Fn(NewService) -> NewService, play:
         account.register(&task_definition(OTHER));
         let service = change(account.service("prod", "app", "app:1")).create();
         let stage = Stage { scene, sim, account, service, controllers: &controllers, patience: Cell::new(PATIENCE) };
-        stage.start();
         play(&stage).await;
-        let calls = stage.sim.calls().into_iter().filter(|c| is_write(&c.op));
-        scene.calls.borrow_mut().extend(calls.map(|c| Write { at: c.real, op: c.op, made: c.made }));
+        scene.calls.borrow_mut().extend(stage.judged_calls());
         stage.nothing_leaked().await;
         stage.hooks_ran_once();
     };
@@ -85,9 +93,14 @@ pub async fn settled_on_ecs(name: &str, play: impl AsyncFn(&Stage)) {
 impl Stage<'_> {
     /// One more controller.
     pub fn start(&self) {
-        let arguments = ["--no-lease", "--allow-role=own", "--ecs-poll-seconds=1"];
+        self.start_as(&["--no-lease"]);
+    }
+
+    /// The same with more arguments; its name.
+    pub fn start_as(&self, more: &[&str]) -> String {
         let namespace = format!("--watch-namespace={}", self.ns);
-        let arguments: Vec<&str> = arguments.into_iter().chain([namespace.as_str()]).collect();
+        let ours = ["--allow-role=own", "--ecs-poll-seconds=1", namespace.as_str()];
+        let arguments: Vec<&str> = ours.into_iter().chain(more.iter().copied()).collect();
         let environment = [
             ("AWS_ENDPOINT_URL_ECS", self.sim.endpoint()),
             ("AWS_ENDPOINT_URL_STS", self.sim.endpoint()),
@@ -97,7 +110,21 @@ impl Stage<'_> {
             ("AWS_SECRET_ACCESS_KEY", "s3cret".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
-        self.controllers.borrow_mut().push(Controller::start_with(self.cluster, &arguments, &environment));
+        let controller = Controller::start_with(self.cluster, &arguments, &environment);
+        let name = controller.name.clone();
+        self.controllers.borrow_mut().push(controller);
+        name
+    }
+
+    /// To the controller of this name.
+    pub fn signal(&self, name: &str, signal: &str) {
+        self.controllers.borrow().iter().find(|c| c.name == name).unwrap().signal(signal);
+    }
+
+    /// What the controller of this name has logged.
+    pub fn log_of(&self, name: &str) -> String {
+        let controllers = self.controllers.borrow();
+        std::fs::read_to_string(&controllers.iter().find(|c| c.name == name).unwrap().log).unwrap()
     }
 
     /// As if its node had lost power.
@@ -134,6 +161,11 @@ impl Stage<'_> {
     /// What that check is answered from now on.
     pub async fn judge(&self, status: u16) {
         self.behaves(JUDGE, answers("/health", status)).await;
+    }
+
+    /// The writes so far, as the oracle judges them.
+    pub fn judged_calls(&self) -> Vec<oracle::Call> {
+        self.sim.calls().into_iter().filter(|c| is_write(&c.op)).map(judged).collect()
     }
 
     /// By an administrator.
@@ -204,6 +236,23 @@ fn letter(op: &str) -> char {
         "RunTask" => 'T',
         "StopTask" => 'E',
         _ => op.chars().next().unwrap(),
+    }
+}
+
+fn judged(call: Call) -> oracle::Call {
+    let definition = |b: Brought| oracle::Definition { name: b.name, images: b.images, tags: b.tags, rest: b.rest };
+    let about = call.about;
+    oracle::Call {
+        at: call.real,
+        op: call.op,
+        made: call.made,
+        turned: about.turned,
+        region: call.region,
+        cluster: about.cluster,
+        service: about.service,
+        parameters: about.parameters,
+        brings: about.brings.map(definition),
+        found: about.found.map(definition),
     }
 }
 

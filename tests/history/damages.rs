@@ -1,23 +1,20 @@
 //! For each rule a damage that breaks it, and may break others too.
 
 use crate::play::{BAD, GOOD, SECRET};
-use crate::support::oracle::Call;
 use crate::support::oracle::version::uid;
 use crate::tape::Tape;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::time::Duration;
 use tidegate::api::Verb::{Forward, Restore};
 use tidegate::api::annotation::{PROMOTE, STAMP};
-use tidegate::api::status::{Step, TargetStep};
+use tidegate::api::status::Step;
 
-const PRODUCTION: &str = "deployments/t-history/production";
+pub(crate) const PRODUCTION: &str = "deployments/t-history/production";
 /// An image that nobody asked for.
-const OTHER: &str = "registry.test/shop/checkout:sha-0000009";
+pub(crate) const OTHER: &str = "registry.test/shop/checkout:sha-0000009";
 
-type Damage = fn(&mut Tape);
+pub(crate) type Damage = fn(&mut Tape);
 
-pub(crate) const DAMAGES: [(&str, Damage); 41] = [
+pub(crate) const DAMAGES: [(&str, Damage); 40] = [
     ("stages in order", staging_unverified),
     ("the image of the spec", |t| {
         let write = t.write("production", Forward, GOOD);
@@ -122,6 +119,10 @@ pub(crate) const DAMAGES: [(&str, Damage); 41] = [
         let all = t.moments(GOOD, |_, r| r.stages[0].checks.iter().any(|c| c.verdict.is_some()));
         t.statuses(&all, |s| s["rollout"]["stages"][0]["checks"][0]["passes"] = json!(0));
     }),
+    ("verified has passed", |t| {
+        let all = t.moments(GOOD, |_, r| r.stages[0].verified_at.is_some());
+        t.statuses(&all, |s| drop(s["rollout"]["stages"][0]["checks"][0].as_object_mut().unwrap().remove("verdict")));
+    }),
     ("baked in full", |t| {
         let verified = t.first(GOOD, |_, r| r.stages[0].verified_at.is_some());
         let available = t.first(GOOD, |_, r| r.stages[0].available_at.is_some());
@@ -182,18 +183,6 @@ pub(crate) const DAMAGES: [(&str, Damage); 41] = [
         t.copy(last, last + 1, true).value["status"]["conditions"][0]["lastTransitionTime"] =
             json!("2026-01-01T00:00:00Z");
     }),
-    ("ECS: intended first", |t| {
-        let begun = t.first(GOOD, |_, _| true);
-        called(t, begun, 1);
-    }),
-    ("ECS: once each way", |t| {
-        let all = t.moments(GOOD, |_, _| true);
-        t.statuses(&all, |s| {
-            production(s)["workload"] = json!({"region": "eu-west-1", "cluster": "prod", "service": "app"});
-        });
-        let writing = t.first(GOOD, |_, r| r.stages[1].targets[0].state == TargetStep::Writing);
-        called(t, writing, 2);
-    }),
     ("no secret is told", |t| {
         let end = t.moments(GOOD, |_, r| r.step == Step::Ended);
         t.statuses(&end, |s| s["message"] = json!(format!("refused with {SECRET}")));
@@ -219,18 +208,11 @@ fn back_again(t: &mut Tape) {
     t.copy(write, write + 2, true);
 }
 
-/// A service on ECS is updated right after a version was stored, so often.
-fn called(t: &mut Tape, revision: u64, times: usize) {
-    let at: Timestamp = t.record(revision).at.parse().unwrap();
-    let call = Call { at: at + Duration::from_millis(1), op: "UpdateService".to_owned(), made: true };
-    t.sources.calls.extend(vec![call; times]);
-}
-
-fn production(status: &mut Value) -> &mut Value {
+pub(crate) fn production(status: &mut Value) -> &mut Value {
     &mut status["rollout"]["stages"][1]["targets"][0]
 }
 
-fn set_image(deployment: &mut Value, image: &str) {
+pub(crate) fn set_image(deployment: &mut Value, image: &str) {
     assert!(!uid(deployment).is_empty());
     deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
 }
@@ -239,6 +221,6 @@ fn unavailable(deployment: &mut Value) {
     deployment["status"]["availableReplicas"] = json!(0);
 }
 
-fn digest() -> String {
+pub(crate) fn digest() -> String {
     format!("sha256:{}", "0".repeat(64))
 }

@@ -1,6 +1,7 @@
 //! The way of one call: who asks, what goes wrong, what is answered, what is written down.
 
 use super::Shared;
+use super::about::About;
 use super::auth::{self, Caller};
 use super::ecr;
 use super::elb;
@@ -77,6 +78,7 @@ fn carry_out(
     world.advance(now);
     let caller = auth::caller(headers, &world, now);
     let known = caller.clone().ok();
+    let mut about = before(target, &text, known.as_ref(), &mut world);
     let result = caller.and_then(|caller| {
         if !sim.limits.admits(&caller.place, &target.op, now) {
             return Err(Refusal::throttled());
@@ -91,7 +93,7 @@ fn carry_out(
                 let body = serde_json::from_str(&text).unwrap_or_default();
                 ecr::describe_images(&body, &caller.place, &world.images)
             }
-            _ => ecs(target, &caller, &text, &mut world, now, faults),
+            _ => ecs(target, &caller, &text, &mut world, now, faults, &mut about),
         }
     });
     let made = result.is_ok();
@@ -128,8 +130,17 @@ fn carry_out(
         made,
         delivered: !faults.iter().any(|f| matches!(f, Fault::AnswerLost | Fault::Silence)),
         doctored,
+        about,
     };
     (call, if target.xml { "text/xml" } else { "application/x-amz-json-1.1" })
+}
+
+/// What a write to ECS is about, refused or not.
+fn before(target: &Target, text: &str, caller: Option<&Caller>, world: &mut World) -> About {
+    let Some(caller) = caller.filter(|_| target.service == "ecs" && is_write(&target.op)) else {
+        return About::default();
+    };
+    About::before(&target.op, &serde_json::from_str(text).unwrap_or_default(), world.region(&caller.place))
 }
 
 fn ecs(
@@ -139,6 +150,7 @@ fn ecs(
     world: &mut World,
     now: super::clock::At,
     faults: &[Fault],
+    about: &mut About,
 ) -> Result<String, Refusal> {
     world.region(&caller.place);
     let World { regions, images, .. } = world;
@@ -149,9 +161,8 @@ fn ecs(
     let body = serde_json::from_str(text).unwrap_or_default();
     let seen = stale.as_mut().unwrap_or(region);
     let result = ops::answer(&target.op, &mut Asked { region: seen, images, now, caller: &caller.arn, text, body });
-    if let (Some(was), true) = (was, result.is_ok())
-        && let Some(region) = regions.get_mut(&caller.place)
-    {
+    if let (Some(was), Ok(answer), Some(region)) = (was, &result, regions.get_mut(&caller.place)) {
+        about.after(&target.op, answer, region);
         region.remember(&target.op, was);
     }
     result

@@ -7,6 +7,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each crate that includes this uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a simulator fails by panicking")]
 
+pub mod about;
 mod auth;
 mod back;
 pub mod clock;

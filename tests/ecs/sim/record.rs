@@ -1,5 +1,6 @@
 //! Every call and its answer, for tests to read and for others to check.
 
+use super::about::About;
 use super::clock::At;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -31,6 +32,8 @@ pub struct Call {
     pub delivered: bool,
     /// True if a test has changed the answer, so that it need not be one that AWS would give.
     pub doctored: bool,
+    /// Of a write to ECS.
+    pub about: About,
 }
 
 impl Call {

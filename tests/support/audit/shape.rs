@@ -19,8 +19,9 @@ fn complaint(r: &Record, listed: &Listed) -> Option<String> {
     // Refused for want of rights before anybody read the body: nothing is known of it.
     let unread = r.response_status.code == 403 && r.request.is_null();
     match (object.resource.as_str(), object.subresource.as_str(), r.verb.as_str()) {
-        ("releases", "status", "update") => None,
+        ("releases", "status", "update") if unread => None,
         ("releases" | "deployments" | "statefulsets" | "daemonsets", "", "patch") if unread => None,
+        ("releases", "status", "update") => on_a_version(&r.request),
         ("pods", "", "delete") => as_it_was_seen(r),
         ("releases", "", "patch") => finalizer_only(&r.request),
         ("deployments" | "statefulsets" | "daemonsets", "", "patch") => {
@@ -42,10 +43,14 @@ fn as_it_was_seen(r: &Record) -> Option<String> {
 }
 
 fn finalizer_only(body: &Value) -> Option<String> {
-    let metadata = &body["metadata"];
-    extra(body, &["metadata"]).or_else(|| extra(metadata, &["finalizers", "resourceVersion", "uid"])).or_else(|| {
-        metadata["resourceVersion"].is_null().then(|| "does not say on which version it was decided".to_owned())
-    })
+    extra(body, &["metadata"])
+        .or_else(|| extra(&body["metadata"], &["finalizers", "resourceVersion", "uid"]))
+        .or_else(|| on_a_version(body))
+}
+
+fn on_a_version(body: &Value) -> Option<String> {
+    let version = &body["metadata"]["resourceVersion"];
+    version.is_null().then(|| "does not say on which version it was decided".to_owned())
 }
 
 fn apply_only(r: &Record) -> Option<String> {

@@ -49,7 +49,8 @@ fn status(step: &str, message: &str) -> Record {
             "phase": step, "message": message, "announced": [{"name": message}], "rollout": {"id": "1-1", "step": step},
         },
     });
-    record(CONTROLLER, "update", "releases", "status", json!({}), release)
+    let request = json!({"metadata": {"resourceVersion": "1"}});
+    record(CONTROLLER, "update", "releases", "status", request, release)
 }
 
 fn event(name: &str) -> Record {
@@ -114,6 +115,10 @@ fn each_broken_rule_is_seen() {
         ("does not name the pod", broken_by(2, record(CONTROLLER, "delete", "pods", "", json!({}), json!({})))),
         ("no status said before", broken_by(2, deletion("p"))),
         ("was deleted before", broken(&[good(), vec![deletion("p"), deletion("p")]].concat())),
+        (
+            "on which version",
+            broken_by(2, with(status("Rolling", "a"), |r| r.request["metadata"] = json!({"name": "x"}))),
+        ),
         ("tells nobody", broken_by(4, status("Verifying", "b"))),
         ("announced by no stored status", broken_by(4, event("d"))),
         (

@@ -47,13 +47,36 @@ pub struct Sources {
 }
 
 /// A write that a stand-in for AWS received.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Call {
     pub at: Timestamp,
     /// Such as `UpdateService`.
     pub op: String,
     /// Whether it was carried out, whatever was answered.
     pub made: bool,
+    /// Whether a deployment began by it, or was turned round: to ask for what is there already does neither.
+    pub turned: bool,
+    pub region: String,
+    /// Names; empty where it is about none.
+    pub cluster: String,
+    pub service: String,
+    /// What was asked beside these names and the task definition.
+    pub parameters: Vec<String>,
+    /// What it registers, brings or runs; where a deployment is stopped, what ECS goes back to.
+    pub brings: Option<Definition>,
+    /// What the service named in the moment before; where a deployment is stopped, what that one brings.
+    pub found: Option<Definition>,
+}
+
+/// A task definition, as far as it is judged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Definition {
+    /// Its family and revision, such as `app:3`.
+    pub name: String,
+    pub images: Images,
+    pub tags: BTreeMap<String, String>,
+    /// The same for all that differ in their images and tags alone.
+    pub rest: u64,
 }
 
 pub struct History {

@@ -4,7 +4,7 @@ use super::version::{By, Key, Version};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate::api::status::{KubernetesWorkload, Rollout, StageState, TargetState, Workload};
-use tidegate::api::{FINALIZER, ReleaseSpec, ReleaseStatus, RolloutId, TargetId};
+use tidegate::api::{FINALIZER, MANAGER, ReleaseSpec, ReleaseStatus, RolloutId, TargetId};
 
 pub struct Life {
     pub uid: String,
@@ -49,12 +49,21 @@ pub(super) fn lives(versions: &[Version]) -> Vec<Life> {
         };
         let life = &mut lives[at];
         let changed = life.moments.last().is_some_and(|m| m.raw["status"] != moment.raw["status"]);
-        if changed && !moment.ours() && life.damaged.is_none() {
+        let ours = moment.by.as_ref().map_or_else(|| managed_alone(&version.value), |by| by.ours);
+        if changed && !ours && life.damaged.is_none() {
             life.damaged = Some(moment.revision);
         }
         life.moments.push(moment);
     }
     lives
+}
+
+/// Whether nobody but the controller has written the status: for the few writes of which the audit log tells nothing, since
+/// their sender died before it heard the answer.
+fn managed_alone(release: &Value) -> bool {
+    let entries = release["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let mut of_status = entries.filter(|e| e["subresource"] == "status").peekable();
+    of_status.peek().is_some() && of_status.all(|e| e["manager"] == MANAGER)
 }
 
 impl Moment {

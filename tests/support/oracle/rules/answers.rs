@@ -1,8 +1,9 @@
 //! Answers count only if they were given, by what runs, and after it ran.
 
-use super::verified::{available_since, newly_verified, restoring_since, rolled_back};
+use super::verified::{available_since, newly_verified, rolled_back};
 use crate::support::oracle::{History, Life, Moment, Violation};
 use jiff::Timestamp;
+use tidegate::api::ask::Outcome;
 use tidegate::api::spec::{HttpCheck, Probe, Question, SmokeQuestion, SmokeTest, Stage};
 use tidegate::api::status::{CheckKind, CheckState, Purpose, Rollout, StageState, TargetStep, Verdict};
 
@@ -31,6 +32,23 @@ pub(super) fn asked_of_what_runs(h: &History) -> Vec<Violation> {
     broken
 }
 
+/// A stage is verified only when each check that decides has passed and each metric gate has, unless a person accepted it.
+pub(super) fn all_passed(h: &History) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    for (life, now, rollout, stage) in newly_verified(h) {
+        let Some(spec) = frozen(life, now, rollout, stage).filter(|_| !accepted(rollout, stage)) else { continue };
+        let passed = |name: &str| stage.checks.iter().any(|c| c.name == name && c.verdict == Some(Verdict::Passed));
+        let open = deciding(&spec).into_iter().filter(|name| stage.purpose != Some(Purpose::Verify) || !passed(name));
+        let measured = |name: &str| stage.gates.iter().any(|g| g.name == name && g.outcome == Outcome::Pass);
+        let gates = spec.metric_gates.iter().map(|g| g.name.as_str());
+        for name in open.chain(gates.filter(|name| !measured(name))) {
+            let says = format!("{} was verified, and {name} had not passed", stage.name);
+            broken.push(Violation::at(now.revision, says));
+        }
+    }
+    broken
+}
+
 /// `RolledBack` is said only after the checks of the restored version have passed, and did reach it.
 pub(super) fn asked_after_the_restore(h: &History) -> Vec<Violation> {
     let mut broken = Vec::new();
@@ -45,11 +63,21 @@ pub(super) fn asked_after_the_restore(h: &History) -> Vec<Violation> {
                 broken.push(Violation::at(now.revision, says));
                 continue;
             }
-            let Some(since) = restoring_since(life, rollout, &stage.name) else { continue };
+            let Some(since) = available_since(life, now, rollout, stage) else { continue };
+            let backs: Option<Vec<_>> = stage.targets.iter().map(|t| t.way_back.as_ref()).collect();
+            let backs: Vec<_> = backs.into_iter().flatten().flat_map(|b| &b.images).collect();
             let deciding = |name: &str| stage.checks.iter().any(|c| c.name == name && !c.informative);
-            for (check, name, _) in http(&spec).into_iter().filter(|(_, name, _)| deciding(name)) {
-                if reached(h, since, now, check, |_| true) == Some(0) {
-                    let says = format!("{} was called restored, but {name} never reached it", stage.name);
+            for (check, name, successes) in http(&spec).into_iter().filter(|(_, name, _)| deciding(name)) {
+                let old = |image: &str| {
+                    let any = !matches!(check.probe, Probe::Pods(_)) || backs.is_empty();
+                    any || backs.iter().any(|i| i.image.as_str() == image)
+                };
+                let passed = reached(h, since, now, check, old);
+                if passed.is_some_and(|p| p < usize::try_from(successes).unwrap_or_default()) {
+                    let says = format!(
+                        "{} was called restored, but {name} passed {passed:?} of {successes} times after it was",
+                        stage.name
+                    );
                     broken.push(Violation::at(now.revision, says));
                 }
             }
@@ -119,6 +147,14 @@ pub(super) fn baked_in_full(h: &History) -> Vec<Violation> {
 /// A person took it as it was.
 fn accepted(rollout: &Rollout, stage: &StageState) -> bool {
     rollout.approvals.iter().any(|a| a.stage == stage.name && a.token.starts_with("accept/"))
+}
+
+/// The names of those that decide.
+fn deciding(stage: &Stage) -> Vec<&str> {
+    let health = stage.health_checks.iter().map(|c| c.name.as_str());
+    let smoke = stage.smoke_tests.iter().map(|c| c.name.as_str());
+    let loads = stage.performance_checks.iter().map(|c| c.name.as_str());
+    health.chain(smoke).chain(loads).collect()
 }
 
 fn frozen(life: &Life, now: &Moment, rollout: &Rollout, stage: &StageState) -> Option<Stage> {

@@ -66,7 +66,14 @@ fn unfounded(life: &Life, now: &Moment, id: RolloutId, approval: &Approval) -> O
             now.annotations.get(PROMOTE)
         ));
     }
-    if let Some((_, bound)) = token.split_once('#') {
+    let (named, bound) = token.split_once('#').map_or((token.as_str(), None), |(n, b)| (n, Some(b)));
+    let named = named.trim_start_matches("accept/");
+    let (stage, tag) = named.split_once(':').map_or((None, named), |(s, t)| (Some(s), t));
+    let image = now.rollout(id).map(|r| r.image.short());
+    if stage.is_some_and(|s| s != approval.stage) || image.as_deref().is_some_and(|i| i != tag) {
+        return Some(format!("{token:?} approved {image:?} in {}", approval.stage));
+    }
+    if let Some(bound) = bound {
         return (bound != id.to_string()).then(|| format!("{token:?} approved rollout {id}"));
     }
     let early = life.began(id).is_some_and(|began| set_at(life, now) <= began);

@@ -1,9 +1,10 @@
 //! A tag may move; what was verified is a digest.
 
+use super::verified::newly_verified;
 use crate::support::oracle::{History, Key, Moment, Version, Violation, workload_key};
 use serde_json::Value;
-use tidegate::api::status::{ContainerImage, Rollout};
-use tidegate::api::{Digest, Phase};
+use tidegate::api::Digest;
+use tidegate::api::status::{ContainerImage, Rollout, StageState};
 
 /// What a rollout's image is does not change in it.
 pub(super) fn one_digest(h: &History) -> Vec<Violation> {
@@ -20,30 +21,25 @@ pub(super) fn one_digest(h: &History) -> Vec<Violation> {
     broken
 }
 
-/// When a rollout is verified, the ready pods of its targets run the digest that it is known by.
+/// When a stage is verified, the ready pods of its targets run the digest that its rollout is known by.
 pub(super) fn digest_that_runs(h: &History) -> Vec<Violation> {
     let mut broken = Vec::new();
-    for life in &h.lives {
-        for (before, now) in life.steps() {
-            let ended = now.status.phase == Some(Phase::Verified) && before.status.phase != Some(Phase::Verified);
-            let Some(rollout) = now.status.rollout.as_ref().filter(|_| ended && now.ours()) else { continue };
-            let Some(digest) = &rollout.digest else { continue };
-            let others = foreign_digests(h, now, rollout, digest);
-            broken.extend(others.into_iter().map(|says| Violation::at(now.revision, says)));
-        }
+    for (_, now, rollout, stage) in newly_verified(h) {
+        let Some(digest) = &rollout.digest else { continue };
+        let others = foreign_digests(h, now, rollout, stage, digest);
+        broken.extend(others.into_iter().map(|says| Violation::at(now.revision, says)));
     }
     broken
 }
 
-fn foreign_digests(h: &History, now: &Moment, rollout: &Rollout, digest: &Digest) -> Vec<String> {
+fn foreign_digests(h: &History, now: &Moment, rollout: &Rollout, stage: &StageState, digest: &Digest) -> Vec<String> {
     let index = now.status.indexes.iter().find(|i| i.digest == *digest);
     if index.is_some_and(|i| i.partial) {
         return Vec::new();
     }
     let right = |d: &Digest| d == digest || index.is_some_and(|i| i.holds(d));
-    let last = rollout.stages.last().map(|s| s.name.clone()).unwrap_or_default();
     let mut says = Vec::new();
-    for stable in now.status.stable.iter().filter(|s| s.stage == last) {
+    for stable in now.status.stable.iter().filter(|s| s.stage == stage.name) {
         let Some(key) = workload_key(&stable.workload) else { continue };
         for pod in pods(h, &key, now.revision) {
             for found in running(&pod.value, &stable.images).iter().filter(|d| !right(d)) {

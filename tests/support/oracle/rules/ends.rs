@@ -1,15 +1,11 @@
 //! How rollouts end, and what is left.
 
 use super::verified::keys;
-use crate::support::oracle::{History, Life, Moment, Violation};
-use crate::support::wait::patience;
-use jiff::{SignedDuration, Timestamp};
+use super::{jobs, overdue};
+use crate::support::oracle::{History, Life, Moment, Violation, workload_key};
 use std::collections::BTreeMap;
 use tidegate::api::Verb;
 use tidegate::api::status::{Step, TargetStep};
-
-/// How much later than a deadline something may come on a machine that is busy, or after a crash.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
 
 /// A rollout that has ended writes nothing more, and does not go on.
 pub(super) fn nothing_after_the_end(h: &History) -> Vec<Violation> {
@@ -25,6 +21,11 @@ pub(super) fn nothing_after_the_end(h: &History) -> Vec<Violation> {
             }
         }
     }
+    for (job, of) in jobs::created(h) {
+        if ends.get(&(of.uid.as_str(), of.rollout)).is_some_and(|end| *end < job.revision) {
+            broken.push(Violation::at(job.revision, format!("{} began after the end of its rollout", of.effect)));
+        }
+    }
     for w in &h.writes {
         let ended = w.rollout().and_then(|r| ends.get(&r)).is_some_and(|end| *end < w.revision);
         if ended {
@@ -34,7 +35,8 @@ pub(super) fn nothing_after_the_end(h: &History) -> Vec<Violation> {
     broken
 }
 
-/// A rollout makes room only once it has ended, and none is becoming available for longer than its deadline.
+/// A rollout makes room only once it has ended; none is becoming available for longer than its deadline, and what is not
+/// restored by then says so.
 pub(super) fn every_rollout_ends(h: &History) -> Vec<Violation> {
     let mut broken = Vec::new();
     for life in &h.lives {
@@ -48,42 +50,14 @@ pub(super) fn every_rollout_ends(h: &History) -> Vec<Violation> {
                 broken.push(Violation::at(now.revision, says));
             }
         }
-        broken.extend(overdue(h, life));
+        broken.extend(overdue::rolling(h, life));
+        broken.extend(overdue::restoring(h, life));
     }
     broken
 }
 
 fn history_kept(now: &Moment) -> bool {
     now.spec.as_ref().is_some_and(|s| s.history_limit > 0)
-}
-
-fn overdue(h: &History, life: &Life) -> Vec<Violation> {
-    let mut broken = Vec::new();
-    for id in life.ids() {
-        let mut since: Option<(String, Timestamp)> = None;
-        for (moment, rollout) in life.of_rollout(id) {
-            let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
-            let rolling = stage.filter(|s| rollout.step == Step::Rolling && s.first_write_at.is_some());
-            let (Some(stage), Some(by)) = (rolling, &moment.by) else {
-                since = None;
-                continue;
-            };
-            let (name, begun) = since.get_or_insert((stage.name.clone(), by.begun)).clone();
-            if name != stage.name {
-                since = Some((stage.name.clone(), by.begun));
-                continue;
-            }
-            let last = life.moments.last().is_some_and(|m| m.revision == moment.revision) && life.gone.is_none();
-            let until = if last { h.sources.now } else { by.done };
-            let spec = life.spec_of(id, moment.revision);
-            let Some((_, stage)) = spec.as_ref().and_then(|s| s.stage(&name)) else { continue };
-            let deadline = SignedDuration::from_millis(stage.progress_deadline.millis());
-            if until.duration_since(begun) > deadline + LATE * i32::try_from(patience()).unwrap_or(1) {
-                broken.push(Violation::at(moment.revision, format!("{name} is overdue, and rolls on")));
-            }
-        }
-    }
-    broken
 }
 
 /// What a rollout wrote and neither saw verified nor took back is owed by name when it ends, unless others changed it.
@@ -117,8 +91,8 @@ fn accounted_for(now: &Moment, w: &crate::support::oracle::Write) -> bool {
     let owed = now.status.debts.iter().any(|d| d.effect == stamp.effect);
     let Some(rollout) = &now.status.rollout else { return owed };
     let stage = |s: &&tidegate::api::status::StageState| keys(s).contains(&w.key);
-    let verified =
-        now.status.stable.iter().any(|s| s.images.iter().all(|i| stamp.images.contains(i)) && !s.images.is_empty());
+    let here = now.status.stable.iter().filter(|s| workload_key(&s.workload).as_ref() == Some(&w.key));
+    let verified = here.into_iter().any(|s| s.images.iter().all(|i| stamp.images.contains(i)) && !s.images.is_empty());
     let target = rollout.stages.iter().filter(stage).flat_map(|s| &s.targets);
     let said = target.into_iter().any(|t| {
         let handed = t.inherited.as_ref().is_some_and(|i| i.effect == stamp.effect);
@@ -127,9 +101,16 @@ fn accounted_for(now: &Moment, w: &crate::support::oracle::Write) -> bool {
     owed || said || verified
 }
 
-/// A Release is let go only when nothing of it is in work, and is let go then.
+/// A Release is held before anything of it is written, is let go only when nothing of it is in work, and is let go then.
 pub(super) fn deleted_in_order(h: &History) -> Vec<Violation> {
     let mut broken = Vec::new();
+    for w in h.writes.iter().filter(|w| w.changed() && w.verb() == Some(Verb::Forward)) {
+        let life = w.rollout().and_then(|(uid, _)| h.life(uid));
+        let held = life.and_then(|l| l.before(w.revision)).is_none_or(|m| m.held);
+        if !held {
+            broken.push(Violation::at(w.revision, format!("{} was written for a Release that was not held", w.key)));
+        }
+    }
     for life in &h.lives {
         for (before, now) in life.steps().filter(|(b, n)| n.ours() && b.held && !n.held) {
             let working = before.status.rollout.as_ref().filter(|r| r.step != Step::Ended && r.spec.is_some());
@@ -140,7 +121,7 @@ pub(super) fn deleted_in_order(h: &History) -> Vec<Violation> {
         let Some(last) = life.moments.last().filter(|m| life.gone.is_none() && m.deleting && m.held) else { continue };
         let ended = last.status.rollout.as_ref().is_none_or(|r| r.step == Step::Ended);
         let since = last.by.as_ref().map(|b| h.sources.now.duration_since(b.done));
-        if ended && since.is_some_and(|s| s > LATE) {
+        if ended && since.is_some_and(|s| s > overdue::LATE) {
             broken.push(Violation::at(last.revision, format!("{} is being deleted, and never let go", life.key)));
         }
     }

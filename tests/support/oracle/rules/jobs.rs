@@ -7,10 +7,10 @@ use tidegate::api::RolloutId;
 use tidegate::api::annotation::EFFECT;
 
 /// The parts of a hook's effect: the Release's uid, the rollout, the stage, the hook, and whether it undoes.
-struct Of {
-    effect: String,
-    uid: String,
-    rollout: RolloutId,
+pub(super) struct Of {
+    pub(super) effect: String,
+    pub(super) uid: String,
+    pub(super) rollout: RolloutId,
     stage: String,
     hook: String,
     undo: bool,
@@ -59,7 +59,7 @@ pub(super) fn in_order(h: &History) -> Vec<Violation> {
 }
 
 /// First versions of Jobs that a hook's effect made.
-fn created(h: &History) -> impl Iterator<Item = (&Version, Of)> {
+pub(super) fn created(h: &History) -> impl Iterator<Item = (&Version, Of)> {
     let new = h.versions.iter().filter(|v| v.key.resource == "jobs" && !v.gone() && v.before.is_none());
     new.filter_map(|v| Some((v, of(v.value["metadata"]["annotations"][EFFECT].as_str()?)?)))
 }

@@ -1,7 +1,8 @@
 //! What is remembered before anything is touched, and stays as it was.
 
 use crate::support::oracle::{History, Violation};
-use tidegate::api::Verb;
+use tidegate::api::status::Step;
+use tidegate::api::{RolloutId, Verb};
 
 /// Before a target is first written, a stored status says what a restore would bring, and of which object.
 pub(super) fn way_back_first(h: &History) -> Vec<Violation> {
@@ -30,8 +31,8 @@ pub(super) fn way_back_kept(h: &History) -> Vec<Violation> {
         let target = |m: &crate::support::oracle::Moment| m.target(parts.rollout, &parts.target).cloned();
         let Some(chosen) = life.before(w.revision).and_then(target).and_then(|t| t.way_back) else { continue };
         for (moment, _) in life.of_rollout(parts.rollout).filter(|(m, _)| m.revision > w.revision) {
-            let now = target(moment).and_then(|t| t.way_back);
-            if now.as_ref().is_some_and(|n| n.images != chosen.images) {
+            let Some(now) = target(moment).map(|t| t.way_back) else { continue };
+            if now.as_ref().is_none_or(|n| n.images != chosen.images) {
                 let says = format!("the way back of {} went from {:?} to {now:?}", w.key, chosen.images);
                 broken.push(Violation::at(moment.revision, says));
                 break;
@@ -67,7 +68,10 @@ pub(super) fn frozen_spec(h: &History) -> Vec<Violation> {
             if was.id != is.id {
                 continue;
             }
-            let thawed = was.spec.is_some() && is.spec.is_some() && was.spec != is.spec;
+            // One whose first write was refused chooses anew: nothing of it stands anywhere.
+            let written = || wrote(h, &life.uid, is.id, now.revision);
+            let goes_on = is.spec.is_some() || is.step != Step::Ended && written();
+            let thawed = was.spec.is_some() && was.spec != is.spec && goes_on;
             if thawed || was.image != is.image {
                 broken.push(Violation::at(now.revision, format!("rollout {} went on with another spec", is.id)));
             }
@@ -81,4 +85,9 @@ pub(super) fn frozen_spec(h: &History) -> Vec<Violation> {
         }
     }
     broken
+}
+
+/// Whether this rollout had changed a workload by then.
+fn wrote(h: &History, uid: &str, id: RolloutId, until: u64) -> bool {
+    h.writes.iter().any(|w| w.changed() && w.rollout() == Some((uid, id)) && w.revision < until)
 }

@@ -13,6 +13,7 @@ mod lost;
 mod memory;
 mod order;
 mod others;
+mod overdue;
 mod secrets;
 mod speech;
 mod verified;
@@ -30,7 +31,7 @@ const fn rule(name: &'static str, broken: fn(&History) -> Vec<Violation>) -> Rul
     Rule { name, broken }
 }
 
-pub const RULES: [Rule; 41] = [
+pub const RULES: [Rule; 53] = [
     rule("stages in order", order::stages_in_order),
     rule("the image of the spec", order::image_of_the_spec),
     rule("one digest", digests::one_digest),
@@ -59,6 +60,7 @@ pub const RULES: [Rule; 41] = [
     rule("asked of what runs", answers::asked_of_what_runs),
     rule("asked after the restore", answers::asked_after_the_restore),
     rule("verdicts by the budget", answers::verdicts_by_the_budget),
+    rule("verified has passed", answers::all_passed),
     rule("baked in full", answers::baked_in_full),
     rule("nothing after the end", ends::nothing_after_the_end),
     rule("every rollout ends", ends::every_rollout_ends),
@@ -71,6 +73,17 @@ pub const RULES: [Rule; 41] = [
     rule("conditions keep time", speech::conditions_keep_time),
     rule("ECS: intended first", ecs::intended_first),
     rule("ECS: once each way", ecs::once_each_way),
+    rule("ECS: stages in order", ecs::stages_in_order),
+    rule("ECS: approved first", ecs::approved_first),
+    rule("ECS: the way back first", ecs::way_back_first),
+    rule("ECS: the way back is kept", ecs::way_back_kept),
+    rule("ECS: the way back is another version", ecs::way_back_differs),
+    rule("ECS: the image of the spec", ecs::image_of_the_spec),
+    rule("ECS: exactly the way back", ecs::exactly_the_way_back),
+    rule("ECS: images and nothing else", ecs::images_and_nothing_else),
+    rule("ECS: back over our own only", ecs::over_our_own),
+    rule("ECS: nothing after the end", ecs::nothing_after_the_end),
+    rule("ECS: one at a time", ecs::one_at_a_time),
     rule("no secret is told", secrets::none_told),
 ];
 

@@ -95,8 +95,13 @@ pub(super) fn restored_runs(h: &History) -> Vec<Violation> {
             let since = h.of(&key).rev().filter(|v| v.revision < now.revision).take_while(|v| back_to(&v.value));
             let seen = h.in_sight(&key, now);
             let still = |v: &Version| !alone || seen.iter().any(|s| s.revision == v.revision);
-            let well = since.into_iter().any(|v| up(&v.value) && still(v));
-            if !well {
+            // Right after the write the old counts still stand there: whoever has not followed yet shows nothing.
+            let (mut back_again, mut well) = (false, false);
+            for v in since {
+                back_again |= followed(&v.value);
+                well |= up(&v.value) && still(v);
+            }
+            if !(back_again && well) {
                 let live = latest.map(|v| images(&v.value));
                 let says = format!("{key} was called restored to {:?}; it ran {live:?}", back.images);
                 broken.push(Violation::at(now.revision, says));
@@ -169,21 +174,22 @@ fn followed(workload: &Value) -> bool {
     observed(workload) && [total, available] == [wanted; 2] && updated >= wanted - kept
 }
 
-/// The first write of a restore in this rollout that is known; else when it was first said that one is made.
-pub(super) fn restoring_since<'l>(life: &'l Life, rollout: &Rollout, stage: &str) -> Option<&'l Moment> {
-    let mut of_it = life.of_rollout(rollout.id);
-    of_it.find(|(_, r)| r.stage_state(stage).is_some_and(|s| s.restore_at.is_some())).map(|(m, _)| m)
-}
-
-/// The latest version until `now` in which this stage's availability was stored anew.
+/// Since when this stage is available as it is in `now`. A clock that was set back makes that time an earlier one, and
+/// changes nothing else.
 pub(super) fn available_since<'l>(
     life: &'l Life,
     now: &Moment,
     rollout: &Rollout,
     stage: &StageState,
 ) -> Option<&'l Moment> {
-    let same = |r: &Rollout| r.stage_state(&stage.name).is_some_and(|s| s.available_at == stage.available_at);
-    life.of_rollout(rollout.id).find(|(m, r)| m.revision <= now.revision && same(r)).map(|(m, _)| m)
+    let (mut since, mut said) = (None, stage.available_at?);
+    for (moment, earlier) in life.of_rollout(rollout.id).rev().filter(|(m, _)| m.revision <= now.revision) {
+        let Some(at) = earlier.stage_state(&stage.name).and_then(|s| s.available_at).filter(|at| *at >= said) else {
+            break;
+        };
+        (since, said) = (Some(moment), at);
+    }
+    since
 }
 
 /// Keys of a stage's targets on this cluster.

@@ -72,7 +72,7 @@ pub(super) fn images_and_nothing_else(h: &History) -> Vec<Violation> {
         if !runs(&w.is(), &stamp.images) {
             broken.push(Violation::at(w.revision, format!("{} did not get what its stamp says", w.key)));
         }
-        if without_images(&w.before, stamp) != without_images(&w.after, stamp) {
+        if without_images(&w.before, stamp, &w.after) != without_images(&w.after, stamp, &w.after) {
             let says = format!("more than images changed in {}", w.key);
             broken.push(Violation::at(w.revision, says));
         }
@@ -94,12 +94,14 @@ fn metadata(object: &Value) -> (Value, Value) {
     (object["metadata"]["labels"].clone(), if some { annotations } else { Value::Null })
 }
 
-/// The spec without the images that the stamp speaks of, and without containers that the apply let go of.
-fn without_images(object: &Value, stamp: &Stamp) -> Value {
+/// The spec without the images that the stamp speaks of, and without containers that the apply let go of: they are not in
+/// `after` any more.
+fn without_images(object: &Value, stamp: &Stamp, after: &Value) -> Value {
     let mut spec = object["spec"].clone();
     for list in ["initContainers", "containers"] {
         let Some(all) = spec["template"]["spec"][list].as_array_mut() else { continue };
-        all.retain(|c| !orphan(c));
+        let kept = after["spec"]["template"]["spec"][list].as_array().cloned().unwrap_or_default();
+        all.retain(|c| !orphan(c) || kept.iter().any(|k| k["name"] == c["name"]));
         for c in all {
             if stamp.images.iter().any(|i| c["name"] == i.container.as_str()) {
                 c["image"] = Value::Null;
