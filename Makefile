@@ -19,7 +19,7 @@ export CGO_ENABLED := 0
 export RUST_TEST_THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-everything demo-stop test test-cluster test-controller test-those-that-wait test-ecs test-those-that-compute prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
+.PHONY: help demo demo-everything demo-stop test test-cluster test-controller test-those-that-wait test-ecs test-those-that-compute prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof proof-plays proof-search proof-ecs mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -59,10 +59,25 @@ test-ecs:
 test-those-that-compute:
 	@nice cargo test --lib >target/test-lib.log 2>&1; status=$$?; cat target/test-lib.log; exit $$status
 
-proof: cluster $(FAKETIME) ## every crash, fault and damage that can be planned: hours, and interrupted it goes on; the numbers: target/proof/report.md
+proof: cluster registry $(FAKETIME) ## every crash, fault and damage that can be planned: hours, and interrupted it goes on; the numbers: target/proof/report.md
+	@mkdir -p target/proof && rm -f target/proof/report.md
+	@# Each part is played, whatever came of those before it. The first begins the report.
+	@$(MAKE) --no-print-directory --keep-going --jobs 1 proof-plays proof-search proof-ecs
+
+proof-plays:
 	PROOF=all cargo test --profile optimized --test proof -- --test-threads=1 --nocapture
-	MODEL=deep cargo test --profile optimized --lib the_laws_hold_in_every_state -- --nocapture
-	TIDEGATE_KILLS=0 cargo test --profile optimized --test ecs -- cells::killed scenarios_faulted --nocapture
+
+proof-search:
+	@$(call reported,Every state of the pure core,search,MODEL=deep cargo test --profile optimized --lib the_laws_hold_in_every_state -- --nocapture)
+
+proof-ecs:
+	@$(call reported,ECS: killed and calls that go wrong,ecs,TIDEGATE_KILLS=0 cargo test --profile optimized --test ecs -- cells::killed scenarios_faulted --nocapture)
+
+# Shows what a command prints, and adds its figures to the report: $(call reported,HEADING,LOG,COMMAND)
+reported = echo '$(3)'; bash -o pipefail -c '$(3) 2>&1 | tee target/proof/$(2).log'; status=$$?; \
+	{ printf '\n%s %s\n\n' '\#\#' '$(1)'; sed -nE '$(FIGURES)' target/proof/$(2).log; } >>target/proof/report.md; exit $$status
+# Of the search, of plays on ECS, and of all tests.
+FIGURES = s/^([a-z]+: [0-9]+ states .*|model: .*|.*[0-9]+ plays, .*|test .*FAILED|test result: .*)$$/- &/p
 
 mutants-core: $(CARGO_MUTANTS) ## every small change of the pure core that cargo-mutants knows, and whether a test notices: hours (Python; ONE_IN=10 for a part)
 	PATH="$(CURDIR)/$(dir $(CARGO_MUTANTS)):$$PATH" python3 tests/mutants/core.py $(if $(ONE_IN),--one-in $(ONE_IN))
@@ -98,7 +113,7 @@ cloudwatch-ministack: cluster prometheus ## CloudWatch alarms as metric gates, o
 	@$(call pip_install,$(MINISTACK),tests/ecs/simulator/ministack/requirements.txt)
 	cargo test --test metrics -- --include-ignored cloudwatch
 
-bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000 PARTS=latency,pull,idle,ecs,flight; PARTS=soak takes two hours)
+bench: cluster ## latencies, requests, memory and calls to AWS (RUNS=300 SIZES=0,100,1000,10000 PARTS=latency,pull,idle,ecs,flight; PARTS=soak takes two hours)
 	cargo build --release --bin tidegate
 	@# What measures needs no optimizing: so it shares the tests' build. What is measured is the release build.
 	cargo bench --profile dev --bench tidegate

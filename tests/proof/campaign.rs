@@ -64,7 +64,7 @@ pub(crate) fn must_hold(section: &str, plans: Vec<Plan>) -> Vec<Outcome> {
     outcomes
 }
 
-/// Plays those that were not played before.
+/// Plays those that did not hold before.
 fn go_on(plans: Vec<Plan>) -> Vec<Outcome> {
     let played = Played::open();
     let (before, open): (Vec<_>, Vec<_>) =
@@ -72,10 +72,12 @@ fn go_on(plans: Vec<Plan>) -> Vec<Outcome> {
     let played = Mutex::new(played);
     let mut outcomes: Vec<Outcome> = before.into_iter().filter_map(|(outcome, _)| outcome).collect();
     if !outcomes.is_empty() {
-        eprintln!("{} were played before", outcomes.len());
+        eprintln!("{} held before", outcomes.len());
     }
     let keep = |outcome: &Outcome| played.lock().unwrap_or_else(PoisonError::into_inner).keep(outcome);
     outcomes.extend(play_all(open.into_iter().map(|(_, plan)| plan).collect(), &keep));
+    let played = played.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.iter_mut().for_each(|o| o.violated_before = played.violated(&o.plan.to_string()));
     outcomes
 }
 

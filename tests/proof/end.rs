@@ -1,6 +1,6 @@
 //! How a run ended, in one line that can be compared, and the story of it.
 
-use crate::plays::Play;
+use crate::plays::{Play, SET};
 use crate::support::Scene;
 use crate::support::audit::Record;
 use crate::support::people::RELEASE;
@@ -27,7 +27,8 @@ pub(crate) async fn reached(s: &Scene, play: &Play) -> String {
     })
     .await;
     let records = s.records(std::slice::from_ref(&s.ns)).await;
-    let [staging, production] = ["staging", "production"].map(|d| ran(&records, d));
+    let staging = ran(&records, &["staging"]);
+    let production = ran(&records, &["production", SET]);
     match says.split_once('|') {
         Some((end, quarantine)) => format!("{end}| {staging} | {production} | {quarantine}"),
         None => format!("{says} | {staging} | {production}"),
@@ -41,21 +42,27 @@ fn says(status: &ReleaseStatus) -> String {
     let reason = debug(rollout.and_then(|r| r.reason).map(|r| r.to_string()));
     let cause = debug(rollout.and_then(|r| r.cause.as_ref()).map(|c| c.reason.to_string()));
     let held: Vec<_> = status.quarantine.iter().map(|q| short(&q.image.short().to_string()).to_owned()).collect();
+    let targets = rollout.into_iter().flat_map(|r| &r.stages).flat_map(|s| &s.targets);
+    let pods = targets.flat_map(|t| &t.stuck_pods).filter(|p| p.deleted).count();
+    let pods = if pods == 0 { String::new() } else { format!(" and {pods} pod deleted") };
     let debts = if status.debts.is_empty() { "" } else { " and debts" };
-    format!("{phase}{reason}{cause}|{}{debts}", if held.is_empty() { "-".to_owned() } else { held.join(" ") })
+    format!("{phase}{reason}{cause}|{}{debts}{pods}", if held.is_empty() { "-".to_owned() } else { held.join(" ") })
 }
 
-/// Every tag that this Deployment was told to run, in order.
-fn ran(records: &[Record], deployment: &str) -> String {
-    let versions = records.iter().filter(|r| r.done() && r.object_ref.resource == "deployments");
-    let of_it = versions.filter(|r| r.key().1 == deployment && r.response["kind"] == "Deployment");
-    let mut tags: Vec<_> = of_it.map(|r| app(&r.response)).collect();
-    tags.dedup();
-    tags.join(" ")
+/// Every tag that these workloads were told to run, in order; the StatefulSet is named.
+fn ran(records: &[Record], workloads: &[&str]) -> String {
+    let told = workloads.iter().filter_map(|name| {
+        let versions = records.iter().filter(|r| r.done() && r.shows_workload() && r.key().1 == *name);
+        let mut tags: Vec<_> = versions.map(|r| app(&r.response)).collect();
+        tags.dedup();
+        let named = if *name == SET { format!("{SET} ") } else { String::new() };
+        (!tags.is_empty()).then(|| format!("{named}{}", tags.join(" ")))
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
-fn app(deployment: &Value) -> String {
-    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+fn app(workload: &Value) -> String {
+    let containers = workload["spec"]["template"]["spec"]["containers"].as_array();
     let app = containers.into_iter().flatten().find(|c| c["name"] == "app");
     let image = app.and_then(|c| c["image"].as_str()).unwrap_or("none");
     short(&tag_of(image.split('@').next().unwrap_or(image))).to_owned()
@@ -76,7 +83,7 @@ pub(crate) fn story(records: &[Record]) -> String {
                 let rollout = &status["rollout"];
                 format!("{} {} {} {}", status["phase"], rollout["id"], rollout["step"], status["message"])
             }
-            Some("Deployment") => format!("runs {}", app(&r.response)),
+            Some("Deployment" | "StatefulSet") => format!("runs {}", app(&r.response)),
             _ => r.request["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
         };
         format!("{} {} {who}: {r} {what}\n", r.at, r.version().unwrap_or_default())

@@ -2,7 +2,7 @@
 
 use crate::campaign::{Dice, all, must_hold, sampled};
 use crate::crashes::recorded;
-use crate::plan::{Class, Fault, Kind, Plan};
+use crate::plan::{Class, Fault, Kind, Plan, WRITES};
 use crate::plays::plays;
 
 /// What may happen to a write.
@@ -34,9 +34,8 @@ const OF_WATCHES: [Kind; 11] = [
     Kind::Swap,
     Kind::Coalesce,
 ];
-const WRITES: [Class; 5] = [Class::Status, Class::Finalizer, Class::Image, Class::Job, Class::Event];
 const READS: [Class; 4] = [Class::GetRelease, Class::GetWorkload, Class::ListPods, Class::Read];
-const WATCHES: [Class; 3] = [Class::WatchReleases, Class::WatchDeployments, Class::WatchPods];
+const WATCHES: [Class; 4] = [Class::WatchReleases, Class::WatchDeployments, Class::WatchSets, Class::WatchPods];
 
 /// One fault of each kind on each class that occurs in this play, at a place that the dice choose.
 fn each(play: &str, dice: &mut Dice) -> Vec<Fault> {
@@ -61,7 +60,7 @@ fn faults() {
     for play in plays() {
         plans.extend(each(play.name, &mut dice).into_iter().map(|f| Plan::of(play.name, &[f])));
     }
-    let mut plans = if all() { plans } else { sampled(plans, 90) };
+    let mut plans = if all() { plans } else { sampled(plans, 110) };
     // In every sample: no event of a workload or a pod comes at all, so what rolls out or goes back is only looked at.
     let silence = [Class::WatchDeployments, Class::WatchPods].map(|on| Fault::new(Kind::Drop, on, 1).times(999));
     plans.extend(["good", "abort"].map(|play| Plan::of(play, &silence)));
@@ -77,7 +76,8 @@ fn faults_by_twos() {
             [Kind::CrashBefore, Kind::CrashAfter].map(|k| Fault::new(k, Class::Status, 1 + dice.below(4) as u32));
         for n in 0..if all() { 8 } else { 1 } {
             let one = if n % 2 == 0 { crash[n / 2 % 2] } else { faults[dice.below(faults.len())] };
-            plans.push(Plan::of(play.name, &[one, faults[dice.below(faults.len())]]));
+            let others: Vec<_> = faults.iter().copied().filter(|two| !one.hides(two)).collect();
+            plans.push(Plan::of(play.name, &[one, others[dice.below(others.len())]]));
         }
     }
     let mut plans = if all() { plans } else { sampled(plans, 6) };
@@ -87,15 +87,40 @@ fn faults_by_twos() {
     must_hold("5 Faults by twos", plans);
 }
 
-/// A process that starts while the API server refuses or swallows its first questions.
+/// Plays in which a process that starts believes what was true some writes ago.
+const LAGGING: [&str; 10] = [
+    "good",
+    "production-health",
+    "abort",
+    "supersede-staging",
+    "supersede-production",
+    "restore-fails",
+    "delete",
+    "human-edit-production",
+    "two-targets-bad",
+    "stuck-pod",
+];
+
+/// A process that starts while the API server refuses or swallows its first questions, or answers what was true once.
 #[test]
 fn faults_at_the_start() {
-    let mut plans = Vec::new();
+    let mut refused = Vec::new();
     for on in [Class::ListReleases, Class::ListDeployments] {
-        for kind in [Kind::TooMany, Kind::Unavailable, Kind::ResetBefore, Kind::CutAfter, Kind::Hole, Kind::Gone] {
+        let kinds = [Kind::TooMany, Kind::Unavailable, Kind::ResetBefore, Kind::CutAfter, Kind::Hole, Kind::Gone];
+        for kind in kinds.into_iter().chain([Kind::Stale]) {
             let crash = Fault::new(Kind::CrashAfter, Class::Status, 3);
-            plans.push(Plan::of("good", &[crash, Fault::new(kind, on, 1).times(2)]));
+            refused.push(Plan::of("good", &[crash, Fault::new(kind, on, 1).times(2)]));
         }
     }
-    must_hold("6 Faults at the start of a process", if all() { plans } else { sampled(plans, 4) });
+    let mut lagging = Vec::new();
+    for play in LAGGING {
+        for on in [Class::Status, Class::Image, Class::Pod] {
+            let count = recorded()[play].get(&on).copied().unwrap_or(0);
+            // Before the second status there is nothing to be behind of.
+            let first = if on == Class::Status { 2 } else { 1 };
+            lagging.extend((first..=count).map(|n| Plan::of(play, &[Fault::new(Kind::CrashLagging, on, n)])));
+        }
+    }
+    let plans = if all() { [refused, lagging].concat() } else { [sampled(refused, 4), sampled(lagging, 40)].concat() };
+    must_hold("6 Faults at the start of a process", plans);
 }

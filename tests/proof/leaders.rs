@@ -5,7 +5,8 @@ use crate::campaign::{Dice, all, must_hold, sampled};
 use crate::crashes::recorded;
 use crate::plan::{Class, Fault, Kind, Plan};
 
-const PLAYS: [&str; 6] = ["good", "production-smoke", "abort", "supersede-staging", "human-edit", "delete"];
+const PLAYS: [&str; 7] =
+    ["good", "production-smoke", "abort", "supersede-staging", "human-edit", "delete", "stuck-pod"];
 /// In every sample: right behind these a write of another kind would follow.
 const ALWAYS: [(&str, Class, u32); 2] = [("good", Class::Finalizer, 1), ("delete", Class::Image, 1)];
 const KINDS: [Kind; 5] = [Kind::Partition, Kind::Freeze, Kind::Late, Kind::LeaseLost, Kind::CrashAfter];
@@ -14,7 +15,7 @@ const KINDS: [Kind; 5] = [Kind::Partition, Kind::Freeze, Kind::Late, Kind::Lease
 fn the_leader_is_not_the_leader_any_more() {
     let (mut dice, mut plans) = (Dice::new(5), Vec::new());
     for play in PLAYS {
-        for on in [Class::Status, Class::Image, Class::Finalizer] {
+        for on in [Class::Status, Class::Image, Class::Finalizer, Class::Pod] {
             let count = recorded()[play].get(&on).copied().unwrap_or(0);
             for kind in KINDS {
                 for _ in 0..count.min(2) {

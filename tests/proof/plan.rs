@@ -51,6 +51,8 @@ named! {
         Image = "image",
         /// The Job of a hook or of a smoke test.
         Job = "job",
+        /// A stuck pod of a StatefulSet is deleted.
+        Pod = "pod",
         Event = "event",
         GetRelease = "get-release",
         GetWorkload = "get-workload",
@@ -58,8 +60,11 @@ named! {
         Read = "read",
         ListReleases = "list-releases",
         ListDeployments = "list-deployments",
+        /// StatefulSets and DaemonSets.
+        ListSets = "list-sets",
         WatchReleases = "watch-releases",
         WatchDeployments = "watch-deployments",
+        WatchSets = "watch-sets",
         WatchPods = "watch-pods",
         /// Of what no play has.
         WatchOthers = "watch-others",
@@ -78,6 +83,9 @@ named! {
         CrashAhead = "crash-ahead",
         /// The same, and the next process begins with a clock that is an hour behind.
         CrashBehind = "crash-behind",
+        /// The same, and the next process is first answered by an API server that lags behind: its lists, and its reads of
+        /// the Release, of workloads and of pods.
+        CrashLagging = "crash-lagging",
         Conflict = "409",
         Invalid = "422",
         /// With a `Retry-After` of a day and more.
@@ -119,6 +127,10 @@ named! {
     }
 }
 
+/// What the controller writes; at each of these it is killed.
+pub(crate) const WRITES: [Class; 6] =
+    [Class::Status, Class::Finalizer, Class::Image, Class::Job, Class::Pod, Class::Event];
+
 impl Plan {
     pub(crate) fn of(play: &str, faults: &[Fault]) -> Self {
         Self { play: play.to_owned(), replicas: 1, faults: faults.to_vec() }
@@ -135,22 +147,29 @@ impl Plan {
 
     /// Nothing but crashes: no answer is missing, so that checks need no patience.
     pub(crate) fn only_crashes(&self) -> bool {
-        self.faults.iter().all(|f| f.kind.crashes())
+        self.faults.iter().all(|f| f.kind.crashes() && f.kind != Kind::CrashLagging)
     }
 }
 
 impl Kind {
     pub(crate) fn crashes(self) -> bool {
-        matches!(self, Self::CrashBefore | Self::CrashAfter | Self::CrashAhead | Self::CrashBehind)
+        matches!(self, Self::CrashBefore | Self::CrashAfter)
+            || matches!(self, Self::CrashAhead | Self::CrashBehind | Self::CrashLagging)
+    }
+    /// Whether it may strike and change nothing: an older answer that is the same, an event that no other follows. It
+    /// came to pass only where it was seen to.
+    pub(crate) fn may_be_nothing(self) -> bool {
+        matches!(self, Self::CrashLagging | Self::Stale | Self::Swap)
     }
 }
 
 impl Class {
     pub(crate) fn writes(self) -> bool {
-        matches!(self, Self::Status | Self::Finalizer | Self::Image | Self::Job | Self::Event)
+        WRITES.contains(&self)
     }
     pub(crate) fn watches(self) -> bool {
-        matches!(self, Self::WatchReleases | Self::WatchDeployments | Self::WatchPods | Self::WatchOthers)
+        matches!(self, Self::WatchReleases | Self::WatchDeployments | Self::WatchSets)
+            || matches!(self, Self::WatchPods | Self::WatchOthers)
     }
 }
 
@@ -160,6 +179,11 @@ impl Fault {
     }
     pub(crate) fn times(self, times: u32) -> Self {
         Self { times, ..self }
+    }
+    /// Whether the other one can never strike beside this one, which is found first.
+    pub(crate) fn hides(&self, other: &Self) -> bool {
+        let end = |f: &Self| f.nth.saturating_add(f.times);
+        self.on == other.on && self.nth <= other.nth && end(other) <= end(self)
     }
     pub(crate) fn hits(&self, on: Class, count: u32) -> bool {
         self.on == on && (self.nth..self.nth.saturating_add(self.times)).contains(&count)
@@ -209,6 +233,18 @@ impl FromStr for Fault {
 
 fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|e| format!("{text:?}: {e}"))
+}
+
+#[test]
+fn of_two_faults_both_can_strike() {
+    let fault = |text: &str| text.parse::<Fault>().unwrap();
+    for (one, two) in [("409@status/2", "422@status/2"), ("409@status/1*3", "422@status/2*2")] {
+        assert!(fault(one).hides(&fault(two)), "{one} {two}");
+    }
+    for (one, two) in [("409@status/2", "422@image/2"), ("409@status/2", "422@status/2*2"), ("409@job/1", "409@job/2")]
+    {
+        assert!(!fault(one).hides(&fault(two)), "{one} {two}");
+    }
 }
 
 #[test]

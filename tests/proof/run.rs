@@ -36,6 +36,8 @@ pub(crate) struct Outcome {
     /// Whether all faults came to pass.
     pub(crate) struck: bool,
     pub(crate) took: Duration,
+    /// It was violated when the same sources were played before.
+    pub(crate) violated_before: bool,
 }
 
 /// Plays `plan` on a runtime of its own. Never panics for what the controller did.
@@ -55,7 +57,8 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
         }
     };
     let struck = faults.struck() == plan.faults.len();
-    Outcome { plan: plan.clone(), end, counts: faults.counts(), struck, took: started.elapsed() }
+    let (plan, counts, took) = (plan.clone(), faults.counts(), started.elapsed());
+    Outcome { plan, end, counts, struck, took, violated_before: false }
 }
 
 async fn perform(plan: &Plan, name: &str, faults: &Arc<Faults>, end: &RefCell<String>) {

@@ -44,7 +44,7 @@ async fn take_back(s: &Scene) {
 }
 
 /// Waits until people must say what becomes of a stage; the token.
-async fn held(s: &Scene) -> String {
+pub(crate) async fn held(s: &Scene) -> String {
     let waits =
         |s: &ReleaseStatus| s.conditions.iter().any(|c| c.type_ == "AwaitingPromotion" && c.reason == "Inconclusive");
     s.until_status("it is held", waits).await.rollout.unwrap().promotion.unwrap().token
@@ -89,6 +89,8 @@ pub(crate) fn tries_again(s: &Scene) -> LocalBoxFuture<'_, ()> {
         s.ends(NEW, Phase::RolledBack, Reason::RolledBack).await;
         s.behaves(NEW, json!({})).await;
         s.retry("again").await;
+        // Until then the rollout of this tag is the one that has ended.
+        s.until_status("it is tried again", |s| s.running().is_some()).await;
         approve(s, NEW, None).await;
     }
     .boxed_local()
@@ -121,7 +123,7 @@ pub(crate) fn newer_while_suspended(s: &Scene) -> LocalBoxFuture<'_, ()> {
     .boxed_local()
 }
 
-async fn migrates(s: &Scene) {
+pub(crate) async fn migrates(s: &Scene) {
     let at_work = |s: &ReleaseStatus| {
         let stages = s.rollout.as_ref().filter(|r| r.step == Step::RunningHooks).map(|r| r.stages.as_slice());
         stages.into_iter().flatten().flat_map(|s| &s.hooks).any(|h| h.state == HookStep::Running)

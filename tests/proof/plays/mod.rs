@@ -5,14 +5,19 @@
 mod deciders;
 mod images;
 mod people;
+mod shapes;
 mod table;
 mod verbs;
 mod wholes;
 
+pub(crate) use deciders::{held, migrates};
+pub(crate) use people::{approve, fails_and_does_not_come_back, stuck_in_production};
+pub(crate) use table::unasked;
+
 use crate::support::Scene;
 use crate::support::manifests::{self, REPOSITORY, stage};
+use crate::support::sets::target_of;
 use futures::future::LocalBoxFuture;
-use kube::api::{Api, Patch};
 use serde_json::{Value, json};
 
 pub(crate) const OLD: &str = "sha-0000001";
@@ -32,7 +37,7 @@ pub(crate) struct Play {
     pub(crate) people: for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, ()>,
     /// The tag whose rollout is the last.
     pub(crate) last: &'static str,
-    /// Every way in which it may end, as [`super::end`] writes it.
+    /// Every way in which it may end, as [`super::end`] writes it. First the one to which it comes when nothing goes wrong.
     pub(crate) ends: &'static [&'static str],
 }
 
@@ -46,7 +51,16 @@ pub(crate) enum Begins {
     Unknown,
     /// [`OLD`] was verified in both stages, and came from a registry that is asked.
     Registered,
+    /// [`OLD`] was verified in both stages; each application has three replicas.
+    Large,
+    /// [`OLD`] was verified in both stages; in production there is the StatefulSet [`SET`] beside the Deployment.
+    Beside,
+    /// [`OLD`] was verified in both stages, the second of which is the StatefulSet [`SET`] alone.
+    Stateful,
 }
+
+/// The StatefulSet of the plays that have one.
+pub(crate) const SET: &str = "db";
 
 /// All of them, or those that `PROOF_PLAYS` names.
 pub(crate) fn plays() -> Vec<&'static Play> {
@@ -60,7 +74,7 @@ pub(crate) fn play(name: &str) -> Option<&'static Play> {
 }
 
 fn every() -> impl Iterator<Item = &'static Play> {
-    table::PLAYS.iter().chain(verbs::PLAYS).chain(wholes::PLAYS)
+    table::PLAYS.iter().chain(verbs::PLAYS).chain(wholes::PLAYS).chain(shapes::PLAYS)
 }
 
 /// How long checks go on failing before they say so.
@@ -72,20 +86,27 @@ pub(crate) struct Patience {
 impl Play {
     /// Everything up to the edit that this play is about.
     pub(crate) async fn set_up(&self, s: &Scene, patience: Patience) {
-        if self.begins == Begins::Unknown {
-            return application(s, "production").await;
+        match self.begins {
+            Begins::Unknown => return application(s, "production").await,
+            Begins::Registered => {
+                images::push(s, OLD, "old").await;
+                let old = images::image(s, OLD);
+                futures::join!(application_of(s, "staging", &old, 1), application_of(s, "production", &old, 1));
+            }
+            Begins::Stateful => drop(futures::join!(application(s, "staging"), s.stateful(SET, OLD, 1))),
+            Begins::Beside => {
+                futures::join!(application(s, "staging"), application(s, "production"), s.stateful(SET, OLD, 1));
+            }
+            Begins::Large => {
+                let old = manifests::image(OLD);
+                futures::join!(application_of(s, "staging", &old, 3), application_of(s, "production", &old, 3));
+            }
+            Begins::Settled | Begins::Adopting => {
+                futures::join!(application(s, "staging"), application(s, "production"));
+            }
         }
-        if self.begins == Begins::Registered {
-            images::push(s, OLD, "old").await;
-            let old = images::image(s, OLD);
-            futures::join!(application_of(s, "staging", &old), application_of(s, "production", &old));
-            s.apply(&resolving(s, release(OLD, patience))).await;
-            s.verified(OLD).await;
-        } else {
-            futures::join!(application(s, "staging"), application(s, "production"));
-        }
-        if self.begins == Begins::Settled {
-            s.apply(&release(OLD, patience)).await;
+        if self.begins != Begins::Adopting {
+            s.apply(&self.release(s, OLD, patience)).await;
             s.verified(OLD).await;
         }
         for (tag, behaviour) in self.behaves {
@@ -100,20 +121,34 @@ impl Play {
                 s.behaves(tag, serde_json::from_str(behaviour).unwrap()).await;
             }
         }
-        s.apply(&self.edit(s, patience)).await;
+        let tag = if self.begins == Begins::Adopting { OLD } else { NEW };
+        let mut spec = self.release(s, tag, patience);
+        (self.spec)(&mut spec);
+        s.apply(&spec).await;
         (self.people)(s).await;
     }
 
-    fn edit(&self, s: &Scene, patience: Patience) -> Value {
-        let mut spec = match self.begins {
-            Begins::Settled => release(NEW, patience),
-            Begins::Registered => resolving(s, release(NEW, patience)),
-            Begins::Adopting => release(OLD, patience),
-            Begins::Unknown => {
-                json!({"image": {"repository": REPOSITORY, "tag": NEW}, "stages": [asked("production", Some("Automatic"), patience)]})
+    /// The Release before anything of the play's own is in it.
+    fn release(&self, s: &Scene, tag: &str, patience: Patience) -> Value {
+        let mut spec = release(tag, patience);
+        let production = &mut spec["stages"][1];
+        match self.begins {
+            Begins::Settled | Begins::Adopting | Begins::Large => {}
+            Begins::Registered => {
+                spec["image"]["repository"] = json!(images::repository(s));
+                // Looked up there.
+                spec["image"]["resolve"] = json!("Registry");
             }
-        };
-        (self.spec)(&mut spec);
+            Begins::Unknown => spec["stages"] = json!([asked("production", Some("Automatic"), patience)]),
+            Begins::Beside => {
+                production["targets"].as_array_mut().unwrap().push(target_of("StatefulSet", SET, SET));
+                production["healthChecks"][0]["http"]["pods"]["target"] = json!(SET);
+            }
+            Begins::Stateful => {
+                production["targets"] = json!([target_of("StatefulSet", SET, SET)]);
+                production["smokeTests"][0]["http"]["service"]["name"] = json!(SET);
+            }
+        }
         spec
     }
 }
@@ -126,13 +161,6 @@ pub(crate) fn release(tag: &str, patience: Patience) -> Value {
     })
 }
 
-/// The same, of the registry's image, which is looked up there.
-fn resolving(s: &Scene, mut spec: Value) -> Value {
-    spec["image"]["repository"] = json!(images::repository(s));
-    spec["image"]["resolve"] = json!("Registry");
-    spec
-}
-
 fn asked(name: &str, promotion: Option<&str>, patience: Patience) -> Value {
     let mut stage = stage(name, promotion);
     let retry = json!({"attempts": patience.attempts, "interval": "1s"});
@@ -143,13 +171,11 @@ fn asked(name: &str, promotion: Option<&str>, patience: Patience) -> Value {
 
 /// A Deployment of one replica with its Service, once it is available.
 pub(crate) async fn application(s: &Scene, name: &str) {
-    application_of(s, name, &manifests::image(OLD)).await;
+    application_of(s, name, &manifests::image(OLD), 1).await;
 }
 
-async fn application_of(s: &Scene, name: &str, image: &str) {
-    s.apply_deployment(&manifests::deployment(name, image, 1)).await;
-    let services: Api<k8s_openapi::api::core::v1::Service> = s.api();
-    let owner = crate::support::workloads::owner();
-    services.patch(name, &owner, &Patch::Apply(manifests::service(name))).await.unwrap();
+async fn application_of(s: &Scene, name: &str, image: &str, replicas: i32) {
+    s.apply_deployment(&manifests::deployment(name, image, replicas)).await;
+    s.serve(name).await;
     s.available(name).await;
 }

@@ -8,6 +8,7 @@ use crate::support::wait::{is, until};
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
+use tidegate::api::{Phase, ReleaseStatus};
 
 /// Until this Deployment is told to run this tag.
 pub(super) async fn runs(s: &Scene, deployment: &str, tag: &str) {
@@ -18,8 +19,16 @@ pub(super) async fn runs(s: &Scene, deployment: &str, tag: &str) {
     .await;
 }
 
-/// Approves it, once asked to; before that, what `before` says of [`NEW`] comes true.
-pub(super) async fn approve(s: &Scene, tag: &str, before: Option<Value>) {
+/// Approves it, once asked to; before that, what `before` says of [`NEW`] comes true. Of what has ended already there
+/// is nothing to approve: whether it may have ended so is judged at the end of the play.
+pub(crate) async fn approve(s: &Scene, tag: &str, before: Option<Value>) {
+    let of_tag = |status: &ReleaseStatus| status.rollout.as_ref().is_some_and(|r| r.image.short() == tag);
+    let asks = |status: &ReleaseStatus| of_tag(status) && status.phase == Some(Phase::AwaitingPromotion);
+    let ended = |status: &ReleaseStatus| of_tag(status) && status.running().is_none();
+    let either = s.until_status(&format!("{tag} awaits promotion, or has ended"), |s| asks(s) || ended(s)).await;
+    if ended(&either) {
+        return;
+    }
     let token = s.awaiting(tag).await;
     if let Some(behaviour) = before {
         s.behaves(NEW, behaviour).await;
@@ -28,7 +37,7 @@ pub(super) async fn approve(s: &Scene, tag: &str, before: Option<Value>) {
 }
 
 /// Until production runs [`NEW`], which never gets ready there.
-async fn stuck_in_production(s: &Scene) {
+pub(crate) async fn stuck_in_production(s: &Scene) {
     approve(s, NEW, Some(json!({"ready": {"never": true}}))).await;
     runs(s, "production", NEW).await;
 }
@@ -102,6 +111,69 @@ pub(super) fn newer_while_production_works(s: &Scene) -> LocalBoxFuture<'_, ()> 
         s.set_tag(NEWER).await;
         s.behaves(NEW, json!({})).await;
         approve(s, NEWER, None).await;
+    }
+    .boxed_local()
+}
+
+/// Production runs [`NEW`], is available, and its health check fails for as long as nobody mends it.
+pub(super) fn newer_while_production_is_verified(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        approve(s, NEW, Some(json!({"http": [{"path": "/health", "status": 503}]}))).await;
+        let asked = |s: &ReleaseStatus| {
+            s.phase == Some(Phase::Verifying)
+                && s.rollout.as_ref().is_some_and(|r| r.stage.as_deref() == Some("production"))
+        };
+        s.until_status("production is verified", asked).await;
+        s.set_tag(NEWER).await;
+        s.behaves(NEW, json!({})).await;
+        approve(s, NEWER, None).await;
+    }
+    .boxed_local()
+}
+
+/// It fails in production, and the version before does not get ready again: it is being restored.
+pub(crate) async fn fails_and_does_not_come_back(s: &Scene) {
+    let fails = json!([{"path": "/items", "status": 500}]);
+    approve(s, NEW, Some(json!({"ready": {"never": true}, "http": fails}))).await;
+    runs(s, "production", NEW).await;
+    // In this order, so that nothing is restored before it is spoilt.
+    s.behaves(OLD, json!({"ready": {"never": true}})).await;
+    s.behaves(NEW, json!({"http": fails})).await;
+    s.phase(NEW, Phase::Restoring).await;
+    runs(s, "production", OLD).await;
+}
+
+pub(super) fn newer_while_production_comes_back(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        fails_and_does_not_come_back(s).await;
+        s.set_tag(NEWER).await;
+        s.behaves(OLD, json!({})).await;
+        approve(s, NEWER, None).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn turns_ill_while_it_bakes(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        let bakes = |s: &ReleaseStatus| s.message.as_deref().unwrap_or_default().contains("bakes until");
+        s.until_status("it bakes", bakes).await;
+        s.behaves(NEW, json!({"http": [{"path": "/health", "status": 503}]})).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn person_changes_production(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        stuck_in_production(s).await;
+        s.set_image("production", &image(FOREIGN)).await;
+    }
+    .boxed_local()
+}
+
+pub(super) fn gitops_reverts_production(s: &Scene) -> LocalBoxFuture<'_, ()> {
+    async {
+        stuck_in_production(s).await;
+        s.apply_deployment(&deployment("production", &image(OLD), 1)).await;
     }
     .boxed_local()
 }

@@ -94,6 +94,14 @@ pub(crate) const DAMAGES: &[Damage] = &[
         stamp["uid"] = json!(NOBODY);
         stamp.to_string()
     })),
+    // Of the rollout that brought the version before this one.
+    stamp!("stamps-older", |old| old.map(|mut stamp| {
+        let effect = stamp["effect"].as_str().unwrap_or_default().replacen("/2-1/", "/1-1/", 1);
+        stamp["effect"] = json!(effect);
+        stamp.to_string()
+    })),
+    Damage { name: "annotations-deleted", comes: Comes::On, does: |s| no_annotations(s).boxed_local() },
+    Damage { name: "approval-cut", comes: Comes::On, does: |s| cut_approval(s).boxed_local() },
     Damage { name: "annotations-huge", comes: Comes::On, does: |s| annotations(s).boxed_local() },
 ];
 
@@ -132,6 +140,24 @@ async fn annotations(s: &Scene) -> Hit {
     let long = "x".repeat(60_000);
     s.annotate(json!({annotation::ABORT: long, annotation::PROMOTE: long, annotation::ROLLBACK: long, annotation::PROMOTED_BY: "admin"}))
         .await;
+    Hit::Done
+}
+
+async fn no_annotations(s: &Scene) -> Hit {
+    let all =
+        [annotation::ABORT, annotation::PROMOTE, annotation::PROMOTED_BY, annotation::RETRY, annotation::ROLLBACK];
+    s.annotate(all.into_iter().map(|name| (name.to_owned(), Value::Null)).collect::<serde_json::Map<_, _>>().into())
+        .await;
+    Hit::Done
+}
+
+/// The approval that is there, or the one that is asked for, without its end.
+async fn cut_approval(s: &Scene) -> Hit {
+    let there = s.release().await.metadata.annotations.and_then(|a| a.get(annotation::PROMOTE).cloned());
+    let asked = s.status().await.rollout.and_then(|r| r.promotion).map(|p| p.token);
+    let whole = there.or(asked).unwrap_or_else(|| "production:sha-0000002".to_owned());
+    let tag = whole.split('#').next().unwrap_or_default();
+    s.annotate(json!({annotation::PROMOTE: tag[..tag.len() - 2], annotation::PROMOTED_BY: "admin"})).await;
     Hit::Done
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod lapse;
+mod past;
 mod state;
 mod stream;
 mod traffic;
@@ -20,7 +21,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, header};
 use lapse::Lapse;
-use std::collections::{HashMap, VecDeque};
+use past::{Lag, Question};
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,8 +31,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Longer than any request of the controller waits, and than the lease of these tests.
 pub(crate) const LATE: Duration = Duration::from_secs(7);
-/// Answers that are kept to be served as stale ones.
-const KEPT: usize = 4;
 
 pub(crate) struct Proxy {
     /// Where the controller finds it.
@@ -51,7 +50,10 @@ pub(super) struct Shared {
     held: Mutex<Option<Instant>>,
     /// The lease that its process could not renew.
     lapse: Lapse,
-    bodies: Mutex<HashMap<String, VecDeque<(axum::http::StatusCode, Bytes)>>>,
+    /// What its process hears when it starts.
+    lag: Mutex<Option<Lag>>,
+    /// Somebody who may read everything.
+    admin: kube::Client,
 }
 
 impl Proxy {
@@ -69,7 +71,8 @@ impl Proxy {
             crashes: watch::channel((0, None)).0,
             held: Mutex::default(),
             lapse: Lapse::default(),
-            bodies: Mutex::default(),
+            lag: Mutex::default(),
+            admin: cluster.client("admin").await,
         });
         let app = Router::new().fallback(handle).with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -109,15 +112,16 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
 
 impl Shared {
     async fn carry(self: Arc<Self>, class: Class, fault: Option<Fault>, parts: Parts, body: Bytes) -> Response<Body> {
-        let Some(Fault { kind, .. }) = fault else { return self.forward(class, parts, body).await };
+        let Some(fault) = fault else { return self.lagging(class, parts, body).await };
+        let kind = fault.kind;
         match kind {
             Kind::CrashBefore => {
-                self.crash(kind);
+                self.crash(fault);
                 return pending().await;
             }
-            Kind::CrashAfter | Kind::CrashAhead | Kind::CrashBehind => {
+            Kind::CrashAfter | Kind::CrashAhead | Kind::CrashBehind | Kind::CrashLagging => {
                 drop(self.forward(class, parts, body).await);
-                self.crash(kind);
+                self.crash(fault);
                 return pending().await;
             }
             Kind::Freeze => self.freeze(),
@@ -142,12 +146,7 @@ impl Shared {
                     _ => answer::refusal(kind),
                 };
             }
-            Kind::Stale => {
-                let older = self.older(&parts);
-                // Asked all the same, so that what is older next time is known.
-                let now = self.forward(class, parts, body).await;
-                return older.unwrap_or(now);
-            }
+            Kind::Stale => return self.stale(fault, &self.faults.earlier(), class, parts, body).await,
             _ => return answer::refusal(kind),
         }
         self.forward(class, parts, body).await
@@ -158,12 +157,12 @@ impl Shared {
         if let Some(until) = held {
             sleep_until(until).await;
         }
-        let key = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        let question = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let mut headers = parts.headers;
         for name in [header::HOST, header::CONTENT_LENGTH, header::CONNECTION, header::TRANSFER_ENCODING] {
             headers.remove(name);
         }
-        let request = self.upstream.request(parts.method.clone(), format!("{}{key}", self.server));
+        let request = self.upstream.request(parts.method.clone(), format!("{}{question}", self.server));
         let Ok(answered) = request.headers(headers).body(body).send().await else { return answer::closed() };
         let status = answered.status();
         let kind = answered.headers().get(header::CONTENT_TYPE).cloned();
@@ -174,36 +173,60 @@ impl Shared {
         if class == Class::Lease && parts.method != Method::GET && status.is_success() {
             self.lapse.renewed();
         }
-        if parts.method == Method::GET {
-            self.keep(key, status, bytes.clone());
+        if class == Class::Status && status.is_success() {
+            self.faults.stored(&bytes);
         }
         answer::with_type(status, kind, Body::from(bytes))
     }
 
-    fn keep(&self, key: String, status: axum::http::StatusCode, body: Bytes) {
-        let mut all = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = all.entry(key).or_default();
-        if kept.back().is_none_or(|(_, last)| *last != body) {
-            kept.push_back((status, body));
-        }
-        if kept.len() > KEPT {
-            kept.pop_front();
+    /// As the API server answers, or one that lags behind when the process has just started.
+    async fn lagging(self: &Arc<Self>, class: Class, parts: Parts, body: Bytes) -> Response<Body> {
+        let lag = {
+            let mut lag = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+            lag.as_mut()
+                .filter(|_| parts.method == Method::GET)
+                .and_then(|l| l.holds(class).then_some((l.fault, l.revision)))
+        };
+        match lag {
+            Some((fault, revision)) => self.stale(fault, &[revision], class, parts, body).await,
+            None => self.forward(class, parts, body).await,
         }
     }
 
-    fn older(&self, parts: &Parts) -> Option<Response<Body>> {
-        let key = parts.uri.path_and_query()?.to_string();
-        let all = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let (status, body) = all.get(&key)?.front()?.clone();
-        let json = header::HeaderValue::from_static("application/json");
-        Some(answer::with_type(status, Some(json), Body::from(body)))
+    /// The answer from the first of these revisions at which it was another one; it came to pass only then.
+    async fn stale(
+        self: &Arc<Self>,
+        fault: Fault,
+        revisions: &[u64],
+        class: Class,
+        parts: Parts,
+        body: Bytes,
+    ) -> Response<Body> {
+        let question = Question::of(&parts);
+        let now = self.forward(class, parts, body).await;
+        let Some(question) = question else { return now };
+        let (head, body) = now.into_parts();
+        let Ok(body) = to_bytes(body, usize::MAX).await else { return answer::closed() };
+        let now = (head.status, body);
+        for revision in revisions {
+            let then = question.at(*revision, &self.admin).await;
+            if let Some(then) = then.filter(|then| past::differ(then, &now)) {
+                self.faults.came(fault);
+                return past::response(then);
+            }
+        }
+        Response::from_parts(head, Body::from(now.1))
     }
 
-    fn crash(&self, how: Kind) {
+    fn crash(&self, fault: Fault) {
         let pid = self.pid.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(pid) = pid {
             signal(pid, "KILL");
-            self.crashes.send_modify(|(n, kind)| (*n, *kind) = (*n + 1, Some(how)));
+            if fault.kind == Kind::CrashLagging {
+                let lag = self.faults.earlier().first().map(|revision| Lag::new(fault, *revision));
+                *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+            }
+            self.crashes.send_modify(|(n, kind)| (*n, *kind) = (*n + 1, Some(fault.kind)));
         }
     }
 

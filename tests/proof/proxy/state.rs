@@ -1,8 +1,12 @@
 //! Which fault strikes when: counted over all processes of a run.
 
 use crate::plan::{Class, Fault, Kind};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// By so many statuses an API server lags behind.
+const LAG: usize = 3;
 
 /// The plan of one run as its proxies carry it out.
 #[derive(Default)]
@@ -18,6 +22,8 @@ struct State {
     refusals: BTreeMap<Class, (Kind, u32)>,
     /// What the controller sent that it must never send.
     wrong: Vec<String>,
+    /// Revisions of stored statuses, from the last one before the play began.
+    stored: Vec<u64>,
 }
 
 impl Faults {
@@ -27,7 +33,10 @@ impl Faults {
 
     /// From now on it is counted, and faults strike.
     pub(crate) fn arm(&self) {
-        self.lock().armed = true;
+        let mut state = self.lock();
+        state.armed = true;
+        let before = state.stored.len().saturating_sub(1);
+        state.stored.drain(..before);
     }
 
     /// Faults end: whatever comes must come to its end now.
@@ -71,8 +80,30 @@ impl Faults {
         *count += 1;
         let count = *count;
         let fault = state.faults.iter().find(|f| f.hits(on, count)).copied()?;
-        state.struck.push(fault);
+        if !fault.kind.may_be_nothing() {
+            state.struck.push(fault);
+        }
         Some(fault)
+    }
+
+    /// What might have been nothing was seen to be something.
+    pub(super) fn came(&self, fault: Fault) {
+        self.lock().struck.push(fault);
+    }
+
+    /// A status was stored: the answer to that.
+    pub(super) fn stored(&self, answer: &[u8]) {
+        let object: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let revision = object["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse::<u64>().ok());
+        self.lock().stored.extend(revision);
+    }
+
+    /// Revisions at which a lagging API server may stand: some statuses ago, then ever further back, to when it began.
+    pub(super) fn earlier(&self) -> Vec<u64> {
+        let state = self.lock();
+        let last = state.stored.len().saturating_sub(1 + LAG);
+        let steps = (0..=last).rev().step_by(LAG).chain([0]);
+        steps.filter_map(|n| state.stored.get(n).copied()).collect()
     }
 
     pub(super) fn refuse(&self, on: Class, kind: Kind, times: u32) {

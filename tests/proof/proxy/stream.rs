@@ -23,7 +23,7 @@ struct Pump {
     class: Class,
     out: Out,
     /// Events to come later, why, and the objects that they are about.
-    held: Vec<(Kind, String, Bytes)>,
+    held: Vec<(Fault, String, Bytes)>,
     until: Option<Instant>,
     silent: bool,
 }
@@ -80,8 +80,10 @@ impl Pump {
         match self.shared.faults.strike(self.class) {
             None => {
                 // What is coalesced never comes after a newer version of it.
-                self.held.retain(|(why, other, _)| *why != Kind::Coalesce || *other != object);
+                self.held.retain(|(why, other, _)| why.kind != Kind::Coalesce || *other != object);
                 self.send(line);
+                let swapped = self.held.iter().map(|(why, ..)| *why).filter(|why| why.kind == Kind::Swap);
+                swapped.for_each(|why| self.shared.faults.came(why));
                 self.flush();
             }
             Some(fault) => return self.fault(fault, object, line),
@@ -93,10 +95,10 @@ impl Pump {
         match fault.kind {
             Kind::Drop => {}
             Kind::Twice => [line.clone(), line].into_iter().for_each(|l| self.send(l)),
-            Kind::Swap => self.hold(Kind::Swap, object, line),
+            Kind::Swap => self.hold(fault, object, line),
             Kind::Coalesce => {
                 self.held.retain(|(_, other, _)| *other != object);
-                self.hold(Kind::Coalesce, object, line);
+                self.hold(fault, object, line);
             }
             Kind::HalfOpen => self.silent = true,
             Kind::GoneInStream => {
@@ -118,7 +120,7 @@ impl Pump {
         true
     }
 
-    fn hold(&mut self, why: Kind, object: String, line: Bytes) {
+    fn hold(&mut self, why: Fault, object: String, line: Bytes) {
         self.held.push((why, object, line));
         self.until.get_or_insert(Instant::now() + HELD);
     }
