@@ -5,6 +5,7 @@ use crate::api::TargetId;
 use crate::api::spec::{KubernetesTarget, Stage, TargetKind};
 use crate::api::status::{Rollout, Step, Workload};
 use crate::api::view::{LiveTarget, TargetView};
+use crate::rollout::plan::targets_of_rollout;
 use crate::rollout::{Observed, need};
 use std::collections::BTreeMap;
 
@@ -30,9 +31,13 @@ impl World {
         }
         let view = |id: &TargetId| self.targets.get(id).cloned().unwrap_or(TargetView::Absent);
         if self.plain {
-            // What has to be read of a spec that keeps its targets is always the same.
+            // What a target is of a spec that keeps its targets is always the same.
             let ids = |s: &Stage| s.targets.iter().map(|t| TargetId::new(&s.name, &t.name)).collect::<Vec<_>>();
-            return self.rel.spec.stages.iter().flat_map(ids).map(|id| (id.clone(), view(&id))).collect();
+            let ids = match self.rel.status.running().filter(|r| r.spec.is_some()) {
+                Some(rollout) => targets_of_rollout(rollout).into_iter().map(|(id, _)| id).collect(),
+                None => self.rel.spec.stages.iter().flat_map(ids).collect::<Vec<_>>(),
+            };
+            return ids.into_iter().map(|id| (id.clone(), view(&id))).collect();
         }
         let named = |kind: TargetKind, view: TargetView| match (&view, kind) {
             (TargetView::Live(live), TargetKind::Kubernetes(k)) if !is_named(live, &k, &self.rel.name.namespace) => {

@@ -1,23 +1,27 @@
 //! Every way in which things can come about, within bounds: the core against an adversary, without chance.
 //!
 //! A state is a world in its [normal form](normal) (the Release with its status, workloads, answers under way) and what
-//! the adversary has left. Each configuration is searched breadth first, level by level, until there are so many states
-//! that no further level is begun; in each transition the laws of [`super::properties::laws`] are asked. From each world the
-//! way to an end is followed; of the worlds of the last level, from one in eight. A violation prints the shortest way to
+//! the adversary has left. Each configuration is searched breadth first, level by level, from several [moments](leads) of
+//! an undisturbed release at once, until there are so many states that no further level is begun; in each transition the laws of [`super::properties::laws`] are asked. From each world the
+//! way to an end is followed, which comes [in time](bounds); of the worlds of the last level, from one in sixteen. A violation prints the shortest way to
 //! it. The same world, laws and moves serve the random adversary of [`super::properties`].
 //!
 //! What may happen at any time: a decision is made and carried out; it is stored and the controller ends before or after
 //! its effect; its answer is lost; its write comes late; the memory is lost; workloads go on one by one, or their pods
-//! stay unavailable; time passes, to the next instant that the controller wants or past a deadline. What else may
-//! happen, and how often, is said by each configuration. Bounds for `MODEL=deep` are larger.
+//! stay unavailable; time passes, to the next instant that the controller wants or past a deadline; a look shows one
+//! workload as it was before our last write to it, with its old version, generation and pods, once after each write. What
+//! else may happen, and how often, is said by each configuration. Bounds for `MODEL=deep` are larger.
 //!
-//! Not of the model: two Releases on one workload, ECS, metrics, load and registries (those have tests of their own), reads
-//! that are older than the controller's own write (the API server answers them up to date), and a write that comes to the
-//! API server after its rollout has ended, which is not promised to be taken back.
+//! Not of the model: two Releases on one workload, ECS, metrics, load and registries (those have tests of their own),
+//! several old looks after one write, and a write that comes to the API server after its rollout has ended, which is not
+//! promised to be taken back.
 
 mod acts;
+mod bounds;
 mod configs;
+mod leads;
 mod liveness;
+mod looks;
 mod normal;
 mod parts;
 mod search;
@@ -43,6 +47,7 @@ struct Count {
 fn explore(config: Config) -> Count {
     let (name, begun) = (config.name, Instant::now());
     let mut search = Search::new(config);
+    let lengths = search.begin().unwrap_or_else(|violation| panic!("{}", search.trace(&violation)));
     let cut = match search.run() {
         Ok(None) => "all there are".to_owned(),
         Ok(Some(depth)) => format!("all within {depth} acts"),
@@ -51,12 +56,12 @@ fn explore(config: Config) -> Count {
     let searched = begun.elapsed();
     let found = |e| panic!("{}", search.trace(&search.violation(e)));
     let count = Count { states: search.states.len(), worlds: search.worlds.len() };
-    let ways = liveness::everywhere(&search).unwrap_or_else(found);
-    let mended = liveness::mended(&search, configs::DEADLINES)
-        .unwrap_or_else(|e| panic!("{}", { search.trace(&search.violation(e)) }));
+    let within = bounds::longest(&(search.config.start)().rel.spec, search.config.budget.orders);
+    let ways = liveness::everywhere(&search, within).unwrap_or_else(found);
+    let mended = liveness::mended(&search, within).unwrap_or_else(found);
     println!(
         "{name}: {} states ({cut}), {} worlds, {} decisions, {} transitions in {searched:.1?}; {} worlds followed: an end after at most {} \
-         steps and {} s, {} wait for somebody; {mended} mended; {:.1?} in all; {}",
+         steps and {} s of {within}, {} wait for somebody; {} mended, ended after {} s at most; {:.1?} in all; {}",
         count.states,
         count.worlds,
         search.decisions(),
@@ -65,9 +70,12 @@ fn explore(config: Config) -> Count {
         ways.steps,
         ways.time / 1000,
         ways.waiting,
+        mended.followed,
+        mended.time / 1000,
         begun.elapsed(),
         search.parts.sizes(),
     );
+    println!("  {lengths:?} acts from a new tag to rest, undisturbed; states found first from: {}", search.shares());
     count
 }
 
@@ -90,13 +98,18 @@ fn the_laws_hold_in_every_state() {
 fn a_world_and_its_normal_form_go_on_alike() {
     let mut reached = 0;
     for config in all(Depth::Usual) {
-        let (name, start, budget) = (config.name, config.start, config.budget);
-        let search = Search::new(config);
+        let (name, start) = (config.name, config.start);
+        let mut search = Search::new(config);
+        let _ = search.begin().unwrap_or_else(|violation| panic!("{}", search.trace(&violation)));
         for walk in 0..WALKS {
+            let from = walk as usize % search.situations.len();
             let mut chance = walk.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
             let mut raw = Play { w: start(), laws: Laws::default(), late: None };
             raw.laws.sizeless = true;
-            let (mut world, mut left) = (search.states[0].0, budget);
+            for act in &search.situations[from].acts {
+                raw.make(*act, None).unwrap_or_else(|e| panic!("{name}: {act:?}: {e}"));
+            }
+            let (mut world, mut left, ..) = search.states[from];
             for step in 0..STEPS {
                 let next = search.successors(world, left).unwrap_or_else(|(act, e)| panic!("{name}: {act:?}: {e}"));
                 if next.is_empty() {

@@ -208,6 +208,7 @@ impl World {
         if live.uid != write.uid || live.resource_version != write.resource_version {
             return Answer::Refused { kind: Refused::Conflict, message: "the object has been modified".into() };
         }
+        self.past.insert(id, (**live).clone());
         for image in &write.images {
             set_image(live, &image.container, image.image.clone(), MANAGER);
         }

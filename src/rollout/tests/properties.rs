@@ -3,6 +3,8 @@
 pub(super) mod adversary;
 mod deletions;
 pub(super) mod laws;
+pub(super) mod looks;
+mod verified;
 
 use super::world::{World, spec};
 use crate::api::spec::{OnInconclusive, RollbackMode, RollbackScope};

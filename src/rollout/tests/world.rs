@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) last_result: Option<AskResult>,
     /// What CI published, by ConfigMap.
     pub(super) evidence: BTreeMap<String, EvidenceView>,
+    /// What each target was before our last write to it.
+    pub(super) past: BTreeMap<TargetId, LiveTarget>,
     /// Targets that exist and cannot be read.
     pub(super) hidden: BTreeMap<TargetId, TargetView>,
     /// How often the rest of a pod template was edited: another revision with the same image.
@@ -155,6 +157,7 @@ impl World {
             results: vec![],
             last_result: None,
             evidence: BTreeMap::new(),
+            past: BTreeMap::new(),
             hidden: BTreeMap::new(),
             edits: BTreeMap::new(),
             mute: false,

@@ -2,11 +2,10 @@
 
 use super::super::play::Fate;
 use super::super::properties::adversary::{self, Move};
-use super::super::properties::laws::{Law, Laws, gone};
+use super::super::properties::laws::{Law, Laws, expiry, gone};
 use super::super::workloads::{Behaviour, settle};
 use super::super::world::World;
 use crate::api::effect::{Effect, TargetWrite};
-use crate::api::status::Step;
 use crate::api::time::Time;
 use crate::api::view::TargetView;
 use crate::rollout::Decision;
@@ -35,6 +34,8 @@ pub(super) enum Act {
     Grow(u8),
     /// The pods of one are there, and not available yet.
     Lag(u8),
+    /// A decision is taken on a look in which one workload is as it was before our last write.
+    LookBack(u8),
     /// It is the time that the last decision wanted to look again at.
     Tick,
     Do(Move),
@@ -61,7 +62,7 @@ impl Budget {
         let purse = match act {
             Act::Decide(Fate::Done) | Act::Land | Act::Converge | Act::Grow(_) | Act::Tick => return Some(self),
             Act::Do(Move::Approve) => return Some(self),
-            Act::Decide(_) | Act::DecideLate | Act::Restart | Act::Lag(_) => &mut self.faults,
+            Act::Decide(_) | Act::DecideLate | Act::Restart | Act::Lag(_) | Act::LookBack(_) => &mut self.faults,
             Act::Do(m) => match m {
                 Move::Person(..) | Move::GitOps(_) | Move::Edit(_) | Move::Scale(_) | Move::Zero(_) => &mut self.hands,
                 Move::Pause(_) | Move::Away(_) | Move::Replace(_) | Move::Claim(_) => &mut self.hands,
@@ -127,6 +128,7 @@ impl Play {
                 }
                 Ok(())
             }
+            Act::LookBack(t) => self.laws.look_back(&mut self.w, &adversary::id(t)),
             Act::Tick => {
                 let again = known.map_or_else(|| self.w.decide().again, |d| d.again);
                 self.w.now = self.until(again).unwrap_or(self.w.now);
@@ -148,11 +150,4 @@ impl Play {
         let of = |w: &TargetWrite| w.stamp.effect.parts().map(|p| p.rollout);
         self.late.as_ref().and_then(of).is_some_and(|r| self.w.rel.status.running().is_some_and(|now| now.id == r))
     }
-}
-
-fn expiry(w: &World) -> Option<Time> {
-    let rollout = w.rel.status.running().filter(|r| matches!(r.step, Step::AwaitingPromotion | Step::Holding))?;
-    let waits = rollout.promotion.as_ref()?;
-    let (at, _) = w.rel.spec.stage(&waits.stage)?;
-    Some(waits.since.plus(w.rel.spec.promotion(at).timeout))
 }

@@ -3,11 +3,8 @@
 use super::super::properties::adversary::Move;
 use super::super::world::{REPOSITORY, World, spec};
 use super::acts::{Act, Budget};
+use super::leads::Lead;
 use super::search::Config;
-use crate::api::time::Duration;
-
-/// What a rollout and what follows it may take, everything together: no run that is mended takes longer.
-pub(super) const DEADLINES: Duration = Duration::from_secs(3 * 24 * 3600);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
@@ -55,7 +52,7 @@ const B2: u8 = 1;
 pub(super) fn all(depth: Depth) -> Vec<Config> {
     use Move::*;
     let deep = depth == Depth::Deep;
-    let (most, outermost, mended) = if deep { (1_000_000, 1, 401) } else { (150_000, 8, 2003) };
+    let (most, outermost, mended) = if deep { (1_000_000, 1, 401) } else { (150_000, 16, 2003) };
     let pick = |usual: [u8; 5], more: [u8; 5]| budget(if deep { more } else { usual });
     let act = |moves: &[Move]| moves.iter().copied().map(Act::Do).collect::<Vec<_>>();
     let usual = vec![Act::Do(Approve), Act::Land, Act::Restart];
@@ -65,8 +62,14 @@ pub(super) fn all(depth: Depth) -> Vec<Config> {
         Config {
             name: "faults",
             start: two_stages,
-            acts: [usual.clone(), bad.clone(), act(&[Refuse(0), Refuse(3), Seconds(130)]), vec![Act::Lag(FIRST)]]
-                .concat(),
+            leads: through_production(),
+            acts: [
+                usual.clone(),
+                bad.clone(),
+                act(&[Refuse(0), Refuse(3), Seconds(130), StatusLost]),
+                vec![Act::Lag(FIRST), Act::LookBack(FIRST), Act::LookBack(LAST)],
+            ]
+            .concat(),
             most,
             outermost,
             mended,
@@ -76,10 +79,12 @@ pub(super) fn all(depth: Depth) -> Vec<Config> {
         Config {
             name: "hands",
             start: two_stages,
+            leads: through_production(),
             acts: [
                 usual.clone(),
                 act(&[Person(FIRST, 0), GitOps(FIRST), GitOps(LAST), Edit(LAST), Replace(FIRST), Away(LAST)]),
                 act(&[Zero(FIRST), Pause(FIRST)]),
+                vec![Act::LookBack(LAST)],
                 bad.clone(),
             ]
             .concat(),
@@ -93,10 +98,12 @@ pub(super) fn all(depth: Depth) -> Vec<Config> {
         Config {
             name: "orders",
             start: two_stages,
+            leads: through_production(),
             acts: [
                 usual.clone(),
                 act(&[Tag(0), Tag(2), Abort, Rollback(true), Retry(0), Suspend, Delete, OtherEdit]),
                 act(&[Behave(B2, GOOD)]),
+                vec![Act::LookBack(FIRST), Act::LookBack(LAST)],
                 bad.clone(),
             ]
             .concat(),
@@ -109,9 +116,16 @@ pub(super) fn all(depth: Depth) -> Vec<Config> {
         Config {
             name: "targets",
             start: two_targets,
+            leads: through_one(),
             acts: [
                 usual.clone(),
-                vec![Act::Grow(FIRST), Act::Grow(SECOND), Act::Lag(SECOND)],
+                vec![
+                    Act::Grow(FIRST),
+                    Act::Grow(SECOND),
+                    Act::Lag(SECOND),
+                    Act::LookBack(FIRST),
+                    Act::LookBack(SECOND),
+                ],
                 act(&[Person(SECOND, 0), Replace(SECOND), Edit(FIRST), Unread(FIRST), Denied(SECOND)]),
                 act(&[Tag(2), Abort, Refuse(0)]),
                 bad,
@@ -126,19 +140,45 @@ pub(super) fn all(depth: Depth) -> Vec<Config> {
         Config {
             name: "hooks",
             start: hooked,
+            leads: through_hooks(),
             acts: [
                 usual,
                 act(&[JobsVanish, Refuse(0), Refuse(3), Unfit(true), Unfit(false), StatusLost, DuplicateResult]),
                 act(&[Hook(0, 1), Hook(0, 2), Hook(3, 1), Behave(B2, FAILS_HEALTH), Abort, Tag(2), Seconds(70)]),
+                vec![Act::LookBack(FIRST)],
             ]
             .concat(),
-            most,
+            // One level less: it has the most moments to begin from.
+            most: most * 17 / 20,
             outermost,
             mended,
             told: false,
             budget: pick([1, 0, 1, 2, 1], [2, 0, 2, 3, 2]),
         },
     ]
+}
+
+/// A release that is well, and one that is taken back in production.
+fn through_production() -> Vec<Lead> {
+    let moments: &[&str] =
+        &["production AwaitingPromotion", "production Rolling", "production Verifying", "at rest, Verified"];
+    let bad = vec![Act::Do(Move::Behave(IN_PRODUCTION, FAILS_HEALTH))];
+    let back = &["production Restoring", "production VerifyingRestore", "at rest, RolledBack"];
+    vec![Lead { arranged: vec![], moments }, Lead { arranged: bad, moments: back }]
+}
+
+fn through_one() -> Vec<Lead> {
+    let bad = vec![Act::Do(Move::Behave(B2, FAILS_HEALTH))];
+    let moments = &["staging Rolling", "staging Verifying", "at rest, Verified"];
+    let back = &["staging Restoring", "staging VerifyingRestore"];
+    vec![Lead { arranged: vec![], moments }, Lead { arranged: bad, moments: back }]
+}
+
+fn through_hooks() -> Vec<Lead> {
+    let bad = vec![Act::Do(Move::Behave(B2, FAILS_HEALTH))];
+    let moments = &["staging RunningHooks", "staging Rolling", "staging Verifying", "at rest, Verified"];
+    let back = &["staging Restoring", "staging RunningRollbackHooks", "staging VerifyingRestore"];
+    vec![Lead { arranged: vec![], moments }, Lead { arranged: bad, moments: back }]
 }
 
 /// A Deployment and a StatefulSet in one stage.

@@ -1,6 +1,7 @@
 //! From everywhere it comes to an end, once the adversary rests.
 
 use super::super::properties::adversary;
+use super::leads::Situation;
 use super::parts::Ids;
 use super::search::{Search, THREADS, Violation};
 use super::steps::Next;
@@ -35,7 +36,7 @@ enum Way {
 
 /// From every world: with what is broken left broken, it comes to rest, or to something that it says it waits for. Of
 /// the worlds of the outermost level one in some is followed.
-pub(super) fn everywhere(search: &Search) -> Result<Ways, (u32, String)> {
+pub(super) fn everywhere(search: &Search, within: Duration) -> Result<Ways, (u32, String)> {
     let outermost = search.config.outermost;
     let is_followed = |w: &u32| search.expanded.has(w) || w.is_multiple_of(outermost);
     let worlds: Vec<u32> = (0..u32::try_from(search.worlds.len()).unwrap()).filter(is_followed).collect();
@@ -45,6 +46,9 @@ pub(super) fn everywhere(search: &Search) -> Result<Ways, (u32, String)> {
         for world in some {
             walk(search, &mut ways, world).map_err(|(at, e)| (world, format!("{e}\n      at {}", search.told(at))))?;
             match ways[world as usize] {
+                Way::Ends { time, .. } if time > within.millis() => {
+                    return Err((world, format!("it ends only after {} s, not within {within}", time / 1000)));
+                }
                 Way::Ends { steps, time } => (seen.steps, seen.time) = (seen.steps.max(steps), seen.time.max(time)),
                 _ => seen.waiting += 1,
             }
@@ -129,25 +133,41 @@ fn somebody(search: &Search, world: u32, rests: bool) -> Result<(), (u32, String
     play.laws.waits_for_somebody(&play.w, rests).map_err(|e| (world, e.to_string()))
 }
 
-/// From one world in some: what was broken is mended, and everything has ended within the sum of all deadlines.
-pub(super) fn mended(search: &Search, within: Duration) -> Result<usize, (u32, String)> {
+/// From one world in some: what was broken is mended, and everything has ended within the sum of all deadlines. Once
+/// with images that are well again, once with those that are as bad as they were.
+pub(super) fn mended(search: &Search, within: Duration) -> Result<Ways, (u32, String)> {
     let all: Vec<u32> = (0..u32::try_from(search.worlds.len()).unwrap()).step_by(search.config.mended).collect();
-    in_threads(&all, |some| some.into_iter().try_for_each(|w| one_mended(search, w, within)))?;
-    Ok(all.len())
+    in_threads(&all, |some| {
+        let mut seen = Ways::default();
+        for world in some {
+            for bad in [false, true] {
+                let took = one_mended(search, world, bad, within)?;
+                (seen.followed, seen.time) = (seen.followed + 1, seen.time.max(took.millis()));
+            }
+        }
+        Ok(seen)
+    })
+    .map(|all| all.into_iter().fold(Ways::default(), Ways::and))
 }
 
-fn one_mended(search: &Search, world: u32, within: Duration) -> Result<(), (u32, String)> {
+/// How long it took. `bad`: images stay as they are.
+fn one_mended(search: &Search, world: u32, bad: bool, within: Duration) -> Result<Duration, (u32, String)> {
     let ids: Ids = search.worlds.value(world);
     let mut play = search.parts.play(&ids);
+    let behaviour = play.w.behaviour.clone();
     adversary::mend(&mut play.w);
+    if bad {
+        play.w.behaviour = behaviour;
+    }
     let begun = play.w.now;
     let ended = play.laws.run_out(&mut play.w).and_then(|_| play.laws.all_has_ended(&play.w));
-    ended.map_err(|e| (world, format!("mended: {e}")))?;
+    let how = if bad { "mended but for its images" } else { "mended" };
+    ended.map_err(|e| (world, format!("{how}: {e}")))?;
     let took = play.w.now.since(begun);
     if took > within {
-        return Err((world, format!("mended, it ended only after {took}")));
+        return Err((world, format!("{how}, it ended only after {took}, not within {within}")));
     }
-    Ok(())
+    Ok(took)
 }
 
 impl Search {
@@ -155,12 +175,13 @@ impl Search {
     pub(super) fn trace(&self, violation: &Violation) -> String {
         let mut lines = vec![];
         let mut at = violation.state;
-        while at != 0 {
+        while at as usize >= self.situations.len() {
             let (world, left, parent, act) = self.states[at as usize];
             lines.push(format!("{act:?}\n      {} {left:?}", self.told(world)));
             at = parent;
         }
-        lines.push(format!("the beginning\n      {}", self.told(self.states[0].0)));
+        let Situation { name, acts } = &self.situations[at as usize];
+        lines.push(format!("{name}, after {acts:?}\n      {}", self.told(self.states[at as usize].0)));
         lines.reverse();
         lines.extend(violation.act.map(|a| format!("{a:?}")));
         let numbered = lines.iter().enumerate().map(|(n, l)| format!("{n:4}  {l}\n"));

@@ -50,6 +50,7 @@ pub(super) fn normalize(play: &mut Play) {
         }
         live.resource_version = NEWEST.into();
     }
+    w.past.values_mut().for_each(|live| live.resource_version = OLDER.into());
     if let Some(late) = &mut play.late {
         late.resource_version = if newest { NEWEST } else { OLDER }.into();
     }

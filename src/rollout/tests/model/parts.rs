@@ -8,7 +8,7 @@ use super::acts::Play;
 use super::normal::normalize;
 use crate::api::ask::AskResult;
 use crate::api::effect::{Answer, Refused, TargetWrite};
-use crate::api::view::TargetView;
+use crate::api::view::{LiveTarget, TargetView};
 use crate::api::{NsName, Reason, ReleaseSpec, ReleaseStatus, TargetId};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Debug, Write as _};
@@ -22,7 +22,8 @@ pub(super) const TALK: usize = 2;
 pub(super) const ENV: usize = 3;
 pub(super) const GHOST: usize = 4;
 pub(super) const JOBS: usize = 5;
-pub(super) const TARGETS: usize = 6;
+pub(super) const PAST: usize = 6;
+pub(super) const TARGETS: usize = 7;
 
 /// The Release without its status.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ pub(super) struct Parts {
     env: Pool<Env>,
     jobs: Pool<Jobs>,
     ghost: Pool<Laws>,
+    past: Pool<BTreeMap<TargetId, LiveTarget>>,
     places: Pool<Place>,
 }
 
@@ -127,6 +129,7 @@ impl Parts {
             env: Pool::new(),
             jobs: Pool::new(),
             ghost: Pool::new(),
+            past: Pool::new(),
             places: Pool::new(),
         }
     }
@@ -165,6 +168,8 @@ impl Parts {
         fresh(ENV, &mut || self.env.number(env.take().unwrap()));
         let mut laws = Some(laws);
         fresh(GHOST, &mut || self.ghost.number(laws.take().unwrap()));
+        let mut past = Some(w.past);
+        fresh(PAST, &mut || self.past.number(past.take().unwrap()));
         for (i, target) in self.targets.iter().enumerate() {
             fresh(TARGETS + i, &mut || {
                 let (view, hidden) = (targets.remove(target), hidden.remove(target));
@@ -195,6 +200,7 @@ impl Parts {
         (w.refuse, w.deleted, w.endings) = (env.refuse.clone(), env.deleted.clone(), env.endings.clone());
         let jobs = self.jobs.value(ids[JOBS]);
         (w.jobs, w.created, w.unfit) = (jobs.jobs.clone(), jobs.created.clone(), jobs.unfit.clone());
+        w.past = (*self.past.value(ids[PAST])).clone();
         for (i, target) in self.targets.iter().enumerate() {
             let place = self.places.value(ids[TARGETS + i]);
             w.targets.extend(place.view.clone().map(|v| (target.clone(), v)));
@@ -204,12 +210,17 @@ impl Parts {
         Play { w, laws: (*self.ghost.value(ids[GHOST])).clone(), late: talk.late.clone() }
     }
 
+    /// Whether no target was written yet.
+    pub(super) fn unwritten(&self, ids: &Ids) -> bool {
+        self.past.value(ids[PAST]).is_empty()
+    }
+
     pub(super) fn sizes(&self) -> String {
         let [status, front, talk] = [self.status.len(), self.front.len(), self.talk.len()];
         let [env, ghost, places] = [self.env.len(), self.ghost.len(), self.places.len()];
-        let jobs = self.jobs.len();
+        let (jobs, past) = (self.jobs.len(), self.past.len());
         format!(
-            "{status} statuses, {front} fronts, {talk} talks, {env} envs, {jobs} jobs, {ghost} ghosts, {places} places"
+            "{status} statuses, {front} fronts, {talk} talks, {env} envs, {jobs} jobs, {ghost} ghosts, {past} pasts, {places} places"
         )
     }
 }

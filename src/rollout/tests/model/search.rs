@@ -5,6 +5,7 @@
 use super::super::properties::adversary::Move;
 use super::super::world::World;
 use super::acts::{Act, Budget, Play};
+use super::leads::{Lead, Situation};
 use super::parts::{Ids, Parts};
 use super::steps::{Expanded, Seen};
 use super::table::{Memo, Table};
@@ -22,6 +23,8 @@ pub(super) const THREADS: usize = 2;
 pub(super) struct Config {
     pub name: &'static str,
     pub start: fn() -> World,
+    /// Where it begins beside the start.
+    pub leads: Vec<Lead>,
     pub acts: Vec<Act>,
     pub budget: Budget,
     /// Once there are so many states, no further level is begun.
@@ -41,9 +44,12 @@ pub(super) struct Search {
     pub(super) expanded: Memo<u32, Expanded>,
     pub(super) fates: Memo<u32, Vec<(Act, u32)>>,
     pub(super) seen: Memo<Ids, Seen>,
+    pub(super) looked: Memo<(Ids, u8), Seen>,
     pub(super) carried: Memo<(Ids, Act), Ids>,
     pub(super) moves: Memo<(Act, [u32; 6]), Vec<u32>>,
-    /// World, what is left, and the state and act that led there.
+    /// Where it begins: the first states.
+    pub situations: Vec<Situation>,
+    /// World, what is left, and the state and act that led there; those where it begins led to themselves.
     pub states: Vec<(u32, Budget, u32, Act)>,
     pub transitions: AtomicUsize,
 }
@@ -73,8 +79,10 @@ impl Search {
             expanded: Memo::default(),
             fates: Memo::default(),
             seen: Memo::default(),
+            looked: Memo::default(),
             carried: Memo::default(),
             moves: Memo::default(),
+            situations: vec![Situation { name: "a new tag".into(), acts: vec![] }],
             states,
             transitions: AtomicUsize::new(0),
         }
@@ -85,10 +93,10 @@ impl Search {
         self.seen.len()
     }
 
-    /// Every state that can be reached; where there are too many, those of so many acts. Gives how many, if it was cut.
+    /// Every state that can be reached from the situations; where there are too many, those of so many acts. Gives how many, if it was cut.
     pub(super) fn run(&mut self) -> Result<Option<usize>, Violation> {
         let mut depth = 0;
-        let mut known: HashSet<State> = HashSet::from([(self.states[0].0, self.states[0].1)]);
+        let mut known: HashSet<State> = self.states.iter().map(|s| (s.0, s.1)).collect();
         let mut level = 0..self.states.len();
         while !level.is_empty() {
             if self.states.len() >= self.config.most {

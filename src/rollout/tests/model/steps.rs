@@ -4,7 +4,7 @@ use super::super::play::Fate;
 use super::super::properties::adversary::{self, Move};
 use super::acts::{Act, Budget, Play};
 use super::normal::NOW;
-use super::parts::{ENV, FRONT, GHOST, Ids, JOBS, STATUS, TALK};
+use super::parts::{ENV, FRONT, GHOST, Ids, JOBS, PAST, STATUS, TALK};
 use super::search::Search;
 use crate::api::ReleaseStatus;
 use crate::api::effect::Effect;
@@ -44,12 +44,12 @@ pub(super) struct Expanded {
 pub(super) struct Seen {
     /// The Release is gone: none is taken.
     over: bool,
-    asks: bool,
-    acts: bool,
+    pub(super) asks: bool,
+    pub(super) acts: bool,
     writes: bool,
     deletes: bool,
     /// Another rollout begins.
-    renews: bool,
+    pub(super) renews: bool,
     /// A write is under way already.
     late: bool,
     /// In so many milliseconds something happens by itself.
@@ -58,32 +58,32 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What the outcome depends on: what the adversary has arranged only if somebody is asked or something is done.
-    fn depends(self, ids: &Ids) -> Ids {
+    pub(super) fn depends(self, ids: &Ids) -> Ids {
         let mut key = visible(ids);
         if self.asks || self.acts {
             key[ENV] = ids[ENV];
         }
         if self.acts || self.renews {
-            key[GHOST] = ids[GHOST];
+            (key[GHOST], key[PAST]) = (ids[GHOST], ids[PAST]);
         }
         key
     }
     /// The outcome, with what it does not depend on.
-    fn apply(self, ids: &Ids, mut made: Ids) -> Ids {
+    pub(super) fn apply(self, ids: &Ids, mut made: Ids) -> Ids {
         if !(self.asks || self.acts) {
             made[ENV] = ids[ENV];
         }
         if !(self.acts || self.renews) {
-            made[GHOST] = ids[GHOST];
+            (made[GHOST], made[PAST]) = (ids[GHOST], ids[PAST]);
         }
         made
     }
 }
 
 /// What the controller can see of a world.
-fn visible(ids: &Ids) -> Ids {
+pub(super) fn visible(ids: &Ids) -> Ids {
     let mut key = *ids;
-    (key[ENV], key[GHOST]) = (u32::MAX, u32::MAX);
+    (key[ENV], key[GHOST], key[PAST]) = (u32::MAX, u32::MAX, u32::MAX);
     key
 }
 
@@ -107,7 +107,12 @@ impl Search {
         let ids = self.worlds.value(world);
         for act in self.config.acts.iter().copied() {
             let Some(left) = budget.after(act) else { continue };
-            let moved = self.moved(&ids, act).map_err(|e| (Some(act), e))?;
+            let moved = match act {
+                Act::LookBack(_) if self.parts.unwritten(&ids) => continue,
+                Act::LookBack(t) => self.looked_back(&ids, t),
+                _ => self.moved(&ids, act),
+            };
+            let moved = moved.map_err(|e| (Some(act), e))?;
             if moved != ids {
                 all.push((act, self.worlds.number(moved), left));
             }
@@ -238,7 +243,7 @@ impl Search {
         Ok(moved)
     }
 
-    fn all(&self) -> Vec<usize> {
+    pub(super) fn all(&self) -> Vec<usize> {
         (0..self.parts.places().end).collect()
     }
 
@@ -251,7 +256,7 @@ impl Search {
             Act::Lag(t) => vec![place(t)],
             Act::Restart => vec![TALK],
             Act::Land => {
-                let mut all = vec![TALK, GHOST];
+                let mut all = vec![TALK, GHOST, PAST];
                 all.extend(self.parts.places());
                 all
             }

@@ -2,12 +2,12 @@
 
 use super::super::play::Fate;
 use super::super::world::World;
-use super::deletions;
+use super::{deletions, verified};
 use crate::api::effect::{Effect, TargetWrite};
 use crate::api::hook::HookRun;
 use crate::api::spec::{PromotionMode, ReleaseSpec};
-use crate::api::status::{Approval, ContainerImage, HookStep, Phase, Rollout, Step, TargetState, TargetStep, Verdict};
-use crate::api::time::Duration;
+use crate::api::status::{ContainerImage, HookStep, Rollout, Step, TargetState, TargetStep};
+use crate::api::time::{Duration, Time};
 use crate::api::view::TargetView;
 use crate::api::{Reason, ReleaseStatus, RolloutId, TargetId, Verb};
 use crate::rollout::Decision;
@@ -71,10 +71,16 @@ impl Laws {
         decision: Decision,
         fate: Fate,
     ) -> Result<bool, TestCaseError> {
-        self.of_decision(w, &decision)?;
         if let Some(Effect::Write(write)) = &decision.effect {
             self.of_write(w, &decision, write)?;
         }
+        self.carry(w, decision, fate)
+    }
+
+    /// A decision is carried out. That it may write is asked before: of what it was taken on.
+    pub(super) fn carry(&mut self, w: &mut World, decision: Decision, fate: Fate) -> Result<bool, TestCaseError> {
+        self.of_decision(w, &decision)?;
+        verified::stages(w, &decision)?;
         if let Some(Effect::DeletePod(pod)) = &decision.effect {
             deletions::allowed(w, &decision, pod)?;
         }
@@ -100,6 +106,8 @@ impl Laws {
     pub(in crate::rollout::tests) fn land(&mut self, w: &mut World, write: TargetWrite) -> Law {
         let images = self.images(w);
         w.write(write.clone());
+        // A look from before is no other than one right before it came.
+        w.past.remove(&TargetId::new(&write.stage, &write.target));
         self.of_change(w, &write, &images)
     }
 
@@ -178,7 +186,7 @@ impl Laws {
         Ok(())
     }
 
-    fn of_write(&mut self, w: &World, decision: &Decision, write: &TargetWrite) -> Law {
+    pub(super) fn of_write(&mut self, w: &World, decision: &Decision, write: &TargetWrite) -> Law {
         let Some(rollout) = decision.status.running() else {
             return law(false, || "a write with nothing running".into());
         };
@@ -303,35 +311,7 @@ impl Laws {
         if rollout.step != Step::Ended || !ran {
             return Ok(());
         }
-        match status.phase {
-            Some(Phase::Verified) => self.proven(seen, rollout, TargetStep::Verified),
-            Some(Phase::RolledBack) => self.proven(seen, rollout, TargetStep::Restored),
-            _ => Ok(()),
-        }
-    }
-
-    /// A good end is said only of what is seen to run and has passed its checks.
-    fn proven(&self, seen: &BTreeMap<TargetId, TargetView>, rollout: &Rollout, step: TargetStep) -> Law {
-        let stage = rollout.stage_state(rollout.stage.as_deref().unwrap_or_default()).unwrap();
-        for target in stage.targets.iter().filter(|t| t.state == step || step == TargetStep::Verified) {
-            let Some(TargetView::Live(live)) = seen.get(&TargetId::new(&stage.name, &target.name)) else {
-                return law(false, || format!("{:?} though {} was not seen", step, target.workload));
-            };
-            let expected = match step {
-                TargetStep::Verified => target.written.as_ref().map(|x| &x.images),
-                _ => target.way_back.as_ref().map(|b| &b.images),
-            };
-            law(expected.is_some_and(|e| live.runs(e)), || {
-                format!("{step:?} though {} runs something else", target.workload)
-            })?;
-        }
-        // A person accepted it as it is.
-        let accepted = |a: &Approval| a.stage == stage.name && a.token.starts_with("accept/");
-        if step == TargetStep::Verified && rollout.approvals.iter().any(accepted) {
-            return Ok(());
-        }
-        let open = stage.checks.iter().find(|c| !c.informative && c.verdict != Some(Verdict::Passed));
-        law(open.is_none() && !stage.checks.is_empty(), || format!("{step:?} though {open:?}"))
+        verified::end(status.phase, seen, rollout)
     }
 
     /// With what is broken left broken: a rollout has ended, or waits for something that people can see.
@@ -385,7 +365,10 @@ impl Laws {
     }
 }
 
-fn expiry(w: &World) -> Option<crate::api::Time> {
-    let waits = w.rel.status.running().filter(|r| matches!(r.step, Step::AwaitingPromotion | Step::Holding))?;
-    Some(waits.promotion.as_ref()?.since.plus(DAY))
+/// Until when it waits for a person.
+pub(in crate::rollout::tests) fn expiry(w: &World) -> Option<Time> {
+    let rollout = w.rel.status.running().filter(|r| matches!(r.step, Step::AwaitingPromotion | Step::Holding))?;
+    let waits = rollout.promotion.as_ref()?;
+    let (at, _) = w.rel.spec.stage(&waits.stage)?;
+    Some(waits.since.plus(w.rel.spec.promotion(at).timeout))
 }
