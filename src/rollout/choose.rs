@@ -16,8 +16,6 @@ use crate::api::view::LiveTarget;
 const ROUNDS: i32 = 3;
 const BUDGET: Duration = Duration::from_secs(15);
 const BETWEEN: Duration = Duration::from_secs(2);
-/// After a look that says nothing.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Chooses the ways back of all targets of the stage together. `None`: chosen; else what to do until then.
 pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
@@ -25,7 +23,7 @@ pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let older = |t: &TargetState| d.live(&stage.name, &t.name).is_some_and(|live| sight::older(live, t));
     if w.state().targets.iter().any(older) {
         // What was inherited seems to be gone, and is not.
-        d.look_again_in(AGAIN);
+        d.look_again_in(sight::AGAIN);
         return Some(Flow::Stay);
     }
     let doubtful = stage.targets.iter().any(|t| {

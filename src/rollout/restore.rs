@@ -227,7 +227,7 @@ fn become_available(d: &mut Draft, stage: &str, state: &mut TargetState, since: 
         d.look_again(at);
     }
     if sight::revision_unknown(live) {
-        d.look_again_in(Duration::from_secs(5));
+        d.look_again_in(sight::AGAIN);
     }
     if late {
         return Availability::Never(format!("is not available in time: {}", evidence::waiting_for(live).1));

@@ -43,7 +43,7 @@ fn claimed_meanwhile(d: &mut Draft, w: &mut Work) -> Option<Flow> {
     let stage = w.stage_name();
     let waits = |t: &TargetState| matches!(t.state, TargetStep::Untouched | TargetStep::Writing);
     let (i, live, other) = w.state().targets.iter().enumerate().filter(|(_, t)| waits(t)).find_map(|(i, t)| {
-        let live = d.live(&stage, &t.name)?;
+        let live = sight::current(d, &stage, t)?;
         Some((i, live, live.claimed_by.clone()?))
     })?;
     let message = format!("{} belongs to Release {other}", live.workload);
@@ -73,11 +73,11 @@ fn accepted(d: &Draft, w: &mut Work) {
 fn take_stock(d: &Draft, w: &mut Work) {
     let stage = w.stage().clone();
     for (i, target) in stage.targets.iter().enumerate() {
-        let Some(live) = d.live(&stage.name, &target.name) else { continue };
-        let images = write::writable(live, plan::wanted(&w.spec, target));
-        if w.state().targets[i].state != TargetStep::Writing || sight::older(live, &w.state().targets[i]) {
+        let state = &w.state().targets[i];
+        let Some(live) = sight::current(d, &stage.name, state).filter(|_| state.state == TargetStep::Writing) else {
             continue;
-        }
+        };
+        let images = write::writable(live, plan::wanted(&w.spec, target));
         let made = live.ecs.as_ref().and_then(|e| ecs::made(&w.state().targets[i], e));
         if made.is_some() || live.runs(&images) {
             w.rollout.blocked = None;
@@ -95,8 +95,8 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
             continue;
         }
         let state = &w.state().targets[i];
-        let Some(live) = d.live(&stage.name, &target.name).filter(|l| !sight::older(l, state)) else {
-            d.look_again_in(Duration::from_secs(5));
+        let Some(live) = sight::current(d, &stage.name, state) else {
+            d.look_again_in(sight::AGAIN);
             return Flow::Stay;
         };
         let images = write::writable(live, plan::wanted(&w.spec, target));
@@ -107,7 +107,7 @@ fn write_next(d: &mut Draft, w: &mut Work) -> Flow {
     // Of what could not be read nothing may be heard again.
     let says_less = |t: &TargetState| d.live(&stage.name, &t.name).is_none_or(|l| sight::says_less(l, t));
     if w.state().targets.iter().any(says_less) {
-        d.look_again_in(Duration::from_secs(5));
+        d.look_again_in(sight::AGAIN);
     }
     Flow::Stay
 }
@@ -225,14 +225,11 @@ fn refused(d: &mut Draft, w: &mut Work, i: usize, kind: Refused, message: String
 
 fn all_available(d: &Draft, w: &mut Work) -> bool {
     let stage = w.stage_name();
-    let names: Vec<String> = w.state().targets.iter().map(|t| t.name.clone()).collect();
     let mut all = true;
-    for (i, name) in names.iter().enumerate() {
-        let Some(live) = d.live(&stage, name) else { return false };
-        let state = &mut w.state_mut().targets[i];
-        let older = sight::older(live, state);
+    for state in &mut w.state_mut().targets {
+        let Some(live) = sight::current(d, &stage, state) else { return false };
         let Some(written) = &mut state.written else { return false };
-        if !older && evidence::rolled_out(live, Some(&written.images)) {
+        if evidence::rolled_out(live, Some(&written.images)) {
             written.revision = live.revision.clone();
             written.generation = live.generation;
         } else {
@@ -247,13 +244,9 @@ pub(super) fn failed(d: &mut Draft, w: &mut Work) -> Option<Cause> {
     let stage = w.stage_name();
     let now = d.now;
     for i in 0..w.state().targets.len() {
-        let name = w.state().targets[i].name.clone();
-        let Some(live) = d.live(&stage, &name) else { continue };
         let state = &mut w.state_mut().targets[i];
-        if !matches!(state.state, TargetStep::Written | TargetStep::Adopted)
-            || live.observed_generation < live.generation
-            || sight::older(live, state)
-        {
+        let Some(live) = sight::observed(d, &stage, state) else { continue };
+        if !matches!(state.state, TargetStep::Written | TargetStep::Adopted) {
             continue;
         }
         if let Some(f) = evidence::failure(live, state, now) {

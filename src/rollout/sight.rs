@@ -3,12 +3,20 @@
 
 use super::draft::Draft;
 use crate::api::status::TargetState;
+use crate::api::time::Duration;
 use crate::api::view::LiveTarget;
 
-/// A target whose controller has seen its newest generation, in a look that is not older than our own write: else nobody
-/// knows which revision it will run.
+/// When it is looked at again after a look that says nothing.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
+
+/// A target in a look that is not [older] than what is known.
+pub(super) fn current<'a>(d: &Draft<'a>, stage: &str, state: &TargetState) -> Option<&'a LiveTarget> {
+    d.live(stage, &state.name).filter(|l| !older(l, state))
+}
+
+/// The same once its controller has seen its newest generation: before, nobody knows which revision it will run.
 pub(super) fn observed<'a>(d: &Draft<'a>, stage: &str, state: &TargetState) -> Option<&'a LiveTarget> {
-    d.live(stage, &state.name).filter(|l| l.observed_generation >= l.generation && !older(l, state))
+    current(d, stage, state).filter(|l| l.observed_generation >= l.generation)
 }
 
 /// A target of which it can be told whether it still runs the revision that was written.

@@ -6,7 +6,6 @@ use super::identity::{self, Unfit};
 use super::{bake, ecs, end, evidence, foreign, history, hold, restore, rolling, sight, supersede};
 use crate::api::Reason;
 use crate::api::status::{CheckState, Purpose, Stable, Step, TargetStep, Verdict};
-use crate::api::time::Duration;
 
 /// What is said of a target that passed its checks with a part of its pods.
 pub(super) const NOT_AVAILABLE: &str = "its checks passed, but it did not stay available";
@@ -93,7 +92,7 @@ pub(super) fn said(check: &CheckState) -> String {
 
 /// Whether what the checks are asked of has been out of sight for the stage's deadline. A blink, however late, is none.
 pub(super) fn unseen_too_long(d: &mut Draft, w: &mut Work) -> bool {
-    d.look_again_in(Duration::from_secs(5));
+    d.look_again_in(sight::AGAIN);
     let now = d.now;
     let since = *w.state_mut().unseen_since.get_or_insert(now);
     let late = d.due(since.plus(w.stage().progress_deadline));
@@ -126,7 +125,7 @@ pub(super) fn lacking(d: &Draft, w: &mut Work, targets: &[usize]) -> Vec<(usize,
 
 /// Whether that has lasted as long as a stage may take to be available.
 pub(super) fn lacked_too_long(d: &mut Draft, w: &mut Work) -> bool {
-    d.look_again_in(Duration::from_secs(5));
+    d.look_again_in(sight::AGAIN);
     let since = *w.state_mut().unavailable_since.get_or_insert(d.now);
     d.due(since.plus(w.stage().progress_deadline))
 }
@@ -161,7 +160,7 @@ pub(super) fn digest_may_come(d: &mut Draft, w: &mut Work) -> bool {
     if !w.spec.image.require_digest || !matches!(identity::of_stage(d, w), Some(Unfit::Unknown(_))) {
         return false;
     }
-    d.look_again_in(Duration::from_secs(5));
+    d.look_again_in(sight::AGAIN);
     let since = *w.state_mut().undigested_since.get_or_insert(d.now);
     !d.due(since.plus(w.stage().progress_deadline))
 }

@@ -22,7 +22,7 @@ const BAD: &str = "sha-0000003";
 /// A rule, what it says of the damage, and the damage.
 type Damage = (&'static str, &'static str, fn(&mut Sources));
 
-const DAMAGES: [Damage; 24] = [
+const DAMAGES: [Damage; 25] = [
     ("ECS: intended first", "UpdateService of eu-west-1/prod/app", |s| updated(s, NEW).at -= 3600 * SECOND),
     ("ECS: intended first", "UpdateService of eu-west-1/prod/else", |s| updated(s, NEW).service = "else".into()),
     ("ECS: intended first", "UpdateService of us-east-1/prod/app", |s| updated(s, OLD).region = "us-east-1".into()),
@@ -52,6 +52,9 @@ const DAMAGES: [Damage; 24] = [
     }),
     ("ECS: the way back is kept", "app:9", |s| {
         statuses(s, |_, r| r.step == Step::Ended, |r| production(r)["wayBack"]["taskDefinition"] = json!("app:9"));
+    }),
+    ("ECS: the way back is kept", "to None", |s| {
+        statuses(s, |_, r| r.step == Step::Ended, |r| remove(production(r), "wayBack"));
     }),
     ("ECS: the way back is another version", "what it is to be saved from", |s| {
         let image = format!("{REPOSITORY}:{NEW}");

@@ -5,10 +5,8 @@ use crate::scenarios_row::SECOND;
 use crate::scenarios_stage::{NEW, OLD, Stage, without_controller};
 use crate::sim::course::{Course, Failure};
 use crate::sim::faults::{Fault, Gate, On};
-use crate::support::cluster::HOME;
+use crate::support::controller::leader;
 use crate::support::wait::{BOUND, is, until};
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
 use tidegate::api::Reason;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -57,12 +55,12 @@ async fn frozen(name: &str, course: Course, end: impl AsyncFn(&Stage)) {
             s.sim.fault(On::op("DescribeServices").once(), Fault::HoldAfter(read.clone()));
             registered.open();
             timeout(BOUND, read.reached()).await.expect("the service is read once more");
-            let first = leader(s, [&a, &b]).await;
+            let first = leader(&s.client, [&a, &b]).await;
             let other = if first == a { &b } else { &a };
             s.signal(first, "STOP");
             assert_eq!(s.tries(), "R", "it is not updated yet");
             until("the other one leads", async || {
-                let now = leader(s, [&a, &b]).await;
+                let now = leader(&s.client, [&a, &b]).await;
                 is(now == other, (), now)
             })
             .await;
@@ -81,20 +79,9 @@ async fn frozen(name: &str, course: Course, end: impl AsyncFn(&Stage)) {
             sleep(3 * SECOND).await;
             let later: Vec<_> = s.sim.calls().split_off(calls).into_iter().map(|c| c.op).collect();
             assert!(later.iter().all(|op| op == "DescribeServices"), "it asked ECS for {later:?}");
-            assert_eq!(leader(s, [&a, &b]).await, other);
+            assert_eq!(leader(&s.client, [&a, &b]).await, other);
             end(s).await;
         },
     )
     .await;
-}
-
-/// Which of the two holds the lease.
-async fn leader<'a>(s: &Stage<'_>, names: [&'a str; 2]) -> &'a str {
-    let api: Api<Lease> = Api::namespaced(s.client.clone(), HOME);
-    until("one of them leads", async || {
-        let lease = api.get_opt("tidegate").await.unwrap().and_then(|l| l.spec).unwrap_or_default();
-        let holder = lease.holder_identity.unwrap_or_default();
-        names.into_iter().find(|n| holder.starts_with(*n)).ok_or(holder)
-    })
-    .await
 }

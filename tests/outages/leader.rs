@@ -1,27 +1,13 @@
 //! Two replicas, one of which works.
 
 use crate::alone::alone;
-use crate::support::Scene;
-use crate::support::cluster::HOME;
+use crate::support::controller::leader;
 use crate::support::wait::{is, until};
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
 use serde_json::json;
 use tidegate::api::Phase;
 
 const OLD: &str = "sha-0000001";
 const NEW: &str = "sha-0000002";
-
-/// Which of the two holds the lease.
-async fn leader<'a>(s: &Scene, names: [&'a str; 2]) -> &'a str {
-    let api: Api<Lease> = Api::namespaced(s.client.clone(), HOME);
-    until("one of them leads", async || {
-        let lease = api.get_opt("tidegate").await.unwrap().and_then(|l| l.spec).unwrap_or_default();
-        let holder = lease.holder_identity.unwrap_or_default();
-        names.into_iter().find(|n| holder.starts_with(*n)).ok_or(holder)
-    })
-    .await
-}
 
 #[tokio::test]
 async fn the_leader_is_killed_in_mid_rollout() {
@@ -31,11 +17,11 @@ async fn the_leader_is_killed_in_mid_rollout() {
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
         s.set_tag(NEW).await;
         s.phase(NEW, Phase::Rolling).await;
-        let first = leader(s, [&a, &b]).await;
+        let first = leader(&s.client, [&a, &b]).await;
         replicas.kill(first);
         s.behaves(NEW, json!({})).await;
         let token = s.awaiting(NEW).await;
-        assert_ne!(leader(s, [&a, &b]).await, first);
+        assert_ne!(leader(&s.client, [&a, &b]).await, first);
         s.promote(&token).await;
         s.verified(NEW).await;
         assert_eq!(
@@ -56,11 +42,11 @@ async fn the_leader_stands_still_and_wakes_up() {
         s.behaves(NEW, json!({"ready": {"never": true}})).await;
         s.set_tag(NEW).await;
         s.phase(NEW, Phase::Rolling).await;
-        let first = leader(s, [&a, &b]).await;
+        let first = leader(&s.client, [&a, &b]).await;
         let other = if first == a { &b } else { &a };
         replicas.signal(first, "STOP");
         until("the other one leads", async || {
-            let now = leader(s, [&a, &b]).await;
+            let now = leader(&s.client, [&a, &b]).await;
             is(now == other, (), now)
         })
         .await;
@@ -69,7 +55,7 @@ async fn the_leader_stands_still_and_wakes_up() {
         replicas.signal(first, "CONT");
         s.promote(&token).await;
         s.verified(NEW).await;
-        assert_eq!(leader(s, [&a, &b]).await, other);
+        assert_eq!(leader(&s.client, [&a, &b]).await, other);
         assert_eq!(
             (s.tags("staging").await, s.tags("production").await),
             (vec![OLD.into(), NEW.into()], vec![OLD.into(), NEW.into()])
@@ -84,11 +70,11 @@ async fn the_leader_is_stopped() {
     alone("leader-stopped", async |s, replicas| {
         let (a, b) = (replicas.start(), replicas.start());
         s.settled().await;
-        let first = leader(s, [&a, &b]).await;
+        let first = leader(&s.client, [&a, &b]).await;
         let other = if first == a { &b } else { &a };
         replicas.signal(first, "TERM");
         s.release_to_production(NEW).await;
-        assert_eq!(leader(s, [&a, &b]).await, other);
+        assert_eq!(leader(&s.client, [&a, &b]).await, other);
     })
     .await;
 }

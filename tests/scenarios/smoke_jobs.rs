@@ -7,7 +7,7 @@ use crate::support::{Scene, scene};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{EvictParams, ListParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate::api::Reason;
 
 const NEW: &str = "sha-0000002";
@@ -72,9 +72,7 @@ async fn a_smoke_test_whose_pod_is_evicted_blames_nobody() {
         let helper = "sha-0000009";
         s.behaves(helper, json!({"job": {"exitCode": 0, "after": "10m"}})).await;
         let mut spec = s.settled().await;
-        spec["stages"][0]["smokeTests"] = json!([{
-            "name": "end-to-end", "retry": {"attempts": 1}, "job": {"template": template(&image(helper)), "timeout": "2m"},
-        }]);
+        spec["stages"][0]["smokeTests"] = end_to_end(template(&image(helper)));
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         let name = running(s).await;
@@ -97,8 +95,7 @@ async fn a_smoke_test_that_fails_beside_an_eviction_is_the_images_fault() {
         let mut spec = s.settled().await;
         let mut job = template(&image(helper));
         job["spec"]["backoffLimit"] = json!(1);
-        spec["stages"][0]["smokeTests"] =
-            json!([{"name": "end-to-end", "retry": {"attempts": 1}, "job": {"template": job, "timeout": "2m"}}]);
+        spec["stages"][0]["smokeTests"] = end_to_end(job);
         spec["image"]["tag"] = json!(NEW);
         s.apply(&spec).await;
         let first = running(s).await;
@@ -109,6 +106,11 @@ async fn a_smoke_test_that_fails_beside_an_eviction_is_the_images_fault() {
         assert!(end.message.as_ref().unwrap().contains("exited with 3"), "{:?}", end.message);
     })
     .await;
+}
+
+/// One smoke test, asked once: this Job.
+fn end_to_end(job: Value) -> Value {
+    json!([{"name": "end-to-end", "retry": {"attempts": 1}, "job": {"template": job, "timeout": "2m"}}])
 }
 
 /// Waits until a Job's pod runs; its name.

@@ -2,6 +2,9 @@
 
 use super::cluster::{ACCOUNT, Cluster, HOME};
 use super::held::Held;
+use super::wait::until;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -105,6 +108,17 @@ impl Controller {
         let lines: Vec<_> = log.lines().filter(|l| l.contains(namespace) || l.contains("panicked")).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
+}
+
+/// Which of the two holds the lease.
+pub async fn leader<'a>(client: &kube::Client, names: [&'a str; 2]) -> &'a str {
+    let api: Api<Lease> = Api::namespaced(client.clone(), HOME);
+    until("one of them leads", async || {
+        let lease = api.get_opt("tidegate").await.unwrap().and_then(|l| l.spec).unwrap_or_default();
+        let holder = lease.holder_identity.unwrap_or_default();
+        names.into_iter().find(|n| holder.starts_with(*n)).ok_or(holder)
+    })
+    .await
 }
 
 /// A kubeconfig of the controller's own account.

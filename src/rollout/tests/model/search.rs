@@ -93,7 +93,8 @@ impl Search {
         self.seen.len()
     }
 
-    /// Every state that can be reached from the situations; where there are too many, those of so many acts. Gives how many, if it was cut.
+    /// Every state that can be reached from the situations; where there are too many, those of so many acts. Gives how
+    /// many, if it was cut.
     pub(super) fn run(&mut self) -> Result<Option<usize>, Violation> {
         let mut depth = 0;
         let mut known: HashSet<State> = self.states.iter().map(|s| (s.0, s.1)).collect();

@@ -26,7 +26,7 @@ pub(super) fn stages(w: &World, decision: &Decision) -> Law {
         runs(&w.targets, state, TargetStep::Verified)?;
         let accepts = |token: &str| token.starts_with(&format!("accept/{}:", state.name));
         if !rollout.approvals.iter().any(|a| a.stage == state.name && accepts(&a.token)) {
-            passed(stage, state, Purpose::Verify)?;
+            passed(stage, state)?;
         }
         let baked = stage.bake.is_none() || state.bake_until.is_some_and(|until| until <= w.now);
         law(baked, || format!("{} is verified before it has baked", state.name))?;
@@ -58,14 +58,14 @@ fn proven(state: &StageState) -> Law {
     law(asked && open.is_none(), || format!("RolledBack though {} has {open:?} of {:?}", state.name, state.purpose))
 }
 
-fn passed(stage: &Stage, state: &StageState, purpose: Purpose) -> Law {
+fn passed(stage: &Stage, state: &StageState) -> Law {
     let health = stage.health_checks.iter().map(|c| (&c.name, CheckKind::Health));
     let smoke = stage.smoke_tests.iter().map(|c| (&c.name, CheckKind::Smoke));
     let load = stage.performance_checks.iter().map(|c| (&c.name, CheckKind::Performance));
     for (name, kind) in health.chain(smoke).chain(load) {
         let found = state.checks.iter().find(|c| c.name == *name && c.kind == kind);
         let well = found.is_some_and(|c| !c.informative && c.verdict == Some(Verdict::Passed));
-        law(well && state.purpose == Some(purpose), || format!("{} is verified though {found:?}", state.name))?;
+        law(well && state.purpose == Some(Purpose::Verify), || format!("{} is verified though {found:?}", state.name))?;
     }
     Ok(())
 }

@@ -13,9 +13,11 @@ pub(super) use definitions::{
 use super::approval::entered_rightly;
 use crate::support::oracle::{Call, History, Life, Moment, Violation};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tidegate::api::EffectId;
-use tidegate::api::status::{HookState, HookStep, Rollout, StageState, Step, TargetState, TargetStep, Workload};
+use tidegate::api::status::{
+    EcsService, HookState, HookStep, Rollout, StageState, Step, TargetState, TargetStep, Workload,
+};
 
 /// The tag by which a registered task definition says which effect made it.
 const EFFECT: &str = "tidegate.dev/effect";
@@ -174,7 +176,7 @@ fn of_hook(h: &History, call: &Call) -> bool {
 fn targets<'h>(h: &'h History, call: &Call) -> impl Iterator<Item = Intent<'h>> {
     let (region, cluster, name) = (call.region.clone(), call.cluster.clone(), call.service.clone());
     let named = move |workload: &Workload| {
-        let same = |ecs: &tidegate::api::status::EcsService| {
+        let same = |ecs: &EcsService| {
             let short = ecs.service.rsplit('/').next().unwrap_or_default();
             (ecs.region.as_str(), ecs.cluster_name(), short) == (region.as_str(), cluster.as_str(), name.as_str())
         };
@@ -197,9 +199,8 @@ fn all(h: &History, at: Timestamp) -> Vec<Intent<'_>> {
 
 /// The last rollouts of the Releases that were there.
 fn rollouts(h: &History, at: Timestamp) -> impl Iterator<Item = (&Life, &Moment, &Rollout)> {
-    let known: BTreeSet<u64> =
-        h.versions.iter().filter(|v| v.by.as_ref().is_some_and(|b| b.done < at)).map(|v| v.revision).collect();
-    let seen = known.last().copied().unwrap_or_default();
+    let known = h.versions.iter().filter(|v| v.by.as_ref().is_some_and(|b| b.done < at));
+    let seen = known.map(|v| v.revision).max().unwrap_or_default();
     let there = h.lives.iter().filter(move |life| life.gone.is_none_or(|gone| gone > seen));
     there.filter_map(move |life| {
         let moment = latest(life, at)?;

@@ -4,7 +4,7 @@ use super::{Change, Intent, changes, effect, service};
 use crate::support::oracle::write::runs;
 use crate::support::oracle::{History, Images, Violation};
 use tidegate::api::spec::TargetKind;
-use tidegate::api::status::ContainerImage;
+use tidegate::api::status::{ContainerImage, WayBack};
 use tidegate::api::{EffectId, TargetId, Verb};
 
 /// Before a service is first updated, a stored status says what a restore would bring, to which service, and the intent.
@@ -28,11 +28,10 @@ pub(in super::super) fn way_back_kept(h: &History) -> Vec<Violation> {
         let Some(chosen) = &of.target.way_back else { continue };
         let later = of.life.of_rollout(of.rollout.id).filter(|(m, _)| m.revision > of.moment.revision);
         for (moment, _) in later {
-            let now = moment.target(of.rollout.id, &of.id()).and_then(|t| t.way_back.as_ref());
-            let other = |w: &tidegate::api::status::WayBack| {
-                w.images != chosen.images || w.task_definition != chosen.task_definition
-            };
-            if now.is_some_and(other) {
+            let Some(target) = moment.target(of.rollout.id, &of.id()) else { continue };
+            let now = target.way_back.as_ref();
+            let other = |w: &WayBack| w.images != chosen.images || w.task_definition != chosen.task_definition;
+            if now.is_none_or(other) {
                 let says = format!("the way back of {} went from {chosen:?} to {now:?}", service(call));
                 broken.push(Violation::at(moment.revision, says));
                 break;
