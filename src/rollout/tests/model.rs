@@ -4,7 +4,8 @@
 //! the adversary has left. Each configuration is searched breadth first, level by level, from several [moments](leads) of
 //! an undisturbed release at once, until there are so many states that no further level is begun; in each transition the
 //! laws of [`super::properties::laws`] are asked. From each world the way to an end is followed, which comes
-//! [in time](bounds); of the worlds of the last level, from one in sixteen. A violation prints the shortest way to it. The same world, laws and moves serve the random adversary of [`super::properties`].
+//! [in time](bounds); of the worlds of the last level, from one in sixteen. A violation prints the shortest way to it.
+//! The same world, laws and moves serve the random adversary of [`super::properties`].
 //!
 //! What may happen at any time: a decision is made and carried out; it is stored and the controller ends before or after
 //! its effect; its answer is lost; its write comes late; the memory is lost; workloads go on one by one, or their pods

@@ -4,11 +4,11 @@ use super::begun::rolling;
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
 use super::world::{REPOSITORY, World};
-use crate::api::Image;
 use crate::api::effect::Refused;
 use crate::api::status::{Phase, Step, TargetStep};
 use crate::api::time::{Duration, Time};
 use crate::api::view::LiveTarget;
+use crate::api::{Image, NsName};
 
 /// Looks once without the revision, and goes on. Whether it wanted to look again although nothing happens.
 fn blink(w: &mut World) -> bool {
@@ -142,6 +142,19 @@ fn what_ran_before_what_was_inherited_was_brought_by_nobody() {
     w.run();
     assert_eq!((w.phase(), w.writes.len()), (Phase::AwaitingPromotion, 2), "{}", w.message());
     assert_eq!(w.runs("staging"), "sha-c3");
+}
+
+/// Nor that it belongs to another Release, which has long let go of it.
+#[test]
+fn who_had_it_before_what_was_inherited_does_not_have_it_now() {
+    let (mut w, mut before) = taking_over();
+    w.run_until(|w| w.writes.len() == 1 && w.decide().effect.is_some_and(|_| w.step_name() == Step::Rolling));
+    let intended = w.decide();
+    w.carry_out(intended, Fate::CrashAfter);
+    before.claimed_by = Some(NsName::new("shop", "other"));
+    assert_eq!((look_back(&mut w, &before), w.step_name()), (TargetStep::Writing, Step::Rolling), "{}", w.message());
+    w.run();
+    assert_eq!((w.phase(), w.runs("staging")), (Phase::AwaitingPromotion, "sha-c3".into()), "{}", w.message());
 }
 
 /// Nor that nothing is owed any more, while the newer rollout may not write.
