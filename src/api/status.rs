@@ -166,7 +166,10 @@ pub struct Stable {
     /// ECS: the task definition that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_definition: Option<String>,
-    /// The workload's generation when it was verified.
+    /// The object that was verified; of a status from before this was stored it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The workload's generation when it was verified, or last taken back: whoever shows an earlier one is behind.
     pub generation: i64,
     /// Hashes of the health checks and smoke tests that it passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -62,7 +62,8 @@ fn restore(d: &mut Draft, w: &mut Work, i: usize, live: &LiveTarget, answer: &mu
     let state = w.state().targets[i].clone();
     let Some(way_back) = state.way_back.clone() else { return false };
     if sight::older(live, &state) {
-        // Neither is the old version back, nor did somebody bring another one.
+        // Neither is the old version back, nor did somebody bring another one. Nothing may happen that would tell more.
+        d.look_again_in(sight::AGAIN);
         return state.state != TargetStep::Restored;
     }
     let back = write::writable(live, way_back.images.clone());

@@ -56,6 +56,7 @@ pub(super) fn ways_back(d: &mut Draft, w: &mut Work) -> Option<Flow> {
         state.inherited = None;
         state.not_written();
         state.uid = Some(live.uid.clone());
+        state.intent_generation = live.ecs.is_none().then_some(live.generation);
         state.way_back = Some(way_back);
         if live.runs(&wanted) {
             take(state, live, wanted, debt);

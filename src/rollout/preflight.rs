@@ -1,7 +1,7 @@
 //! What stops a rollout before its next write. Being stopped is no end: it goes on when the cause is mended.
 
 use super::draft::{Draft, Work};
-use super::{ecs, strategy, unsupported};
+use super::{ecs, sight, strategy, unsupported};
 use crate::api::spec::{ReleaseSpec, Stage, Target};
 use crate::api::status::Inherited;
 use crate::api::view::{LiveTarget, TargetView};
@@ -56,6 +56,10 @@ pub(super) fn of_targets(d: &Draft, w: &Work, all: bool) -> Option<Blocked> {
             TargetView::Terminating => blocked(Reason::TargetTerminating, format!("{workload} is being deleted")),
             TargetView::Denied(message) => blocked(Reason::PermissionDenied, message),
             TargetView::Unreachable(message) => blocked(Reason::TargetUnreachable, format!("{workload}: {message}")),
+            TargetView::Live(live) if sight::before_stable(d, &stage.name, &target.name, &live) => {
+                let message = format!("{workload} was shown as it was before it was last verified; it is read again");
+                blocked(Reason::TargetUnreachable, message)
+            }
             TargetView::Live(live) => of_live(&d.rel.name, &w.spec, stage, target, &live)
                 .or_else(|| ecs::image_missing(&live))
                 .or_else(|| if i == w.at { not_ready(&live, inherited(w, &target.name)) } else { None }),

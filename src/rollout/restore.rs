@@ -120,7 +120,11 @@ fn stable_again(d: &mut Draft, w: &Work) {
     let (stage, now) = (w.stage_name(), d.now);
     for target in w.state().targets.iter().filter(|t| t.state == TargetStep::Restored) {
         let (Some(back), Some(written)) = (&target.way_back, &target.written) else { continue };
-        let generation = d.live(&stage, &target.name).map_or(written.generation, |l| l.generation);
+        let generation = d.live(&stage, &target.name).map_or(0, |l| l.generation).max(written.generation);
+        let here = |s: &&mut Stable| s.stage == stage && s.target == target.name;
+        for stable in d.status.stable.iter_mut().filter(here) {
+            (stable.uid, stable.generation) = (target.uid.clone(), generation);
+        }
         let of_it = |s: &Stable| s.stage == stage && s.target == target.name && s.images != back.images;
         if target.trouble.is_some() {
             // What somebody else had brought is not well again; what was verified before that is not forgotten.
@@ -132,7 +136,7 @@ fn stable_again(d: &mut Draft, w: &Work) {
             stable.images = back.images.clone();
             stable.passed = back.passed.clone();
             stable.task_definition = back.task_definition.clone();
-            (stable.generation, stable.at) = (generation, now);
+            stable.at = now;
         }
     }
 }

@@ -44,6 +44,12 @@ pub(super) fn older(live: &LiveTarget, state: &TargetState) -> bool {
     live.ecs.is_none() && same && known.is_some_and(|known| live.generation < known)
 }
 
+/// Whether this look at a target of `stage` is older than what was verified there, or taken back, before this rollout.
+pub(super) fn before_stable(d: &Draft, stage: &str, target: &str, live: &LiveTarget) -> bool {
+    let mut here = d.status.stable.iter().filter(|s| s.stage == stage && s.target == target);
+    live.ecs.is_none() && here.any(|s| s.uid.as_ref() == Some(&live.uid) && live.generation < s.generation)
+}
+
 /// Whether the revision of what is there could not be told, although its controller has seen it.
 pub(super) fn revision_unknown(live: &LiveTarget) -> bool {
     live.revision.is_none() && !live.paused && live.ecs.is_none() && live.observed_generation >= live.generation

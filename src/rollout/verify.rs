@@ -184,6 +184,7 @@ fn remember(d: &mut Draft, w: &mut Work) {
             workload: live.workload.clone(),
             images: live.images(target.containers()),
             task_definition: live.ecs.as_ref().map(|e| e.task_definition.clone()),
+            uid: Some(live.uid.clone()),
             generation: live.generation,
             passed: passed.clone(),
             at: d.now,

@@ -17,7 +17,7 @@ pub struct TargetState {
     /// The last effect intended on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<EffectId>,
-    /// The workload's generation when the last intent was recorded.
+    /// The workload's generation when its way back was chosen, or the last intent recorded: an earlier look is an old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent_generation: Option<i64>,
     /// How often the forward intent was recorded anew because somebody else wrote first.

@@ -44,7 +44,12 @@ fn begin(d: &mut Draft, w: &mut Work, hook: &Hook, undo: bool) -> Turn {
     };
     let (job, task, place) = match &run {
         HookRun::Job(run) => {
-            let job = JobRef { namespace: run.job.namespace.clone(), name: run.job.name.clone(), uid: None };
+            let job = JobRef {
+                namespace: run.job.namespace.clone(),
+                name: run.job.name.clone(),
+                uid: None,
+                missing_since: None,
+            };
             (Some(job), None, format!("Job {}", run.job))
         }
         HookRun::Task(run) => {
@@ -107,7 +112,7 @@ impl One<'_> {
             Some(HookView::Task(task)) => self.task(d, w, &task),
             Some(HookView::Absent) if task && running => self.task_missing(d, w),
             Some(HookView::Absent) if task => self.task_unheard(d, w),
-            Some(HookView::Absent) if running => self.gone(d, w, "is gone"),
+            Some(HookView::Absent) if running => self.job_missing(d, w),
             Some(HookView::Absent) => self.job_absent(d, w),
             Some(HookView::Unreachable(message)) => {
                 self.state(w).message = Some(message);

@@ -136,6 +136,32 @@ fn one_that_is_gone_is_never_run_again() {
     assert!(w.message().contains("not run again"), "{}", w.message());
 }
 
+/// An API server that lags behind does not know yet what it was told to make, nor that it is at work when it is to end.
+#[test]
+fn one_that_is_missing_for_a_moment_is_not_gone() {
+    for told in [false, true] {
+        let mut w = two();
+        w.endings.insert("one".into(), Ending::Never);
+        w.run_until(|w| states_are(w, &[HookStep::Running]));
+        if told {
+            let id = w.rel.status.rollout.as_ref().unwrap().id.to_string();
+            w.annotate(annotation::ABORT, &id);
+        }
+        let jobs = std::mem::take(&mut w.jobs);
+        for _ in 0..3 {
+            w.come_to_rest();
+            assert!(states_are(&w, &[HookStep::Running]), "{}", w.message());
+            w.now = w.again.unwrap();
+        }
+        w.jobs = jobs;
+        w.endings.clear();
+        w.run();
+        let wanted = if told { Step::Ended } else { Step::AwaitingPromotion };
+        assert_eq!((w.step_name(), w.runs_of("one")), (wanted, 1), "{}", w.message());
+        assert!(!w.announced(Reason::HookVanished));
+    }
+}
+
 fn states_are(w: &World, wanted: &[HookStep]) -> bool {
     w.rel.status.running().is_some_and(|r| r.stages[0].hooks.iter().map(|h| h.state).eq(wanted.iter().copied()))
 }
@@ -171,6 +197,22 @@ fn a_refused_job_says_why() {
     w.run();
     assert_eq!(end(&w).1, Reason::HookFailed);
     assert!(w.message().contains("could not be created: exceeded quota"), "{}", w.message());
+}
+
+/// It could be made a moment before: who refuses it now may think better of it.
+#[test]
+fn a_job_that_is_refused_for_a_moment_is_made() {
+    let mut w = two();
+    w.run_until(|w| matches!(w.decide().effect, Some(Effect::RunHook(_))));
+    w.refuse = Some((Refused::Invalid, "denied by policy".into()));
+    for _ in 0..3 {
+        w.come_to_rest();
+        assert!(states_are(&w, &[HookStep::Starting]) && w.message().contains("denied by policy"), "{}", w.message());
+        w.now = w.again.unwrap();
+    }
+    w.refuse = None;
+    w.run();
+    assert_eq!((w.step_name(), w.created.len()), (Step::AwaitingPromotion, 2), "{}", w.message());
 }
 
 #[test]

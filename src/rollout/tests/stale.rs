@@ -1,10 +1,12 @@
 //! Looks that are older than what is known already: a list without the newest ReplicaSet, a workload from before our write.
 
 use super::begun::rolling;
+use super::hooks::hook;
 use super::play::Fate;
 use super::workloads::{Behaviour, set_image};
 use super::world::{REPOSITORY, World};
 use crate::api::effect::Refused;
+use crate::api::spec::Hook;
 use crate::api::status::{Phase, Step, TargetStep};
 use crate::api::time::{Duration, Time};
 use crate::api::view::LiveTarget;
@@ -69,6 +71,7 @@ fn what_ran_before_the_restore_was_not_brought_after_it() {
     w.run_until(|w| w.writes.len() == 2);
     w.run_until(|w| w.rel.status.running().is_some_and(|r| r.stages[0].targets[0].state == TargetStep::Restored));
     assert_eq!((look_back(&mut w, &failed), w.step_name()), (TargetStep::Restored, Step::Restoring));
+    assert!(soon(&w).is_some(), "nothing may happen that would tell more");
     w.run_until(|w| w.step_name() == Step::VerifyingRestore);
     assert_eq!((look_back(&mut w, &failed), w.step_name()), (TargetStep::Restored, Step::VerifyingRestore));
     assert!(soon(&w).is_some());
@@ -190,4 +193,77 @@ fn what_ran_before_the_intent_was_brought_by_nobody() {
         w.run();
         assert_eq!((w.phase(), w.writes.len()), (Phase::AwaitingPromotion, 1), "{image}: {}", w.message());
     }
+}
+
+/// `sha-b2` is verified, and `sha-c3` about to enter production. With how production looked while it ran `sha-a1`.
+fn entering_production(hooks: Vec<Hook>) -> (World, LiveTarget) {
+    let mut w = rolling(|_| {});
+    let before = w.live("production").clone();
+    w.run();
+    w.approve();
+    w.run();
+    assert_eq!((w.phase(), w.runs("production")), (Phase::Verified, "sha-b2".into()), "{}", w.message());
+    w.forget();
+    w.edit(|s| {
+        s.stages[1].hooks = hooks;
+        s.image.tag = Some("sha-c3".into());
+    });
+    w.run();
+    w.approve();
+    (w, before)
+}
+
+/// Looks once at production as it was `before`.
+fn look_back_at_production(w: &mut World, before: &LiveTarget) {
+    let now = std::mem::replace(w.live("production"), before.clone());
+    w.come_to_rest();
+    *w.live("production") = now;
+}
+
+/// What was verified there since is no way back to anything older, and nobody brought it.
+#[test]
+fn what_ran_before_what_was_verified_is_not_what_runs() {
+    let (mut w, before) = entering_production(vec![]);
+    for _ in 0..3 {
+        look_back_at_production(&mut w, &before);
+        let target = w.rel.status.running().unwrap().stages[1].targets[0].clone();
+        assert_eq!((target.state, target.way_back), (TargetStep::Untouched, None), "{}", w.message());
+        w.now = w.again.unwrap();
+    }
+    w.run_until(|w| w.writes.len() == 2);
+    let back = w.rel.status.running().unwrap().stages[1].targets[0].way_back.clone().unwrap();
+    assert_eq!((back.images[0].image.short(), back.verified), ("sha-b2".into(), true));
+    w.run();
+    assert_eq!((w.phase(), w.runs("production")), (Phase::Verified, "sha-c3".into()), "{}", w.message());
+}
+
+/// The same after a rollout that was taken back: what it had brought is older than what was restored.
+#[test]
+fn what_ran_before_it_was_taken_back_is_not_what_runs() {
+    let mut w = rolling(|_| {}).behave("production:sha-b2", Behaviour::FailsHealth);
+    w.run();
+    w.approve();
+    w.run_until(|w| w.writes.len() == 2 && w.step_name() == Step::Verifying);
+    let failed = w.live("production").clone();
+    w.run();
+    assert_eq!((w.phase(), w.runs("production")), (Phase::RolledBack, "sha-a1".into()), "{}", w.message());
+    w.tag("sha-c3");
+    w.run();
+    w.approve();
+    look_back_at_production(&mut w, &failed);
+    assert_eq!(w.step_name(), Step::Preflight, "{}", w.message());
+    w.run();
+    assert_eq!((w.phase(), w.runs("production")), (Phase::Verified, "sha-c3".into()), "{}", w.message());
+}
+
+/// While hooks run nobody looks; the first look after them may be the old one.
+#[test]
+fn what_ran_before_the_way_back_was_chosen_was_brought_by_nobody() {
+    let (mut w, before) = entering_production(vec![hook("migrate", serde_json::json!({}))]);
+    w.run_until(|w| w.runs_of("migrate") == 1 && w.step_name() == Step::Rolling);
+    assert_eq!(w.writes.len(), 1, "in staging");
+    look_back_at_production(&mut w, &before);
+    assert!(w.rel.status.running().is_some_and(|r| r.cause.is_none()), "{}", w.message());
+    w.run();
+    assert_eq!((w.phase(), w.runs("production")), (Phase::Verified, "sha-c3".into()), "{}", w.message());
 }

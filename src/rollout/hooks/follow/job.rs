@@ -12,6 +12,11 @@ use crate::rollout::hooks::Turn;
 
 /// How long one that was told to end is waited for.
 pub(super) const ENDS: Duration = Duration::from_secs(60);
+/// So long one that was there may be missing by mistake, and so long where it was told to end.
+const MISSING: Duration = Duration::from_secs(15);
+const MISSING_AT_THE_END: Duration = Duration::from_secs(5);
+/// So long a refusal may be somebody's mistake who will mend it: a quota, an admission webhook. It could be made before.
+const REFUSED: Duration = Duration::from_secs(30);
 /// After that the Job of an intent may have been made, ended and tidied away: it is not made any more.
 const STALE: Duration = Duration::from_secs(12 * 3600);
 /// The condition's reason where the Job's own clock ended it.
@@ -32,7 +37,7 @@ impl One<'_> {
             return self.gone(d, w, "was replaced by another of its name");
         }
         let stop = state.job.as_mut().map(|j| {
-            j.uid = Some(job.uid.clone());
+            (j.uid, j.missing_since) = (Some(job.uid.clone()), None);
             HookStop::Job { job: NsName::new(&j.namespace, &j.name), uid: job.uid.clone() }
         });
         state.state = HookStep::Running;
@@ -45,6 +50,17 @@ impl One<'_> {
             }
             None => self.clock(d, w, stop),
         }
+    }
+
+    /// It was there, and is not shown: an API server that lags behind does not know it yet.
+    pub(super) fn job_missing(&mut self, d: &mut Draft, w: &mut Work) -> Turn {
+        let (now, told) = (d.now, self.state(w).stop_at.is_some());
+        let Some(job) = &mut self.state(w).job else { return self.gone(d, w, "is gone") };
+        let since = *job.missing_since.get_or_insert(now);
+        if d.due(since.plus(if told { MISSING_AT_THE_END } else { MISSING })) {
+            return self.gone(d, w, "is gone");
+        }
+        self.clock(d, w, None)
     }
 
     /// Not there, and nobody ever said that it was.
@@ -61,7 +77,9 @@ impl One<'_> {
             return self.end(d, w, HookStep::TimedOut, format!("{place} could not be created in time"));
         }
         match d.obs.answer.clone() {
-            Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid | Refused::Gone, message }) => {
+            Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid | Refused::Gone, message })
+                if d.due(state.started_at.plus(REFUSED)) =>
+            {
                 return self.end(d, w, HookStep::Failed, format!("{place} could not be created: {message}"));
             }
             // The name stands for it: if it was made after all, it is found by it.

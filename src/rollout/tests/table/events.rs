@@ -62,9 +62,13 @@ pub(super) const ALL: &[Event] = &[
     event("it is paused", |w| live(w, |l| l.paused = true)),
     event("the hook succeeds", |w| hook_ends(w, Ending::Well)),
     event("the hook fails", |w| hook_ends(w, Ending::Badly)),
-    event("the hook's Job is deleted", |w| {
+    event("the hook's Job is deleted, and stays away", |w| {
         let there = runs_hook(w);
         w.jobs_vanish();
+        if there {
+            w.turn();
+            w.pass(Duration::from_secs(15));
+        }
         there
     }),
     event("the hook's timeout passes", |w| {
