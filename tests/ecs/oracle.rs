@@ -9,10 +9,10 @@ use crate::scenarios_stage::{NEW, OLD, OTHER, Stage, on_ecs};
 use crate::sim::course::{Course, Failure};
 use crate::support::manifests::REPOSITORY;
 use crate::support::oracle::rules::{RULES, broken};
-use crate::support::oracle::{Call, History, Moment, Sources};
+use crate::support::oracle::{Call, History, Moment, Sources, Standing};
 use crate::support::wait::{is, until};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tidegate::api::status::{Rollout, Step, TargetStep};
 use tidegate::api::{Phase, Reason};
 
@@ -22,7 +22,7 @@ const BAD: &str = "sha-0000003";
 /// A rule, what it says of the damage, and the damage.
 type Damage = (&'static str, &'static str, fn(&mut Sources));
 
-const DAMAGES: [Damage; 25] = [
+const DAMAGES: [Damage; 33] = [
     ("ECS: intended first", "UpdateService of eu-west-1/prod/app", |s| updated(s, NEW).at -= 3600 * SECOND),
     ("ECS: intended first", "UpdateService of eu-west-1/prod/else", |s| updated(s, NEW).service = "else".into()),
     ("ECS: intended first", "UpdateService of us-east-1/prod/app", |s| updated(s, OLD).region = "us-east-1".into()),
@@ -78,6 +78,14 @@ const DAMAGES: [Damage; 25] = [
         s.calls.push(late);
     }),
     ("ECS: one at a time", "had it in work", another_release),
+    ("ECS: available first", "production was called available", |s| standings(s, NEW, |s| s.landed = false)),
+    ("ECS: available first", "prod/app was not", |s| standings(s, NEW, |s| s.desired += 1)),
+    ("ECS: verified is what runs", "staging was called verified", |s| standings(s, NEW, |s| s.landed = false)),
+    ("ECS: verified is what runs", "prod/staging did not run", |s| standings(s, NEW, |s| s.running = 0)),
+    ("ECS: verified is what runs", "sha-0000002", |s| standings(s, NEW, |s| s.images = runs(OTHER))),
+    ("ECS: restored is what runs", "prod/app was called restored", |s| standings(s, OLD, |s| s.landed = false)),
+    ("ECS: restored is what runs", "sha-0000001", |s| standings(s, OLD, |s| s.images = runs(OTHER))),
+    ("ECS: restored is what runs", "prod/staging was called restored", never_back),
 ];
 
 #[tokio::test]
@@ -88,7 +96,7 @@ async fn each_promise_on_ecs_is_seen_to_be_broken() {
         async |s| {
             play(s).await;
             let mut recorded = s.sources(std::slice::from_ref(&s.ns)).await;
-            recorded.calls = s.judged_calls();
+            (recorded.calls, recorded.standings) = (s.judged_calls(), s.judged_standings());
             let undamaged = broken(&History::new(recorded.clone()));
             assert!(undamaged.is_empty(), "{undamaged:#?}");
             let mut missed = Vec::new();
@@ -162,7 +170,25 @@ fn again(s: &mut Sources, call: fn(&mut Sources) -> &mut Call) {
 }
 
 fn image(of: &mut Option<crate::support::oracle::Definition>) {
-    of.as_mut().unwrap().images.insert("app".into(), format!("{REPOSITORY}:{OTHER}"));
+    of.as_mut().unwrap().images = runs(OTHER);
+}
+
+/// Changes how services stood while they ran this tag.
+fn standings(s: &mut Sources, tag: &str, change: impl Fn(&mut Standing)) {
+    let of_tag = |s: &&mut Standing| s.images["app"].ends_with(tag);
+    let found = s.standings.iter_mut().filter(of_tag).map(change).count();
+    assert!(found > 0, "nothing like this was recorded");
+}
+
+/// What was taken back last is still there.
+fn never_back(s: &mut Sources) {
+    let last = s.standings.iter().rposition(|s| s.service == "staging" && s.images["app"].ends_with(BAD)).unwrap();
+    let again = s.standings[last].clone();
+    s.standings.retain(|s| s.service != "staging" || s.at <= again.at);
+}
+
+fn runs(tag: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("app".to_owned(), format!("{REPOSITORY}:{tag}"))])
 }
 
 fn effect_of(call: &mut Call, effect: &str) {

@@ -2,6 +2,7 @@
 
 use crate::sim::about::Brought;
 use crate::sim::record::{Call, is_write};
+use crate::sim::standing::Standing;
 use crate::sim::{Account, Handle, NewService, Sim};
 use crate::support::manifests::{PORT, REPOSITORY, answers};
 use crate::support::oracle;
@@ -71,6 +72,7 @@ pub async fn without_controller(name: &str, change: impl Fn(NewService) -> NewSe
         let stage = Stage { scene, sim, account, service, controllers: &controllers, patience: Cell::new(PATIENCE) };
         play(&stage).await;
         scene.calls.borrow_mut().extend(stage.judged_calls());
+        scene.standings.borrow_mut().extend(stage.judged_standings());
         stage.nothing_leaked().await;
         stage.hooks_ran_once();
     };
@@ -166,6 +168,15 @@ impl Stage<'_> {
     /// The writes so far, as the oracle judges them.
     pub fn judged_calls(&self) -> Vec<oracle::Call> {
         self.sim.calls().into_iter().filter(|c| is_write(&c.op)).map(judged).collect()
+    }
+
+    /// How the services stood so far, the same.
+    pub fn judged_standings(&self) -> Vec<oracle::Standing> {
+        let judged = |s: Standing| {
+            let Standing { at, region, cluster, service, images, landed, running, desired } = s;
+            oracle::Standing { at, region, cluster, service, images, landed, running, desired }
+        };
+        self.sim.standings().into_iter().map(judged).collect()
     }
 
     /// By an administrator.

@@ -157,16 +157,19 @@ fn binary() -> PathBuf {
     path
 }
 
-/// An empty directory of this process's own. The last one's logs stay until it is used again.
+/// A directory that never was another's: etcd removes files by their path when it ends, which it may do a little after the
+/// process that it was there for. The last one's logs stay until its place is taken.
 fn directory() -> (PathBuf, File) {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let name = env!("CARGO_CRATE_NAME");
     for n in 0.. {
-        let lock = File::create(root.join(format!("{name}-{n}.lock"))).unwrap();
+        let place = format!("{}-{n}.", env!("CARGO_CRATE_NAME"));
+        let lock = File::create(root.join(format!("{place}lock"))).unwrap();
         if lock.try_lock().is_ok() {
-            let dir = root.join(format!("{name}-{n}"));
-            let _ = fs::remove_dir_all(&dir);
-            return (dir, lock);
+            let all = fs::read_dir(root).unwrap().filter_map(Result::ok);
+            for last in all.filter(|e| e.file_name().to_string_lossy().starts_with(&place)) {
+                let _ = fs::remove_dir_all(last.path());
+            }
+            return (root.join(format!("{place}{}", std::process::id())), lock);
         }
     }
     unreachable!()

@@ -37,6 +37,8 @@ pub struct Scene {
     pub(super) images: RefCell<BTreeMap<String, Value>>,
     /// Writes that a stand-in for AWS received.
     pub calls: RefCell<Vec<oracle::Call>>,
+    /// How that one's services stood.
+    pub standings: RefCell<Vec<oracle::Standing>>,
     /// What plays it again, where that is not the test of this thread.
     pub again: RefCell<Option<String>>,
     /// Where in the audit log the scene begins.
@@ -84,6 +86,7 @@ impl Scene {
             refused_events: Cell::new(0),
             images: RefCell::default(),
             calls: RefCell::default(),
+            standings: RefCell::default(),
             again: RefCell::default(),
             begins: audit::length(cluster),
             first_revision: 1,

@@ -76,6 +76,7 @@ fn carry_out(
     let mut world = sim.world();
     let now = sim.clock.now();
     world.advance(now);
+    sim.log.look(&world);
     let caller = auth::caller(headers, &world, now);
     let known = caller.clone().ok();
     let mut about = before(target, &text, known.as_ref(), &mut world);
@@ -97,6 +98,7 @@ fn carry_out(
         }
     });
     let made = result.is_ok();
+    sim.log.look(&world);
     let done_but = faults.iter().find_map(|f| match f {
         Fault::DoneBut(refusal) => Some(refusal.clone()),
         _ => None,

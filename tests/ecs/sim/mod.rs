@@ -30,6 +30,7 @@ mod raw;
 pub mod record;
 pub mod service;
 mod setup;
+pub mod standing;
 mod sts;
 mod taskdefs;
 mod tasks;
@@ -44,6 +45,7 @@ use faults::{Fault, Faults, On};
 use front::Front;
 use limits::Limits;
 use record::{Call, Log};
+use standing::Standing;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -149,6 +151,11 @@ impl Sim {
     /// Everything that was asked so far, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.log.all()
+    }
+
+    /// How services stood whenever something was asked, as far as that was new.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.shared.log.standings()
     }
 
     /// The operations that changed something, in order.

@@ -2,6 +2,8 @@
 
 use super::about::About;
 use super::clock::At;
+use super::standing::{self, Standing};
+use super::world::World;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write;
@@ -57,6 +59,7 @@ pub fn is_write(op: &str) -> bool {
 #[derive(Default)]
 pub struct Log {
     calls: Mutex<Vec<Call>>,
+    standings: Mutex<Vec<Standing>>,
     file: Mutex<Option<File>>,
 }
 
@@ -69,11 +72,24 @@ impl Log {
             let name = format!("{}-{}.jsonl", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             File::create(dir.join(name)).unwrap()
         });
-        Self { calls: Mutex::default(), file: Mutex::new(file) }
+        Self { calls: Mutex::default(), standings: Mutex::default(), file: Mutex::new(file) }
     }
 
     pub fn all(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
+    }
+
+    pub fn standings(&self) -> Vec<Standing> {
+        self.standings.lock().unwrap().clone()
+    }
+
+    /// Notes how all services stand.
+    pub(super) fn look(&self, world: &World) {
+        let mut standings = self.standings.lock().unwrap();
+        for region in world.regions.values() {
+            let new = standing::new(&standings, region);
+            standings.extend(new);
+        }
     }
 
     /// How many there have been: an upper bound for `since`.

@@ -40,6 +40,8 @@ pub struct Sources {
     pub complete_since: Option<Timestamp>,
     /// What a stand-in for AWS was asked to write.
     pub calls: Vec<Call>,
+    /// How its services stood, whenever it was asked anything, oldest first.
+    pub standings: Vec<Standing>,
     /// What the controllers logged; empty where there is no Secret.
     pub logs: String,
     /// When it was read.
@@ -66,6 +68,23 @@ pub struct Call {
     pub brings: Option<Definition>,
     /// What the service named in the moment before; where a deployment is stopped, what that one brings.
     pub found: Option<Definition>,
+}
+
+/// How a service on a stand-in for AWS stood from `at` on, until the next one of the same service.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    pub at: Timestamp,
+    pub region: String,
+    /// Names.
+    pub cluster: String,
+    pub service: String,
+    /// Of its newest deployment.
+    pub images: Images,
+    /// Whether that one is complete.
+    pub landed: bool,
+    /// Its running tasks.
+    pub running: u32,
+    pub desired: u32,
 }
 
 /// A task definition, as far as it is judged.

@@ -15,8 +15,8 @@ impl Scene {
         let stored = self.stored(namespaces).await;
         let (requests, complete_since) = self.requests_in(namespaces).await;
         let logs = if stored.iter().any(|s| s.key.starts_with("secrets/")) { self.logs() } else { String::new() };
-        let calls = self.calls.borrow().clone();
-        Sources { stored, records, requests, complete_since, calls, logs, now: Timestamp::now() }
+        let (calls, standings) = (self.calls.borrow().clone(), self.standings.borrow().clone());
+        Sources { stored, records, requests, complete_since, calls, standings, logs, now: Timestamp::now() }
     }
 
     /// Every version of every object, from etcd itself.

@@ -4,20 +4,20 @@
 //! told by the service, and by the tag of the effect where two intend to write it.
 
 mod definitions;
+mod standing;
 
 pub(super) use definitions::{
     exactly_the_way_back, image_of_the_spec, images_and_nothing_else, over_our_own, way_back_differs, way_back_first,
     way_back_kept,
 };
+pub(super) use standing::{available_first, restored_runs, what_runs};
 
 use super::approval::entered_rightly;
 use crate::support::oracle::{Call, History, Life, Moment, Violation};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use tidegate::api::EffectId;
-use tidegate::api::status::{
-    EcsService, HookState, HookStep, Rollout, StageState, Step, TargetState, TargetStep, Workload,
-};
+use tidegate::api::status::{HookState, HookStep, Rollout, StageState, Step, TargetState, TargetStep, Workload};
 
 /// The tag by which a registered task definition says which effect made it.
 const EFFECT: &str = "tidegate.dev/effect";
@@ -174,15 +174,15 @@ fn of_hook(h: &History, call: &Call) -> bool {
 
 /// The targets that are this call's service, by the last statuses from before it.
 fn targets<'h>(h: &'h History, call: &Call) -> impl Iterator<Item = Intent<'h>> {
-    let (region, cluster, name) = (call.region.clone(), call.cluster.clone(), call.service.clone());
-    let named = move |workload: &Workload| {
-        let same = |ecs: &EcsService| {
-            let short = ecs.service.rsplit('/').next().unwrap_or_default();
-            (ecs.region.as_str(), ecs.cluster_name(), short) == (region.as_str(), cluster.as_str(), name.as_str())
-        };
-        !name.is_empty() && workload.ecs().is_some_and(same)
-    };
-    all(h, call.at).into_iter().filter(move |i| named(&i.target.workload))
+    let of_call = (call.region.clone(), call.cluster.clone(), call.service.clone());
+    all(h, call.at).into_iter().filter(move |i| named(&i.target.workload).is_some_and(|of| of == of_call))
+}
+
+/// Region, cluster and name of a service.
+fn named(workload: &Workload) -> Option<(String, String, String)> {
+    let ecs = workload.ecs()?;
+    let name = ecs.service.rsplit('/').next()?;
+    Some((ecs.region.clone(), ecs.cluster_name().to_owned(), name.to_owned()))
 }
 
 /// All targets on ECS, by the last statuses from before `at`.

@@ -31,7 +31,7 @@ const fn rule(name: &'static str, broken: fn(&History) -> Vec<Violation>) -> Rul
     Rule { name, broken }
 }
 
-pub const RULES: [Rule; 53] = [
+pub const RULES: [Rule; 56] = [
     rule("stages in order", order::stages_in_order),
     rule("the image of the spec", order::image_of_the_spec),
     rule("one digest", digests::one_digest),
@@ -84,6 +84,9 @@ pub const RULES: [Rule; 53] = [
     rule("ECS: back over our own only", ecs::over_our_own),
     rule("ECS: nothing after the end", ecs::nothing_after_the_end),
     rule("ECS: one at a time", ecs::one_at_a_time),
+    rule("ECS: available first", ecs::available_first),
+    rule("ECS: verified is what runs", ecs::what_runs),
+    rule("ECS: restored is what runs", ecs::restored_runs),
     rule("no secret is told", secrets::none_told),
 ];
 
