@@ -138,7 +138,7 @@ async fn installed(cluster: &mut Cluster) -> Result<Ecs> {
              | kubectl apply -f -",
         )
         .await?;
-    shell.run("kubectl wait --for=condition=Established crd/releases.tidegate.dev --timeout=30s").await?;
+    shell.run(r#"kubectl wait --for='jsonpath={.status.conditions[?(@.type=="Established")].status}=True' crd/releases.tidegate.dev --timeout=30s"#).await?;
     let ecs = cluster.start_ecs().await?;
     cluster.start_controller(&ecs).await?;
     Ok(ecs)

@@ -120,7 +120,7 @@ say "A Kubernetes API and the controller, on this machine, with your credentials
 control_plane=$!
 for ((n = 0; n < 120; n++)); do [ ! -e "$work/cluster/cluster.json" ] || break; sleep 1; done
 kubectl apply --server-side -f "$root/crds" >/dev/null
-kubectl wait --for=condition=Established crd/releases.tidegate.dev --timeout=60s
+kubectl wait --for='jsonpath={.status.conditions[?(@.type=="Established")].status}=True' crd/releases.tidegate.dev --timeout=60s
 kubectl create namespace proof
 kubectl annotate namespace proof tidegate.dev/allow-roles=own
 "$tidegate" run --no-lease --listen=127.0.0.1:0 --log-format=text >"$work/controller.log" 2>&1 &

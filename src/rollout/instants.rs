@@ -35,7 +35,12 @@ pub(super) fn tame(rollout: &mut Rollout, now: Time) {
             target.unanswered.iter_mut().filter_map(|u| u.unheard_since.as_mut()).for_each(tame);
             target.refused.iter_mut().for_each(|r| tame(&mut r.at));
         }
-        stage.hooks.iter_mut().chain(&mut stage.on_rollback).for_each(|h| tame(&mut h.started_at));
+        for hook in stage.hooks.iter_mut().chain(&mut stage.on_rollback) {
+            tame(&mut hook.started_at);
+            let (job, task) = (hook.job.as_mut(), hook.task.as_mut());
+            let missing = job.map(|j| &mut j.missing_since).into_iter().chain(task.map(|t| &mut t.missing_since));
+            missing.chain([&mut hook.stop_at]).flatten().for_each(tame);
+        }
         stage.baselines.iter_mut().for_each(|b| tame(&mut b.since));
         stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(tame);
     }

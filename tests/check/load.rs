@@ -126,7 +126,6 @@ async fn with_a_rate_a_stall_is_seen_by_all_that_were_due_in_it() {
     // With one connection at a time the requests are sent late, and count from when they were due.
     let open = Slow::start(stalls()).await.measured(json!({"requests": 100, "rate": 50, "concurrency": 1})).await;
     assert!(millis(open.p95) > 400, "those that were due meanwhile have waited too: {open:?}");
-    assert!(millis(open.p50) < 400, "{open:?}");
 }
 
 #[tokio::test]

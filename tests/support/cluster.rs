@@ -100,7 +100,9 @@ impl Cluster {
         let rendered = output(template, None);
         self.kubectl(&["create", "namespace", HOME], None);
         self.kubectl(&["apply", "--server-side", "-f", "-"], Some(&rendered));
-        self.kubectl(&["wait", "--for=condition=Established", "crd/releases.tidegate.dev", "--timeout=30s"], None);
+        // As `condition=Established` it fails where the conditions of a new definition are still null.
+        let established = r#"--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True"#;
+        self.kubectl(&["wait", established, "crd/releases.tidegate.dev", "--timeout=30s"], None);
     }
 
     fn node_address(&self) -> String {

@@ -8,6 +8,7 @@ use crate::api::effect::{Effect, Refused};
 use crate::api::hook::JobView;
 use crate::api::spec::{Hook, RollbackScope};
 use crate::api::status::{HookStep, Phase, Step};
+use crate::api::time::Duration;
 use crate::api::{Image, NsName, Reason, annotation};
 use serde_json::json;
 
@@ -160,6 +161,21 @@ fn one_that_is_missing_for_a_moment_is_not_gone() {
         assert_eq!((w.step_name(), w.runs_of("one")), (wanted, 1), "{}", w.message());
         assert!(!w.announced(Reason::HookVanished));
     }
+}
+
+/// The process that goes on has a clock an hour behind.
+#[test]
+fn one_that_is_missing_is_not_waited_for_until_a_clock_has_caught_up() {
+    let mut w = two();
+    w.endings.insert("one".into(), Ending::Never);
+    w.run_until(|w| states_are(w, &[HookStep::Running]));
+    w.jobs_vanish();
+    w.come_to_rest();
+    w.now = w.now.minus(Duration::from_secs(3600));
+    let began = w.now;
+    w.run();
+    assert_eq!(end(&w).1, Reason::HookVanished, "{}", w.message());
+    assert!(w.now.since(began) < Duration::from_secs(30), "{:?}", w.now.since(began));
 }
 
 fn states_are(w: &World, wanted: &[HookStep]) -> bool {

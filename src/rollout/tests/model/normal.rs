@@ -122,7 +122,8 @@ fn of_stage(stage: &mut StageState, moved: &impl Fn(&mut Time)) {
     own.into_iter().flatten().for_each(moved);
     for hook in stage.hooks.iter_mut().chain(&mut stage.on_rollback) {
         moved(&mut hook.started_at);
-        [&mut hook.ended_at, &mut hook.stop_at].into_iter().flatten().for_each(moved);
+        let missing = hook.job.as_mut().and_then(|j| j.missing_since.as_mut());
+        [hook.ended_at.as_mut(), hook.stop_at.as_mut(), missing].into_iter().flatten().for_each(moved);
     }
     stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(moved);
     stage.gates.iter_mut().for_each(|g| moved(&mut g.at));
