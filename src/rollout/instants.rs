@@ -38,8 +38,9 @@ pub(super) fn tame(rollout: &mut Rollout, now: Time) {
         for hook in stage.hooks.iter_mut().chain(&mut stage.on_rollback) {
             tame(&mut hook.started_at);
             let (job, task) = (hook.job.as_mut(), hook.task.as_mut());
-            let missing = job.map(|j| &mut j.missing_since).into_iter().chain(task.map(|t| &mut t.missing_since));
-            missing.chain([&mut hook.stop_at]).flatten().for_each(tame);
+            let of_job = job.into_iter().flat_map(|j| [&mut j.tried_at, &mut j.missing_since]);
+            let of_task = task.into_iter().map(|t| &mut t.missing_since);
+            of_job.chain(of_task).chain([&mut hook.stop_at]).flatten().for_each(tame);
         }
         stage.baselines.iter_mut().for_each(|b| tame(&mut b.since));
         stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(tame);

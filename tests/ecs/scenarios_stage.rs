@@ -72,7 +72,7 @@ pub async fn without_controller(name: &str, change: impl Fn(NewService) -> NewSe
         let stage = Stage { scene, sim, account, service, controllers: &controllers, patience: Cell::new(PATIENCE) };
         play(&stage).await;
         scene.calls.borrow_mut().extend(stage.judged_calls());
-        scene.standings.borrow_mut().extend(stage.judged_standings());
+        *scene.standings.borrow_mut() = Some(stage.judged_standings());
         stage.nothing_leaked().await;
         stage.hooks_ran_once();
     };

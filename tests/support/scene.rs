@@ -38,7 +38,7 @@ pub struct Scene {
     /// Writes that a stand-in for AWS received.
     pub calls: RefCell<Vec<oracle::Call>>,
     /// How that one's services stood.
-    pub standings: RefCell<Vec<oracle::Standing>>,
+    pub standings: RefCell<Option<Vec<oracle::Standing>>>,
     /// What plays it again, where that is not the test of this thread.
     pub again: RefCell<Option<String>>,
     /// Where in the audit log the scene begins.

@@ -48,6 +48,7 @@ fn begin(d: &mut Draft, w: &mut Work, hook: &Hook, undo: bool) -> Turn {
                 namespace: run.job.namespace.clone(),
                 name: run.job.name.clone(),
                 uid: None,
+                tried_at: None,
                 missing_since: None,
             };
             (Some(job), None, format!("Job {}", run.job))

@@ -224,6 +224,7 @@ fn a_job_that_is_refused_for_a_moment_is_made() {
     for _ in 0..3 {
         w.come_to_rest();
         assert!(states_are(&w, &[HookStep::Starting]) && w.message().contains("denied by policy"), "{}", w.message());
+        assert_eq!(w.decide().effect, None, "not before its time");
         w.now = w.again.unwrap();
     }
     w.refuse = None;

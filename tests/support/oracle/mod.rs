@@ -40,8 +40,9 @@ pub struct Sources {
     pub complete_since: Option<Timestamp>,
     /// What a stand-in for AWS was asked to write.
     pub calls: Vec<Call>,
-    /// How its services stood, whenever it was asked anything, oldest first.
-    pub standings: Vec<Standing>,
+    /// How its services stood, whenever it was asked anything, oldest first; `None` where nobody else saw them than the
+    /// controller.
+    pub standings: Option<Vec<Standing>>,
     /// What the controllers logged; empty where there is no Secret.
     pub logs: String,
     /// When it was read.

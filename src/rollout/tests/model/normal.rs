@@ -122,8 +122,9 @@ fn of_stage(stage: &mut StageState, moved: &impl Fn(&mut Time)) {
     own.into_iter().flatten().for_each(moved);
     for hook in stage.hooks.iter_mut().chain(&mut stage.on_rollback) {
         moved(&mut hook.started_at);
-        let missing = hook.job.as_mut().and_then(|j| j.missing_since.as_mut());
-        [hook.ended_at.as_mut(), hook.stop_at.as_mut(), missing].into_iter().flatten().for_each(moved);
+        [&mut hook.ended_at, &mut hook.stop_at].into_iter().flatten().for_each(moved);
+        let of_job = hook.job.iter_mut().flat_map(|j| [&mut j.tried_at, &mut j.missing_since]);
+        of_job.flatten().for_each(moved);
     }
     stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(moved);
     stage.gates.iter_mut().for_each(|g| moved(&mut g.at));

@@ -57,8 +57,10 @@ pub(in super::super) fn restored_runs(h: &History) -> Vec<Violation> {
         for target in rollout.stages.iter().flat_map(|s| &s.targets).filter(|t| t.state == TargetStep::Restored) {
             let Some(back) = &target.way_back else { continue };
             let ran = |s: &Standing| runs_where_it_can(&s.images, &back.images);
-            let mut since = until(h, now, &target.workload).into_iter().flatten().take_while(|s| ran(s));
-            let was_back = target.workload.ecs().is_none() || since.any(well);
+            let stood = until(h, now, &target.workload);
+            let seen = stood.is_some();
+            let mut since = stood.into_iter().flatten().take_while(|s| ran(s));
+            let was_back = !seen || since.any(well);
             if !was_back || alone && stood_otherwise(h, now, &target.workload, &back.images) {
                 let says =
                     format!("{} was called restored to {:?}, which it did not run", target.workload, back.images);
@@ -79,11 +81,11 @@ fn stood_otherwise(h: &History, now: &Moment, workload: &Workload, images: &[Con
     !all.into_iter().any(|s| well(s) && ran(s))
 }
 
-/// How a service stood before this was written, newest first; `None` for any other workload.
+/// How a service stood before this was written, newest first; `None` for any other workload, or where nobody saw it.
 fn until<'h>(h: &'h History, now: &Moment, workload: &Workload) -> Option<Vec<&'h Standing>> {
     let ((region, cluster, service), by) = named(workload).zip(now.by.as_ref())?;
     let of_it = |s: &&Standing| (&s.region, &s.cluster, &s.service) == (&region, &cluster, &service) && s.at < by.done;
-    Some(h.sources.standings.iter().rev().filter(of_it).collect())
+    Some(h.sources.standings.as_ref()?.iter().rev().filter(of_it).collect())
 }
 
 /// All of it is there.
