@@ -19,7 +19,7 @@ export CGO_ENABLED := 0
 export RUST_TEST_THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-everything demo-stop test test-cluster test-controller test-those-that-wait test-ecs test-those-that-compute prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof proof-plays proof-search proof-ecs mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
+.PHONY: help demo demo-everything demo-stop test test-cluster test-controller test-scenarios test-ecs-and-outages test-core-and-proof prometheus cloudwatch-ministack ecs-honest ecs-ministack bench proof proof-plays proof-search proof-ecs mutants mutants-check mutants-core lint generate generate-check cluster registry image image-files clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,19 +45,22 @@ test-cluster: ## the tests of the simulated nodes
 test-controller: cluster registry prometheus $(FAKETIME) ## the tests of the controller, on a real control plane
 	@rm -rf target/tmp/ecs-calls
 	cargo test --no-run
-	@# Most of them wait; what only computes gives way to them.
-	@$(MAKE) --no-print-directory --jobs 3 test-those-that-wait test-ecs test-those-that-compute
+	@# Three at once, since most of them wait.
+	@$(MAKE) --no-print-directory --jobs 3 test-scenarios test-ecs-and-outages test-core-and-proof
 
-test-those-that-wait:
-	cargo test --no-fail-fast --bins $(patsubst tests/%/main.rs,--test %,$(filter-out tests/ecs/%,$(wildcard tests/*/main.rs))) $(patsubst tests/%.rs,--test %,$(wildcard tests/*.rs))
+BESIDE := ecs outages proof
+
+test-scenarios:
+	cargo test --no-fail-fast --bins $(patsubst %,--test %,$(filter-out $(BESIDE),$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)) $(patsubst tests/%.rs,%,$(wildcard tests/*.rs))))
 	cargo test --doc
 
-test-ecs:
-	@echo "The tests on ECS and of the library run beside these; what they say comes when they end."
-	@cargo test --test ecs >target/test-ecs.log 2>&1; status=$$?; cat target/test-ecs.log; exit $$status
+test-ecs-and-outages:
+	@echo "The tests of the library, on ECS, of outages and of plans run beside these; what they say comes when they end."
+	@cargo test --no-fail-fast --test ecs --test outages >target/test-ecs.log 2>&1; status=$$?; cat target/test-ecs.log; exit $$status
 
-test-those-that-compute:
-	@nice cargo test --lib >target/test-lib.log 2>&1; status=$$?; cat target/test-lib.log; exit $$status
+# What only computes gives way to what waits.
+test-core-and-proof:
+	@{ nice cargo test --lib; lib=$$?; cargo test --test proof && exit $$lib; } >target/test-lib.log 2>&1; status=$$?; cat target/test-lib.log; exit $$status
 
 proof: cluster registry $(FAKETIME) ## every crash, fault and damage that can be planned: hours, and interrupted it goes on; the numbers: target/proof/report.md
 	@mkdir -p target/proof && rm -f target/proof/report.md

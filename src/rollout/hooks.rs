@@ -15,6 +15,7 @@ use crate::api::{EffectId, HookId, Reason, RolloutId};
 mod follow;
 mod undo;
 
+pub(super) use follow::pause;
 pub(super) use undo::{may_be_undone, not_undone, to_be_undone, undo, undone_at};
 
 /// The name under which it is asked whether a hook could be run: no rollout ever has this id.
@@ -188,7 +189,8 @@ pub(super) fn said(rollout: &Rollout, undo: bool) -> String {
     let stage = rollout.stage.as_ref().and_then(|s| rollout.stage_state(s));
     let Some(hook) = stage.and_then(|s| states(s, undo).last()) else { return "its hooks are being run".into() };
     let place = place(hook).map(|p| format!(" ({p})")).unwrap_or_default();
-    let refused = hook.task.as_ref().is_some_and(|t| t.again_at.is_some());
+    let of_task = hook.task.as_ref().and_then(|t| t.again_at);
+    let refused = hook.job.as_ref().and_then(|j| j.again_at).or(of_task).is_some();
     let doing = match (hook.stop_at.is_some(), undo) {
         (true, _) => "is being stopped",
         (false, _) if refused => "is to be run again",

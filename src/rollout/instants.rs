@@ -2,12 +2,13 @@
 //!
 //! Whoever waited until such an instant has passed would stand still for as long as the clocks differ, and no answer
 //! would be younger than what it is held against. So they count as now: every wait that hangs on them begins anew, and
-//! none is cut short.
+//! none is cut short. What is meant to lie ahead counts as far ahead as it can be meant to.
 
-use crate::api::status::Rollout;
+use super::hooks;
+use crate::api::status::{HookState, Rollout};
 use crate::api::time::Time;
 
-/// Brings whatever lies ahead to `now`. What is meant to lie ahead, the end of a bake, is not touched.
+/// Brings whatever lies ahead to `now`. The end of a bake, which is meant to lie ahead, is not touched.
 pub(super) fn tame(rollout: &mut Rollout, now: Time) {
     let tame = |at: &mut Time| *at = (*at).min(now);
     tame(&mut rollout.started_at);
@@ -36,13 +37,25 @@ pub(super) fn tame(rollout: &mut Rollout, now: Time) {
             target.refused.iter_mut().for_each(|r| tame(&mut r.at));
         }
         for hook in stage.hooks.iter_mut().chain(&mut stage.on_rollback) {
-            tame(&mut hook.started_at);
-            let (job, task) = (hook.job.as_mut(), hook.task.as_mut());
-            let of_job = job.into_iter().flat_map(|j| [&mut j.tried_at, &mut j.missing_since]);
-            let of_task = task.into_iter().map(|t| &mut t.missing_since);
-            of_job.chain(of_task).chain([&mut hook.stop_at]).flatten().for_each(tame);
+            tame_hook(hook, now);
         }
         stage.baselines.iter_mut().for_each(|b| tame(&mut b.since));
         stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(tame);
+    }
+}
+
+fn tame_hook(hook: &mut HookState, now: Time) {
+    let tame = |at: &mut Time| *at = (*at).min(now);
+    tame(&mut hook.started_at);
+    hook.stop_at.iter_mut().for_each(tame);
+    let next = now.plus(hooks::pause(hook));
+    if let Some(job) = &mut hook.job {
+        job.missing_since.iter_mut().for_each(tame);
+        job.again_at = job.again_at.map(|at| at.min(next));
+    }
+    if let Some(task) = &mut hook.task {
+        tame(&mut task.asked_at);
+        task.missing_since.iter_mut().for_each(tame);
+        task.again_at = task.again_at.map(|at| at.min(next));
     }
 }

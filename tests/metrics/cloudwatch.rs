@@ -4,7 +4,9 @@ use crate::alarms::{Alarms, REGION};
 use crate::gates::{NEW, OLD, bakes, baking};
 use crate::own::settled;
 use crate::support::Scene;
+use crate::support::wait::{is, until};
 use aws_sdk_cloudwatch::types::StateValue::{Alarm, InsufficientData, Ok};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate::api::{Reason, ReleaseStatus};
 
@@ -18,6 +20,14 @@ async fn on_aws(name: &str, play: impl AsyncFn(&Scene, &Alarms)) {
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ];
     settled(&format!("alarms-{name}"), &environment, async |s, _| play(s, &aws).await).await;
+}
+
+/// Until the second in which staging was written is over: ministack keeps whole seconds of when a state has changed, and an
+/// alarm that was raised before the write says nothing of it.
+async fn a_second_on(s: &Scene) {
+    let written = s.status().await.rollout.unwrap().stages[0].first_write_at.unwrap().timestamp();
+    let now = || Timestamp::now().as_second();
+    until("the next second", async || is(now() > written.as_second(), (), now())).await;
 }
 
 fn gates(names: &[&str], limits: Value) -> Value {
@@ -51,6 +61,7 @@ async fn an_alarm_that_is_raised_brings_the_old_version_back() {
     on_aws("raised", async |s, aws| {
         aws.alarm("errors", Ok).await;
         baking(s, "10m", gates(&["errors"], json!({"fail": {"consecutive": 2}}))).await;
+        a_second_on(s).await;
         aws.alarm("errors", Alarm).await;
         let end = s.rolled_back(NEW, Reason::MetricGateFailed).await;
         let said = message(&end);
@@ -67,6 +78,7 @@ async fn a_composite_alarm_counts_as_any_other() {
         aws.alarm("errors", Ok).await;
         aws.composite("any", &["errors"]).await;
         baking(s, "10m", gates(&["any"], json!({"fail": {"consecutive": 1}}))).await;
+        a_second_on(s).await;
         aws.set("errors", Alarm).await;
         let said = message(&s.rolled_back(NEW, Reason::MetricGateFailed).await);
         assert!(said.contains("alarm \"any\" is in ALARM;"), "{said}");

@@ -59,9 +59,9 @@ pub struct JobRef {
     /// Known once it is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// When its creation was last tried without word that it was made.
+    /// No word that the last try made it; when to try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tried_at: Option<Time>,
+    pub again_at: Option<Time>,
     /// Since when the API server does not show it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Time>,

@@ -17,6 +17,11 @@ mod task;
 /// Characters of what is remembered of a hook.
 const MAX_MESSAGE: usize = 800;
 
+/// Between its last try, which made nothing for all that is known, and the next.
+pub(in crate::rollout) fn pause(hook: &HookState) -> Duration {
+    hook.task.as_ref().map_or(job::PAUSE, |task| task::pause(task.attempt))
+}
+
 /// Goes on with the first hook that has not succeeded.
 pub(super) fn next(d: &mut Draft, w: &mut Work, undo: bool) -> Turn {
     let hooks = list(w.stage(), undo).to_vec();
@@ -48,7 +53,7 @@ fn begin(d: &mut Draft, w: &mut Work, hook: &Hook, undo: bool) -> Turn {
                 namespace: run.job.namespace.clone(),
                 name: run.job.name.clone(),
                 uid: None,
-                tried_at: None,
+                again_at: None,
                 missing_since: None,
             };
             (Some(job), None, format!("Job {}", run.job))

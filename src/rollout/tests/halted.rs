@@ -54,7 +54,7 @@ fn a_job_of_which_nothing_is_heard_is_looked_for_before_it_is_created_again() {
     w.turn();
     let state = &w.rel.status.rollout.as_ref().unwrap().stages[0].hooks[0];
     assert_eq!(state.message.as_deref(), Some("no answer in time"));
-    assert_eq!(w.again, Some(w.now.plus(Duration::from_secs(1))));
+    assert_eq!(w.again, Some(w.now.plus(Duration::from_secs(5))));
     w.run();
     assert_eq!((w.step_name(), w.runs_of("one")), (Step::AwaitingPromotion, 1), "{}", w.message());
 }

@@ -232,6 +232,21 @@ fn a_job_that_is_refused_for_a_moment_is_made() {
     assert_eq!((w.step_name(), w.created.len()), (Step::AwaitingPromotion, 2), "{}", w.message());
 }
 
+/// The process that goes on has a clock an hour behind.
+#[test]
+fn a_refused_job_is_tried_again_before_a_clock_has_caught_up() {
+    let mut w = two();
+    w.run_until(|w| matches!(w.decide().effect, Some(Effect::RunHook(_))));
+    w.refuse = Some((Refused::Invalid, "denied by policy".into()));
+    w.come_to_rest();
+    assert!(w.message().contains("is to be run again: denied by policy"), "{}", w.message());
+    w.refuse = None;
+    w.now = w.now.minus(Duration::from_secs(3600));
+    let began = w.now;
+    w.run_until(|w| w.runs_of("one") == 1);
+    assert_eq!(w.now.since(began), Duration::from_secs(5));
+}
+
 #[test]
 fn a_new_image_waits_for_the_hook_that_runs_and_an_abort_stops_it() {
     let mut w = two();

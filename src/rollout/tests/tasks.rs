@@ -121,6 +121,21 @@ fn where_there_is_no_room_it_is_tried_again_under_another_token() {
     }
 }
 
+/// The process that goes on has a clock an hour behind.
+#[test]
+fn it_is_tried_again_before_a_clock_has_caught_up() {
+    let mut w = one();
+    w.run_until(|w| matches!(w.decide().effect, Some(Effect::RunHook(_))));
+    w.refuse = Some((Refused::NoCapacity, "ecs:RunTask: AGENT".into()));
+    w.run_until(|w| w.tokens.len() == 2);
+    w.come_to_rest();
+    w.refuse = None;
+    w.now = w.now.minus(Duration::from_secs(3600));
+    let began = w.now;
+    w.run_until(|w| w.created.len() == 1);
+    assert_eq!(w.now.since(began), Duration::from_secs(10));
+}
+
 #[test]
 fn without_room_until_its_time_is_over_nothing_was_run() {
     let mut w = one();
@@ -204,6 +219,21 @@ fn after_long_absence_a_doubtful_try_is_not_repeated() {
     w.pass(Duration::from_secs(2 * 3600));
     w.run();
     assert_eq!((reason(&w), w.created.len()), (Reason::HookVanished, 1), "{}", w.message());
+}
+
+/// It was asked for by a process whose clock was two hours ahead. ECS keeps no token for as long as that.
+#[test]
+fn a_doubtful_try_is_not_repeated_until_a_clock_has_caught_up() {
+    let mut w = with(vec![hook("one", json!({"timeout": "3h"}))], vec![]);
+    w.run_until(|w| matches!(w.decide().effect, Some(Effect::RunHook(_))));
+    w.tasks_hidden = true;
+    let decision = w.decide();
+    w.carry_out(decision, Fate::CrashAfter);
+    w.now = w.now.minus(Duration::from_secs(2 * 3600));
+    let began = w.now;
+    w.run();
+    assert_eq!((reason(&w), w.created.len()), (Reason::HookVanished, 1), "{}", w.message());
+    assert!(w.now.since(began) < Duration::from_secs(3600), "{:?}", w.now.since(began));
 }
 
 #[test]

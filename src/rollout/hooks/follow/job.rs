@@ -17,8 +17,8 @@ const MISSING: Duration = Duration::from_secs(15);
 const MISSING_AT_THE_END: Duration = Duration::from_secs(5);
 /// So long a refusal may be somebody's mistake who will mend it: a quota, an admission webhook. It could be made before.
 const REFUSED: Duration = Duration::from_secs(30);
-/// So long after a creation that was refused, or not answered for, the next is tried.
-const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// Between two tries to create it, where the first was refused or not answered for.
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
 /// After that the Job of an intent may have been made, ended and tidied away: it is not made any more.
 const STALE: Duration = Duration::from_secs(12 * 3600);
 /// The condition's reason where the Job's own clock ended it.
@@ -39,7 +39,7 @@ impl One<'_> {
             return self.gone(d, w, "was replaced by another of its name");
         }
         let stop = state.job.as_mut().map(|j| {
-            (j.uid, j.tried_at, j.missing_since) = (Some(job.uid.clone()), None, None);
+            (j.uid, j.again_at, j.missing_since) = (Some(job.uid.clone()), None, None);
             HookStop::Job { job: NsName::new(&j.namespace, &j.name), uid: job.uid.clone() }
         });
         state.state = HookStep::Running;
@@ -86,19 +86,19 @@ impl One<'_> {
             }
             // The name stands for it: if it was made after all, it is found by it.
             Some(Answer::Ambiguous { message } | Answer::Refused { message, .. }) => {
-                let now = d.now;
+                let at = d.now.plus(PAUSE);
+                d.look_again(at);
                 let state = self.state(w);
                 state.message = Some(tidy(&message, MAX_MESSAGE));
-                state.job.iter_mut().for_each(|j| j.tried_at = Some(now));
+                state.job.iter_mut().for_each(|j| j.again_at = Some(at));
             }
             _ => {
-                let tried = state.job.and_then(|j| j.tried_at);
-                if tried.is_none_or(|at| d.due(at.plus(TRY_AGAIN))) {
+                if state.job.and_then(|j| j.again_at).is_none_or(|at| d.due(at)) {
                     d.effect = self.run(d, w).map(Effect::RunHook);
+                    d.look_again_in(Duration::from_secs(1));
                 }
             }
         }
-        d.look_again_in(Duration::from_secs(1));
         Turn::Wait
     }
 }

@@ -9,7 +9,7 @@ use crate::api::hook::{HookStop, HookTask};
 use crate::api::spec::HookKind;
 use crate::api::status::{HookStep, TaskRef};
 use crate::api::text::tidy;
-use crate::api::time::{Duration, Time};
+use crate::api::time::Duration;
 use crate::rollout::draft::{Draft, Work};
 use crate::rollout::hooks::Turn;
 use crate::rollout::tasks;
@@ -22,9 +22,9 @@ const STALE: Duration = Duration::from_secs(30 * 60);
 const UNSEEN: Duration = Duration::from_secs(120);
 /// So long what was shown before may be missing by mistake.
 const MISSING: Duration = Duration::from_secs(15);
-/// Between two tries where there is no room: at first, and at most.
+/// Between two tries where there is no room: at first, in seconds, and at most.
 const PAUSE: i64 = 5;
-const LONG: i64 = 60;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Codes of tasks that were ended from outside: what they answer to a signal says nothing of their work.
 const FROM_OUTSIDE: [&str; 4] = ["UserInitiated", "SpotInterruption", "TerminationNotice", "ServiceSchedulerInitiated"];
 
@@ -125,7 +125,7 @@ impl One<'_> {
         match answer {
             Some(Answer::Refused { kind: Refused::NoCapacity | Refused::Throttled, message }) => {
                 state.message = Some(tidy(&message, MAX_MESSAGE));
-                task.again_at = Some(pause(task.attempt, now));
+                task.again_at = Some(now.plus(pause(task.attempt)));
             }
             Some(Answer::Refused { kind: Refused::Forbidden | Refused::Invalid | Refused::Gone, .. }) => {}
             Some(Answer::Ambiguous { message } | Answer::Refused { message, .. }) => {
@@ -187,7 +187,7 @@ fn verdict(seen: &HookTask, container: &str) -> Option<Result<(), String>> {
 }
 
 /// 5, 10, 20, 40, then every 60 seconds.
-fn pause(attempt: i32, now: Time) -> Time {
+pub(super) fn pause(attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or_default().min(8);
-    now.plus(Duration::from_secs(PAUSE.saturating_mul(1 << doublings).min(LONG)))
+    Duration::from_secs(PAUSE.saturating_mul(1 << doublings)).min(LONGEST_PAUSE)
 }

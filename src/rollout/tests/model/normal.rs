@@ -123,7 +123,7 @@ fn of_stage(stage: &mut StageState, moved: &impl Fn(&mut Time)) {
     for hook in stage.hooks.iter_mut().chain(&mut stage.on_rollback) {
         moved(&mut hook.started_at);
         [&mut hook.ended_at, &mut hook.stop_at].into_iter().flatten().for_each(moved);
-        let of_job = hook.job.iter_mut().flat_map(|j| [&mut j.tried_at, &mut j.missing_since]);
+        let of_job = hook.job.iter_mut().flat_map(|j| [&mut j.again_at, &mut j.missing_since]);
         of_job.flatten().for_each(moved);
     }
     stage.checks.iter_mut().filter_map(|c| c.at.as_mut()).for_each(moved);
